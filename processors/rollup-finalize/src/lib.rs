@@ -1,0 +1,170 @@
+//! `rollup-finalize`: recomputes the 1m rows of every window that moved.
+//!
+//! - **Trigger**: the contributions table's stream (keys only), batched so that a window is computed once a
+//!   pass; and a schedule every minute, the sweep, since a trigger can be lost.
+//! - **Input**: which windows; everything else it reads itself, consistently.
+//! - **Output**: rows in the rollups table, each under the condition that its version is the higher one.
+//! - **Failure**: the first trigger of the first window that could not be computed is reported, and everything
+//!   from there is delivered again; a window computed twice costs reads. Triggers are never dropped. A sweep
+//!   that fails is an error; the next ticks see the same windows.
+//!
+//! TTL deletions (`REMOVE`) are no trigger: a window must not be recomputed from what is left of it.
+
+mod trigger;
+
+use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use futures::stream::{self, StreamExt};
+use lambda_runtime::{Error, LambdaEvent};
+use std::time::SystemTime;
+use tokio::sync::OnceCell;
+use trigger::{Touched, Trigger};
+use weir_aws::clients::Connection;
+use weir_aws::clock;
+use weir_aws::config::{ConfigError, Environment, generation, optional, resource};
+use weir_aws::contributions::ContributionsTable;
+use weir_aws::epochs::Epochs;
+use weir_aws::intake::contributions_table;
+use weir_aws::rows::RollupsTable;
+use weir_exact::finalize::{FinalizeSettings, Finalizer, WindowReport};
+use weir_exact::ports::{StoreError, StoreErrorKind};
+use weir_exact::progress::Progress;
+use weir_exact::sweep;
+use weir_telemetry::{Millis, Window};
+
+/// Windows computed at a time: each holds all its contributions in memory.
+const WINDOWS_IN_FLIGHT_MAX: usize = 4;
+
+type RowFinalizer = Finalizer<ContributionsTable, RollupsTable>;
+
+/// What one environment keeps between batches.
+#[derive(Debug)]
+pub struct Handler {
+    contributions: ContributionsTable,
+    rollups: RollupsTable,
+    settings: FinalizeSettings,
+    epochs: Epochs,
+    /// Made with the first reading of the epoch table, which fixes the generation's layout for its life.
+    finalizer: OnceCell<RowFinalizer>,
+}
+
+impl Handler {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_environment(environment: &impl Environment) -> Result<Self, ConfigError> {
+        let connection = Connection::from_environment(environment)?;
+        let contributions = ContributionsTable::new(connection.dynamodb(), contributions_table(environment)?);
+        let rollups = resource(environment, "WEIR_ROLLUPS_TABLE", "the name of the rollups table")?;
+        let days: u32 = optional(environment, "WEIR_MINUTE_ROW_DAYS", "a number of days; 0 keeps rows", 30)?;
+        Ok(Self {
+            epochs: Epochs::new(contributions.clone(), generation(environment)?),
+            rollups: RollupsTable::new(connection.dynamodb(), rollups),
+            settings: FinalizeSettings {
+                row_life_ms: (days > 0).then(|| i64::from(days) * 86_400_000),
+                ..FinalizeSettings::default()
+            },
+            contributions,
+            finalizer: OnceCell::new(),
+        })
+    }
+
+    /// Handles one batch of triggers or one tick of the sweep.
+    ///
+    /// # Errors
+    /// When the payload is neither, when the epoch table or the shards' progress cannot be read, or when a
+    /// sweep is incomplete.
+    pub async fn handle(&self, event: LambdaEvent<Trigger>) -> Result<DynamoDbEventResponse, Error> {
+        let pass = Pass { begun: SystemTime::now(), deadline: event.context.deadline() };
+        let finalizer = self.finalizer.get_or_try_init(|| self.finalizer()).await?;
+        let progress = finalizer.progress().await?;
+        match event.payload {
+            Trigger::Stream { records } => {
+                let touched = trigger::touched(finalizer.layout(), &records)?;
+                let failed = pass.run(finalizer, &progress, touched, false).await;
+                Ok(response(failed.into_iter().map(|failed| failed.first)))
+            }
+            Trigger::Schedule { .. } => {
+                let touched = sweep::windows_at(clock::now()).into_iter().map(Touched::by_sweep).collect();
+                match pass.run(finalizer, &progress, touched, true).await {
+                    None => Ok(response(None)),
+                    Some(failed) => Err(format!("the sweep is incomplete from window {}", failed.window).into()),
+                }
+            }
+        }
+    }
+
+    async fn finalizer(&self) -> Result<RowFinalizer, StoreError> {
+        let view = self.epochs.view(clock::now()).await?;
+        let layout = self.epochs.layout(&view);
+        Ok(Finalizer::new(self.contributions.clone(), self.rollups.clone(), layout, self.settings))
+    }
+}
+
+/// One invocation's work.
+struct Pass {
+    begun: SystemTime,
+    deadline: SystemTime,
+}
+
+impl Pass {
+    /// Computes the windows, ascending by first trigger; what could not be computed and came first.
+    async fn run(
+        &self,
+        finalizer: &RowFinalizer,
+        progress: &[Progress],
+        touched: Vec<Touched>,
+        ask: bool,
+    ) -> Option<Touched> {
+        let windows = touched.len();
+        let mut computed = stream::iter(touched.into_iter().map(|touched| async move {
+            let result = self.compute(finalizer, progress, touched.window, ask).await;
+            (touched, result)
+        }))
+        .buffer_unordered(WINDOWS_IN_FLIGHT_MAX);
+        let mut failed: Option<Touched> = None;
+        let mut total = WindowReport::default();
+        while let Some((touched, result)) = computed.next().await {
+            match result {
+                Ok(report) => total = total.plus(report),
+                Err(error) => {
+                    tracing::error!(window = %touched.window, %error, retryable = error.is_retryable(), "not finalized");
+                    if failed.as_ref().is_none_or(|failed| touched.first < failed.first) {
+                        failed = Some(touched);
+                    }
+                }
+            }
+        }
+        let WindowReport { items, written, unmoved, superseded } = total;
+        let ms = self.begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64);
+        tracing::info!(windows, items, written, unmoved, superseded, sweep = ask, ms, "finalized");
+        failed
+    }
+
+    async fn compute(
+        &self,
+        finalizer: &RowFinalizer,
+        progress: &[Progress],
+        window: Window,
+        ask: bool,
+    ) -> Result<WindowReport, StoreError> {
+        if clock::out_of_time(self.begun, self.deadline) {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the deadline is near: left for the next delivery",
+            ));
+        }
+        let now: Millis = clock::now();
+        finalizer.finalize(window, progress, now, ask).await
+    }
+}
+
+fn response(failed: impl IntoIterator<Item = Option<weir_exact::sequence::SequenceNumber>>) -> DynamoDbEventResponse {
+    let mut response = DynamoDbEventResponse::default();
+    for sequence in failed {
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = sequence.map(|sequence| sequence.to_string());
+        response.batch_item_failures.push(failure);
+    }
+    response
+}

@@ -1,0 +1,122 @@
+//! The contributions table on DynamoDB. Attributes: `pk`, `sk`, `fence` (S), `body` (B), `expires_at` (N).
+
+use crate::errors::store_error;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use std::collections::HashMap;
+use weir_exact::ports::{
+    ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, StoreError,
+    StoreErrorKind,
+};
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct ContributionsTable {
+    client: Client,
+    table: String,
+}
+
+type Attributes = HashMap<String, AttributeValue>;
+
+impl ContributionsTable {
+    /// The table of that name.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn to_item(attributes: &Attributes) -> Result<Item, StoreError> {
+    let string = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok()).cloned();
+    let missing = |name: &str| StoreError::new(StoreErrorKind::Unreadable, format!("a contribution has no {name}"));
+    let body = attributes.get("body").and_then(|value| value.as_b().ok()).ok_or_else(|| missing("body"))?;
+    Ok(Item {
+        key: ItemKey { pk: string("pk").ok_or_else(|| missing("pk"))?, sk: string("sk").ok_or_else(|| missing("sk"))? },
+        fence: string("fence"),
+        body: body.as_ref().to_vec(),
+        expires_at: attributes.get("expires_at").and_then(|value| value.as_n().ok()?.parse().ok()),
+    })
+}
+
+impl ContributionGet for ContributionsTable {
+    async fn get(&self, key: &ItemKey) -> Result<Option<Item>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(&key.pk))
+            .key("sk", text(&key.sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| store_error(&format!("GetItem {} {}", key.pk, key.sk), &error))?;
+        answer.item.as_ref().map(to_item).transpose()
+    }
+}
+
+impl ContributionPut for ContributionsTable {
+    async fn put(&self, item: &Item, expected: &Expected) -> Result<PutOutcome, StoreError> {
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", text(&item.key.pk))
+            .item("sk", text(&item.key.sk))
+            .item("body", AttributeValue::B(Blob::new(item.body.clone())))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        if let Some(fence) = &item.fence {
+            put = put.item("fence", text(fence));
+        }
+        if let Some(expires_at) = item.expires_at {
+            put = put.item("expires_at", AttributeValue::N(expires_at.to_string()));
+        }
+        put = match expected {
+            Expected::Absent => put.condition_expression("attribute_not_exists(pk)"),
+            Expected::Fence(fence) => put
+                .condition_expression("#fence = :observed")
+                .expression_attribute_names("#fence", "fence")
+                .expression_attribute_values(":observed", text(fence)),
+        };
+        match put.send().await {
+            Ok(_) => Ok(PutOutcome::Written),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(PutOutcome::Conflict(failed.item().map(to_item).transpose()?))
+                }
+                _ => Err(store_error(&format!("PutItem {} {}", item.key.pk, item.key.sk), &error)),
+            },
+        }
+    }
+}
+
+impl ContributionQuery for ContributionsTable {
+    async fn query(&self, pk: &str) -> Result<Vec<Item>, StoreError> {
+        let mut items = vec![];
+        let mut from: Option<Attributes> = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", text(pk))
+                .consistent_read(true)
+                .set_exclusive_start_key(from.take())
+                .send()
+                .await
+                .map_err(|error| store_error(&format!("Query {pk}"), &error))?;
+            for attributes in answer.items() {
+                items.push(to_item(attributes)?);
+            }
+            match answer.last_evaluated_key {
+                Some(last) => from = Some(last),
+                None => return Ok(items),
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The ports on DynamoDB and S3, and what every processor's `main` needs: configuration from the
+//! environment, clients, logs.
+//!
+//! Here and nowhere else a processor meets the SDK. Not here: decisions (`weir-exact`), decoding
+//! (`weir-telemetry`), handlers (`processors/`).
+
+pub mod clients;
+pub mod clock;
+pub mod config;
+pub mod contributions;
+pub mod epochs;
+pub mod intake;
+pub mod logs;
+pub mod quarantine;
+pub mod rows;
+pub mod streams;
+
+mod errors;

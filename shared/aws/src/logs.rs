@@ -1,0 +1,18 @@
+//! Logs: one JSON object a line on standard output, as Lambda's JSON log format has it.
+
+use crate::config::Environment;
+use tracing_subscriber::EnvFilter;
+
+/// Begins logging. `RUST_LOG` (or Lambda's `AWS_LAMBDA_LOG_LEVEL`) sets the level, INFO otherwise.
+pub fn init(environment: &impl Environment) {
+    let level = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"].iter().find_map(|name| environment.variable(name));
+    let filter = EnvFilter::builder().parse_lossy(level.as_deref().unwrap_or("info"));
+    // A second call (a test's) keeps the first subscriber.
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .try_init();
+}

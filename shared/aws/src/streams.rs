@@ -1,0 +1,70 @@
+//! When a stream was created: part of a shard's identity, since a stream that is deleted and created again
+//! reuses shard ids, and its fences must not meet the old ones.
+
+use crate::errors::store_error;
+use aws_sdk_kinesis::Client;
+use std::collections::HashMap;
+use tokio::sync::Mutex;
+use weir_exact::ports::{StoreError, StoreErrorKind};
+use weir_exact::sequence::Shard;
+use weir_telemetry::Millis;
+
+/// Knows the creation time of each stream this environment has met, from `DescribeStreamSummary`, once.
+#[derive(Debug)]
+pub struct Streams {
+    client: Client,
+    created: Mutex<HashMap<String, Millis>>,
+}
+
+impl Streams {
+    /// Asks that client.
+    pub fn new(client: Client) -> Self {
+        Self { client, created: Mutex::default() }
+    }
+
+    /// The shard of that id of the stream of that ARN.
+    ///
+    /// # Errors
+    /// When the ARN is none of a stream, or the stream cannot be described.
+    pub async fn shard(&self, stream_arn: &str, id: &str) -> Result<Shard, StoreError> {
+        let stream = stream_name(stream_arn).ok_or_else(|| {
+            StoreError::new(StoreErrorKind::Refused, format!("{stream_arn:?} is no Kinesis stream's ARN"))
+        })?;
+        let mut created = self.created.lock().await;
+        let created_at = match created.get(stream_arn) {
+            Some(at) => *at,
+            None => *created.entry(stream_arn.to_owned()).or_insert(self.describe(stream).await?),
+        };
+        Ok(Shard { stream: stream.to_owned(), created_at, id: id.to_owned() })
+    }
+
+    async fn describe(&self, stream: &str) -> Result<Millis, StoreError> {
+        let tried = format!("DescribeStreamSummary {stream}");
+        let answer = self.client.describe_stream_summary().stream_name(stream).send().await;
+        let answer = answer.map_err(|error| store_error(&tried, &error))?;
+        let summary = answer.stream_description_summary();
+        let created = summary.and_then(|summary| summary.stream_creation_timestamp().to_millis().ok());
+        created
+            .map(Millis)
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Unreadable, format!("{tried}: no creation time")))
+    }
+}
+
+/// `arn:aws:kinesis:<region>:<account>:stream/<name>`
+fn stream_name(arn: &str) -> Option<&str> {
+    let (head, name) = arn.split_once(":stream/")?;
+    let is_kinesis = head.split(':').nth(2) == Some("kinesis");
+    (is_kinesis && !name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stream_name;
+
+    #[test]
+    fn only_a_stream_has_a_stream_s_name() {
+        assert_eq!(stream_name("arn:aws:kinesis:us-east-1:000000000000:stream/weir-telemetry"), Some("weir-telemetry"));
+        assert_eq!(stream_name("arn:aws:sqs:us-east-1:000000000000:weir-telemetry"), None);
+        assert_eq!(stream_name("arn:aws:dynamodb:us-east-1:1:table/t/stream/2026"), None);
+    }
+}

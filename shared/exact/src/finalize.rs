@@ -1,0 +1,289 @@
+//! From all contributions of a window to its rows, by revision.
+//!
+//! A row is always recomputed whole, never added to, so computing it twice, late, or by two finalizers at
+//! once does no harm. Which of two computations stands is decided by [`RowVersion`]: `revision` is the sum
+//! of the fenced items' touches and the number of ledger copies (losers of deduplication included) that
+//! touch the series. Every contribution write raises it, so a computation that read more has a higher one,
+//! also where a correction made counts smaller: a condition on counts would refuse the correction.
+
+use crate::layout::Layout;
+use crate::ports::{ContributionQuery, Item, RowOutcome, RowPut, RowVersions, StoreError, StoreErrorKind};
+use crate::progress::Progress;
+use crate::row::{ALGORITHM, Row, RowKey, RowVersion, SUMMARY, State};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use weir_rollup::{Body, Ledger, Rollup, SeriesKey};
+use weir_telemetry::{Millis, Window};
+
+/// After its end by this much nothing can arrive for a window any more: 48 h of lateness, 4 days in a
+/// source, 14 in a dead-letter queue. Less than the contributions' life of 21 days, so that the last
+/// computation still finds them all. Milliseconds.
+pub const SEALED_AFTER_MS: i64 = 20 * 86_400_000;
+
+/// What a window adds up to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Every series with its revision.
+    pub series: BTreeMap<SeriesKey, (Rollup, u64)>,
+    /// Ledger copies of an identity beyond the first.
+    pub duplicate_copies: u64,
+}
+
+/// Adds up the contributions of one window, each ledger identity once, over all lanes.
+///
+/// # Errors
+/// Unreadable when an item is of a format this version does not know.
+pub fn fold(items: &[Item]) -> Result<Totals, StoreError> {
+    let mut totals = Totals::default();
+    let mut counted: HashSet<String> = HashSet::new();
+    for item in items {
+        let unreadable = |error: weir_rollup::DecodeError| {
+            let what = format!("contribution {} {} cannot be read: {error}", item.key.pk, item.key.sk);
+            StoreError::new(StoreErrorKind::Unreadable, what)
+        };
+        if item.fence.is_some() {
+            for (key, series) in Body::decode(&item.body).map_err(unreadable)?.series {
+                let (rollup, revision) = totals.series.entry(key).or_default();
+                rollup.merge(&series.rollup);
+                *revision += series.touches;
+            }
+            continue;
+        }
+        for entry in Ledger::decode(&item.body).map_err(unreadable)?.entries {
+            let first = counted.insert(entry.identity);
+            totals.duplicate_copies += u64::from(!first);
+            for (key, series) in entry.series {
+                let (rollup, revision) = totals.series.entry(key).or_default();
+                *revision += 1;
+                if first {
+                    rollup.merge(&series);
+                }
+            }
+        }
+    }
+    Ok(totals)
+}
+
+/// How many endpoints a summary row names.
+const TOP_ENDPOINTS: usize = 10;
+
+/// A row without what a clock decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Computed {
+    /// Its key.
+    pub key: RowKey,
+    /// What it counts.
+    pub rollup: Rollup,
+    /// Its revision.
+    pub revision: u64,
+    /// On summary rows the largest endpoints.
+    pub top_endpoints: Option<Vec<(String, u64)>>,
+}
+
+/// The rows of a window: each endpoint's and each service's summary.
+pub fn rows(window: Window, totals: Totals) -> Vec<Computed> {
+    type Summary = (Rollup, u64, Vec<(String, u64)>);
+    let mut services: BTreeMap<String, Summary> = BTreeMap::new();
+    let mut rows = vec![];
+    for (key, (rollup, revision)) in totals.series {
+        let (sum, sum_revision, endpoints) = services.entry(key.service.clone()).or_default();
+        sum.merge(&rollup);
+        *sum_revision += revision;
+        endpoints.push((key.endpoint.clone(), rollup.events()));
+        let key = RowKey { service: key.service, endpoint: key.endpoint, window };
+        rows.push(Computed { key, rollup, revision, top_endpoints: None });
+    }
+    for (service, (rollup, revision, mut endpoints)) in services {
+        endpoints.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        endpoints.truncate(TOP_ENDPOINTS);
+        let key = RowKey { service, endpoint: SUMMARY.to_owned(), window };
+        rows.push(Computed { key, rollup, revision, top_endpoints: Some(endpoints) });
+    }
+    rows
+}
+
+/// When a window counts as complete.
+#[derive(Clone, Copy, Debug)]
+pub struct Grace {
+    /// How long after a window's end the unordered sources (queues, objects) may be, milliseconds.
+    pub unordered_ms: i64,
+    /// After this long a shard that shows no progress is taken as idle, not as behind, milliseconds.
+    pub idle_ms: i64,
+}
+
+impl Default for Grace {
+    fn default() -> Self {
+        Self { unordered_ms: 5 * 60_000, idle_ms: 3_600_000 }
+    }
+}
+
+/// How final a window is. Says nothing about counts: those are exact in every state.
+pub fn state(window: Window, progress: &[Progress], grace: Grace, now: Millis) -> State {
+    let age_ms = now.0 - window.end().0;
+    let passed = |shard: &Progress| shard.totals.arrived_at_ms >= window.end().0;
+    if age_ms >= SEALED_AFTER_MS {
+        State::Sealed
+    } else if age_ms >= grace.unordered_ms && (age_ms >= grace.idle_ms || progress.iter().all(passed)) {
+        State::Complete
+    } else {
+        State::Open
+    }
+}
+
+/// Bounds and terms of a finalizer.
+#[derive(Clone, Copy, Debug)]
+pub struct FinalizeSettings {
+    /// How long a row lives after its window, milliseconds; none: kept.
+    pub row_life_ms: Option<i64>,
+    /// When a window is complete.
+    pub grace: Grace,
+    /// Row writes in flight.
+    pub writes_in_flight_max: usize,
+    /// Rows whose version an environment remembers.
+    pub remembered_rows_max: usize,
+}
+
+impl Default for FinalizeSettings {
+    fn default() -> Self {
+        Self {
+            row_life_ms: Some(30 * 86_400_000),
+            grace: Grace::default(),
+            writes_in_flight_max: 32,
+            remembered_rows_max: 100_000,
+        }
+    }
+}
+
+/// What one window's computation came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowReport {
+    /// Contributions read.
+    pub items: u64,
+    /// Rows put.
+    pub written: u64,
+    /// Rows that stand as they should, known without a write.
+    pub unmoved: u64,
+    /// Rows where the same or a later version stood.
+    pub superseded: u64,
+}
+
+impl WindowReport {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            items: self.items + other.items,
+            written: self.written + other.written,
+            unmoved: self.unmoved + other.unmoved,
+            superseded: self.superseded + other.superseded,
+        }
+    }
+}
+
+/// Computes windows and remembers what it last wrote.
+#[derive(Debug)]
+pub struct Finalizer<C, R> {
+    contributions: C,
+    rows: R,
+    layout: Layout,
+    settings: FinalizeSettings,
+    /// Rows of which this environment knows that at least this version stands.
+    stands: Mutex<BTreeMap<Window, BTreeMap<RowKey, RowVersion>>>,
+}
+
+impl<C: ContributionQuery, R: RowPut + RowVersions> Finalizer<C, R> {
+    /// A finalizer of one generation.
+    pub fn new(contributions: C, rows: R, layout: Layout, settings: FinalizeSettings) -> Self {
+        Self { contributions, rows, layout, settings, stands: Mutex::default() }
+    }
+
+    /// Where the contributions stand.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Every shard's progress. Read it before the windows it is to judge: then what it says is settled is
+    /// in what they read.
+    ///
+    /// # Errors
+    /// When the store fails or an item cannot be read.
+    pub async fn progress(&self) -> Result<Vec<Progress>, StoreError> {
+        self.contributions.query(&self.layout.progress_pk()).await?.iter().map(Progress::from_item).collect()
+    }
+
+    /// Recomputes a window and puts the rows that moved. With `ask` the versions of rows that this
+    /// environment does not know are read first: for a sweep, where most rows stand, a read costs a
+    /// fraction of a failed condition.
+    ///
+    /// # Errors
+    /// The first failure; rows put until then stand, and a repetition continues.
+    pub async fn finalize(
+        &self,
+        window: Window,
+        progress: &[Progress],
+        now: Millis,
+        ask: bool,
+    ) -> Result<WindowReport, StoreError> {
+        let partitions = self.layout.window_partitions(window);
+        let queries = partitions.iter().map(|pk| self.contributions.query(pk));
+        let items: Vec<Item> = futures::future::try_join_all(queries).await?.into_iter().flatten().collect();
+        let mut report = WindowReport { items: items.len() as u64, ..WindowReport::default() };
+        if items.is_empty() {
+            return Ok(report);
+        }
+        let state = state(window, progress, self.settings.grace, now);
+        let rows: Vec<Row> = rows(window, fold(&items)?).into_iter().map(|row| self.row(row, state, now)).collect();
+        let mut known = self.known(window);
+        if ask {
+            let unknown: Vec<RowKey> =
+                rows.iter().filter(|row| !known.contains_key(&row.key)).map(|row| row.key.clone()).collect();
+            known.extend(self.rows.row_versions(&unknown).await?);
+        }
+        let moved: Vec<Row> =
+            rows.into_iter().filter(|row| known.get(&row.key).is_none_or(|stands| *stands < row.version)).collect();
+        let puts =
+            moved.into_iter().map(|row| async move { self.rows.put_row(&row).await.map(|outcome| (row, outcome)) });
+        let mut put = stream::iter(puts).buffer_unordered(self.settings.writes_in_flight_max);
+        let mut result = Ok(());
+        loop {
+            match put.try_next().await {
+                Ok(None) => break,
+                Ok(Some((row, outcome))) => {
+                    report.written += u64::from(outcome == RowOutcome::Written);
+                    report.superseded += u64::from(outcome == RowOutcome::Superseded);
+                    known.insert(row.key, row.version);
+                }
+                Err(error) => result = Err(error),
+            }
+        }
+        report.unmoved = (known.len() as u64).saturating_sub(report.written + report.superseded);
+        self.remember(window, known);
+        result.map(|()| report)
+    }
+
+    fn row(&self, computed: Computed, state: State, now: Millis) -> Row {
+        let Computed { key, rollup, revision, top_endpoints } = computed;
+        let expires_at = self.settings.row_life_ms.map(|life| key.window.end().plus(life).0.div_euclid(1_000));
+        let version = RowVersion { revision, algorithm: ALGORITHM, state };
+        Row { key, rollup, top_endpoints, version, updated_at: now, expires_at }
+    }
+
+    fn known(&self, window: Window) -> BTreeMap<RowKey, RowVersion> {
+        self.stands.lock().unwrap_or_else(PoisonError::into_inner).get(&window).cloned().unwrap_or_default()
+    }
+
+    fn remember(&self, window: Window, known: BTreeMap<RowKey, RowVersion>) {
+        let mut stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner);
+        stands.insert(window, known);
+        // The oldest windows move least: forgetting them costs a failed condition or a read.
+        let mut rows: usize = stands.values().map(BTreeMap::len).sum();
+        while rows > self.settings.remembered_rows_max {
+            let Some((_, oldest)) = stands.pop_first() else { return };
+            rows -= oldest.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

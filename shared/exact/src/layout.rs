@@ -1,0 +1,139 @@
+//! Where things stand in the contributions table. Private to the fleet; changing it is a new generation.
+//!
+//! | partition key | sort key | item |
+//! |---|---|---|
+//! | `<generation>#w#<window>#<partition>` | `f#<shard>#e<epoch>#s<split>#p<part>` | fenced contribution |
+//! | `<generation>#w#<window>#<partition>` | `l#<lane>#<digest>` | ledger contribution |
+//! | `<generation>#progress` | `<shard>` | a shard's progress |
+//! | `<generation>#arrival#<lane>` | `<identity>` | first arrival of a producer's own id |
+//! | `epochs` | `table` | the epoch table, of all generations |
+
+use crate::ports::ItemKey;
+use crate::sequence::Shard;
+use weir_telemetry::{Generation, Millis, Window, stable_hash};
+
+/// Contributions live this long after their window, milliseconds: longer than anything can still arrive
+/// (48 h of lateness + 4 days in a source + 14 days in a dead-letter queue).
+pub const CONTRIBUTION_LIFE_MS: i64 = 21 * 86_400_000;
+
+/// A generation of the table: its name and its fixed numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    generation: String,
+    numbers: Generation,
+}
+
+/// Names one fenced item chain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FencedKey {
+    /// The window.
+    pub window: Window,
+    /// The shard.
+    pub shard: Shard,
+    /// The epoch of the records inside: a change of split count starts new items.
+    pub epoch: u32,
+    /// The split.
+    pub split: u16,
+}
+
+impl Layout {
+    /// The layout of generation `name`, e.g. `live`.
+    pub fn new(name: impl Into<String>, numbers: Generation) -> Self {
+        Self { generation: name.into(), numbers }
+    }
+
+    /// The key of the epoch table's item.
+    pub fn epochs() -> ItemKey {
+        ItemKey { pk: "epochs".to_owned(), sk: "table".to_owned() }
+    }
+
+    /// The partitions that hold a window's contributions.
+    pub fn window_partitions(&self, window: Window) -> Vec<String> {
+        (0..self.numbers.partitions).map(|partition| self.window_pk(window, partition)).collect()
+    }
+
+    fn window_pk(&self, window: Window, partition: u16) -> String {
+        format!("{}#w#{window}#{partition}", self.generation)
+    }
+
+    /// The window of this generation that a partition key belongs to, if it is one of a window.
+    pub fn window_of(&self, pk: &str) -> Option<Window> {
+        let rest = pk.strip_prefix(self.generation.as_str())?.strip_prefix("#w#")?;
+        Window::parse(rest.split_once('#')?.0).ok()
+    }
+
+    /// A part of a fenced item chain. Spread by shard: a shard's writes of one window stay together, since
+    /// DynamoDB limits a partition, and so must one shard's 1 MB/s.
+    pub fn fenced(&self, key: &FencedKey, part: u32) -> ItemKey {
+        let shard = key.shard.to_string();
+        ItemKey {
+            pk: self.window_pk(key.window, self.partition(shard.as_bytes())),
+            sk: format!("f#{shard}#e{}#s{}#p{part}", key.epoch, key.split),
+        }
+    }
+
+    /// The lane of an identity.
+    pub fn lane(&self, identity: &str) -> u16 {
+        // The remainder is below a u16, so the cast loses nothing.
+        (stable_hash(identity.as_bytes()) % u64::from(self.numbers.lanes)) as u16
+    }
+
+    /// A ledger item: `digest` is of the identities inside.
+    pub fn ledger(&self, window: Window, lane: u16, digest: &str) -> ItemKey {
+        ItemKey { pk: self.window_pk(window, lane % self.numbers.partitions), sk: format!("l#{lane:05}#{digest}") }
+    }
+
+    /// The partition of all shards' progress.
+    pub fn progress_pk(&self) -> String {
+        format!("{}#progress", self.generation)
+    }
+
+    /// A shard's progress.
+    pub fn progress(&self, shard: &Shard) -> ItemKey {
+        ItemKey { pk: self.progress_pk(), sk: shard.to_string() }
+    }
+
+    /// The first arrival recorded for a producer's own id.
+    pub fn arrival(&self, identity: &str) -> ItemKey {
+        ItemKey { pk: format!("{}#arrival#{}", self.generation, self.lane(identity)), sk: identity.to_owned() }
+    }
+
+    fn partition(&self, key: &[u8]) -> u16 {
+        (stable_hash(key) % u64::from(self.numbers.partitions)) as u16
+    }
+}
+
+/// TTL of what belongs to `window`, epoch seconds.
+pub fn expires_at(end: Millis) -> i64 {
+    end.plus(CONTRIBUTION_LIFE_MS).0.div_euclid(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_found_in_its_key() {
+        let numbers = Generation { lanes: 16, partitions: 4 };
+        let layout = Layout::new("live", numbers.clone());
+        let window = Window::containing(Millis(1_795_224_605_000));
+        for pk in layout.window_partitions(window) {
+            assert_eq!(layout.window_of(&pk), Some(window));
+            assert_eq!(Layout::new("scratch", numbers.clone()).window_of(&pk), None);
+        }
+        assert_eq!(layout.window_of(&layout.progress_pk()), None);
+        assert_eq!(layout.window_of("epochs"), None);
+    }
+
+    #[test]
+    fn keys_do_not_move() {
+        let layout = Layout::new("live", Generation { lanes: 16, partitions: 4 });
+        let shard = Shard { stream: "s".into(), created_at: Millis(5), id: "shardId-000000000000".into() };
+        let key = FencedKey { window: Window::containing(Millis(0)), shard, epoch: 1, split: 2 };
+        let item = layout.fenced(&key, 3);
+        assert_eq!(item.pk, "live#w#1970-01-01T00:00:00Z#3");
+        assert_eq!(item.sk, "f#s@5/shardId-000000000000#e1#s2#p3");
+        assert_eq!(layout.ledger(key.window, 7, "ab").pk, "live#w#1970-01-01T00:00:00Z#3");
+        assert_eq!(layout.ledger(key.window, 7, "ab").sk, "l#00007#ab");
+    }
+}

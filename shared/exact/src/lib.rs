@@ -1,0 +1,28 @@
+//! The protocol that keeps counts exact under any redelivery and re-batching.
+//!
+//! Two lanes write *contributions*, each a pure plan and a thin commit over ports:
+//!
+//! - [`fenced`]: Kinesis. One item per (window, shard, split), rewritten as batches arrive, guarded by its
+//!   *fence*, the highest applied sequence number.
+//! - [`ledger`]: SQS, S3 and replays. Immutable items that carry identities, put if absent.
+//!
+//! [`finalize`] recomputes a window's rows from all its contributions, by revision.
+//!
+//! Nothing here knows DynamoDB, tokio, a clock or the environment: stores are [`ports`], times are
+//! arguments, and [`memory`] and [`failing`] implement the ports for tests. No condition may be weakened
+//! without a schedule that shows it is safe: ARCHITECTURE.md, "The protocol".
+
+pub mod failing;
+pub mod fenced;
+pub mod finalize;
+pub mod layout;
+pub mod ledger;
+pub mod memory;
+pub mod ports;
+pub mod progress;
+pub mod quarantine;
+pub mod row;
+pub mod sequence;
+pub mod sweep;
+
+mod item_cache;

@@ -1,0 +1,97 @@
+//! Every port over plain maps: for tests, and as the plainest statement of what a port promises.
+
+use crate::ports::{
+    ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantinePut,
+    RowOutcome, RowPut, RowVersions, StoreError,
+};
+use crate::quarantine::QuarantineObject;
+use crate::row::{Row, RowKey, RowVersion};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    items: Mutex<BTreeMap<ItemKey, Item>>,
+    rows: Mutex<BTreeMap<RowKey, Row>>,
+    quarantine: Mutex<BTreeMap<String, QuarantineObject>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl MemoryStore {
+    /// All items.
+    pub fn items(&self) -> Vec<Item> {
+        lock(&self.items).values().cloned().collect()
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> BTreeMap<RowKey, Row> {
+        lock(&self.rows).clone()
+    }
+
+    /// All quarantined objects by key.
+    pub fn quarantined(&self) -> BTreeMap<String, QuarantineObject> {
+        lock(&self.quarantine).clone()
+    }
+
+    /// Takes an item away, as TTL does.
+    pub fn remove(&self, key: &ItemKey) {
+        lock(&self.items).remove(key);
+    }
+}
+
+impl ContributionGet for MemoryStore {
+    async fn get(&self, key: &ItemKey) -> Result<Option<Item>, StoreError> {
+        Ok(lock(&self.items).get(key).cloned())
+    }
+}
+
+impl ContributionPut for MemoryStore {
+    async fn put(&self, item: &Item, expected: &Expected) -> Result<PutOutcome, StoreError> {
+        let mut items = lock(&self.items);
+        let stands = items.get(&item.key);
+        let holds = match expected {
+            Expected::Absent => stands.is_none(),
+            Expected::Fence(fence) => stands.is_some_and(|stands| stands.fence.as_ref() == Some(fence)),
+        };
+        if !holds {
+            return Ok(PutOutcome::Conflict(stands.cloned()));
+        }
+        items.insert(item.key.clone(), item.clone());
+        Ok(PutOutcome::Written)
+    }
+}
+
+impl ContributionQuery for MemoryStore {
+    async fn query(&self, pk: &str) -> Result<Vec<Item>, StoreError> {
+        Ok(lock(&self.items).values().filter(|item| item.key.pk == pk).cloned().collect())
+    }
+}
+
+impl RowPut for MemoryStore {
+    async fn put_row(&self, row: &Row) -> Result<RowOutcome, StoreError> {
+        let mut rows = lock(&self.rows);
+        if rows.get(&row.key).is_some_and(|stands| stands.version >= row.version) {
+            return Ok(RowOutcome::Superseded);
+        }
+        rows.insert(row.key.clone(), row.clone());
+        Ok(RowOutcome::Written)
+    }
+}
+
+impl RowVersions for MemoryStore {
+    async fn row_versions(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, RowVersion>, StoreError> {
+        let rows = lock(&self.rows);
+        Ok(keys.iter().filter_map(|key| Some((key.clone(), rows.get(key)?.version))).collect())
+    }
+}
+
+impl QuarantinePut for MemoryStore {
+    async fn quarantine(&self, object: &QuarantineObject) -> Result<(), StoreError> {
+        lock(&self.quarantine).insert(object.key(), object.clone());
+        Ok(())
+    }
+}

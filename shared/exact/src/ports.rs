@@ -1,0 +1,173 @@
+//! What the protocol needs of a store: one trait per verb, so that a function's bounds are its permissions.
+//!
+//! Implementations: DynamoDB and S3 (`weir-aws`), [`crate::memory`], [`crate::failing`].
+
+use crate::quarantine::QuarantineObject;
+use crate::row::{Row, RowKey, RowVersion};
+use std::collections::BTreeMap;
+use std::future::Future;
+
+/// Key of an item in the contributions table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemKey {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+/// An item of the contributions table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Its key.
+    pub key: ItemKey,
+    /// What a rewrite is conditioned on; immutable items have none.
+    pub fence: Option<String>,
+    /// Encoded content.
+    pub body: Vec<u8>,
+    /// TTL, epoch seconds.
+    pub expires_at: Option<i64>,
+}
+
+/// What must be there for a put to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing: `attribute_not_exists(pk)`. An item whose TTL has passed but which is there is there.
+    Absent,
+    /// An item with exactly this fence: `fence = :observed`.
+    Fence(String),
+}
+
+/// What became of a put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// The item is durable as given.
+    Written,
+    /// The condition failed; this is what stands there (`ALL_OLD`), or nothing.
+    Conflict(Option<Item>),
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// The row is durable as given.
+    Written,
+    /// A row of this or a later version stands.
+    Superseded,
+}
+
+/// Why a store did not do what it was asked. It may have done it all the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    what: String,
+}
+
+/// The kinds that a caller or a metric can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// Too many requests for now.
+    Throttled,
+    /// No answer, a server error, or not attempted because time ran out.
+    Unavailable,
+    /// The store says no: missing permission, missing table, item too large.
+    Refused,
+    /// What is stored cannot be read by this version.
+    Unreadable,
+}
+
+impl StoreError {
+    /// An error with its words: what was tried, on what, and what came back.
+    pub fn new(kind: StoreErrorKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into() }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Throttled | StoreErrorKind::Unavailable)
+    }
+}
+
+/// Reads one item, consistently.
+pub trait ContributionGet: Sync {
+    /// The item, or none.
+    fn get(&self, key: &ItemKey) -> impl Future<Output = Result<Option<Item>, StoreError>> + Send;
+}
+
+/// Puts one item under a condition.
+pub trait ContributionPut: Sync {
+    /// Puts `item` if `expected` holds.
+    fn put(&self, item: &Item, expected: &Expected) -> impl Future<Output = Result<PutOutcome, StoreError>> + Send;
+}
+
+/// Reads a partition, consistently.
+pub trait ContributionQuery: Sync {
+    /// Every item of the partition, all pages. Not a snapshot: pages are read one after the other.
+    fn query(&self, pk: &str) -> impl Future<Output = Result<Vec<Item>, StoreError>> + Send;
+}
+
+/// Puts one rollup row.
+pub trait RowPut: Sync {
+    /// Puts `row` unless a row of the same or a later [`RowVersion`] stands.
+    fn put_row(&self, row: &Row) -> impl Future<Output = Result<RowOutcome, StoreError>> + Send;
+}
+
+/// Reads the versions of rows. May be stale: an older version than the true one costs a failed condition.
+pub trait RowVersions: Sync {
+    /// The versions of those rows that exist.
+    fn row_versions(
+        &self,
+        keys: &[RowKey],
+    ) -> impl Future<Output = Result<BTreeMap<RowKey, RowVersion>, StoreError>> + Send;
+}
+
+/// Keeps what cannot be counted.
+pub trait QuarantinePut: Sync {
+    /// Puts the object under its key, over whatever stands there: a retry writes the same bytes.
+    fn quarantine(&self, object: &QuarantineObject) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A reference to a store is a store.
+mod by_reference {
+    use super::{
+        BTreeMap, ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome,
+        QuarantineObject, QuarantinePut, Row, RowKey, RowOutcome, RowPut, RowVersion, RowVersions, StoreError,
+    };
+
+    impl<S: ContributionGet> ContributionGet for &S {
+        async fn get(&self, key: &ItemKey) -> Result<Option<Item>, StoreError> {
+            (**self).get(key).await
+        }
+    }
+    impl<S: ContributionPut> ContributionPut for &S {
+        async fn put(&self, item: &Item, expected: &Expected) -> Result<PutOutcome, StoreError> {
+            (**self).put(item, expected).await
+        }
+    }
+    impl<S: ContributionQuery> ContributionQuery for &S {
+        async fn query(&self, pk: &str) -> Result<Vec<Item>, StoreError> {
+            (**self).query(pk).await
+        }
+    }
+    impl<S: RowPut> RowPut for &S {
+        async fn put_row(&self, row: &Row) -> Result<RowOutcome, StoreError> {
+            (**self).put_row(row).await
+        }
+    }
+    impl<S: RowVersions> RowVersions for &S {
+        async fn row_versions(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, RowVersion>, StoreError> {
+            (**self).row_versions(keys).await
+        }
+    }
+    impl<S: QuarantinePut> QuarantinePut for &S {
+        async fn quarantine(&self, object: &QuarantineObject) -> Result<(), StoreError> {
+            (**self).quarantine(object).await
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What cannot be counted, as it is kept: contract §3.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use weir_telemetry::{Millis, Rejected};
+
+/// Where a record came from, in its source's own terms. Makes the object's id, so that a retry overwrites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coordinates {
+    /// `kinesis`, `sqs`, `s3` or `replay`.
+    pub source: &'static str,
+    /// Names and values from the widest to the narrowest, e.g. stream, shard, sequence number.
+    pub path: Vec<(&'static str, String)>,
+}
+
+/// One object of the quarantine bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantineObject {
+    /// Where it came from.
+    pub coordinates: Coordinates,
+    /// When it arrived there.
+    pub arrived_at: Millis,
+    /// What is set aside and why.
+    pub rejected: Rejected,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    reason: String,
+    detail: &'a str,
+    source: &'a str,
+    coordinates: BTreeMap<&'a str, serde_json::Value>,
+    arrived_at: String,
+    payload_base64: String,
+}
+
+impl QuarantineObject {
+    /// `<reason>/<yyyy>/<mm>/<dd>/<source>/<id>.json`, the date of arrival, the id of the coordinates.
+    pub fn key(&self) -> String {
+        let arrived = self.arrived_at.to_string();
+        let date = arrived.get(..10).unwrap_or("0000-00-00").replace('-', "/");
+        let mut id = String::new();
+        for (_, value) in &self.coordinates.path {
+            push_escaped(&mut id, value);
+            id.push('!');
+        }
+        match self.rejected.event_index {
+            Some(index) => id.push_str(&index.to_string()),
+            None => id.push_str("record"),
+        }
+        format!("{}/{date}/{}/{id}.json", self.rejected.reason, self.coordinates.source)
+    }
+
+    /// The object's JSON.
+    pub fn body(&self) -> Vec<u8> {
+        let mut coordinates: BTreeMap<&str, serde_json::Value> =
+            self.coordinates.path.iter().map(|(name, value)| (*name, value.as_str().into())).collect();
+        if let Some(index) = self.rejected.event_index {
+            coordinates.insert("event_index", index.into());
+        }
+        let document = Document {
+            reason: self.rejected.reason.to_string(),
+            detail: &self.rejected.detail,
+            source: self.coordinates.source,
+            coordinates,
+            arrived_at: self.arrived_at.to_string(),
+            payload_base64: STANDARD.encode(&self.rejected.payload),
+        };
+        // Strings and numbers only: serialising cannot fail.
+        serde_json::to_vec(&document).unwrap_or_default()
+    }
+}
+
+/// Letters, digits and a few signs as they are, anything else as `%XX`: safe in an S3 key, and two values
+/// never meet (`!` joins them and is escaped). A long value ends in its digest: keys are at most 1,024 bytes.
+fn push_escaped(id: &mut String, value: &str) {
+    const VALUE_BYTES_MAX: usize = 200;
+    let start = id.len();
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'@' | b':' => id.push(char::from(byte)),
+            _ => {
+                // Writing to a string cannot fail.
+                let _ = write!(id, "%{byte:02X}");
+            }
+        }
+    }
+    if id.len() - start > VALUE_BYTES_MAX {
+        id.truncate(start + VALUE_BYTES_MAX);
+        id.push('~');
+        id.push_str(&crate::ledger::digest([value]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_telemetry::{Field, Reason};
+
+    #[test]
+    fn an_object_says_what_and_where() {
+        let object = QuarantineObject {
+            coordinates: Coordinates {
+                source: "kinesis",
+                path: vec![
+                    ("stream", "weir-telemetry".into()),
+                    ("shard", "shardId-000000000000".into()),
+                    ("sequence_number", "49!".into()),
+                ],
+            },
+            arrived_at: Millis(1_795_224_605_000),
+            rejected: Rejected {
+                reason: Reason::Invalid(Field::Status),
+                detail: "status: expected an integer from 0 to 999, found a string".into(),
+                event_index: Some(3),
+                payload: b"{}".to_vec(),
+            },
+        };
+        assert_eq!(object.key(), "invalid_status/2026/11/21/kinesis/weir-telemetry!shardId-000000000000!49%21!3.json");
+        assert_eq!(
+            String::from_utf8(object.body()).unwrap(),
+            r#"{"reason":"invalid_status","detail":"status: expected an integer from 0 to 999, found a string","source":"kinesis","coordinates":{"event_index":3,"sequence_number":"49!","shard":"shardId-000000000000","stream":"weir-telemetry"},"arrived_at":"2026-11-21T01:30:05Z","payload_base64":"e30="}"#
+        );
+    }
+}

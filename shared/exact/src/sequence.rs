@@ -1,0 +1,128 @@
+//! Kinesis sequence numbers, fences made of them, and the identity of a shard.
+
+use std::cmp::Ordering;
+use std::fmt;
+use weir_telemetry::Millis;
+
+/// A Kinesis sequence number: up to about 56 digits, more than DynamoDB's 38-digit numbers hold, so it is
+/// stored as text and compared as an integer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SequenceNumber(String);
+
+/// A text that is no sequence number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a sequence number of 1 to 128 digits, found {0:?}")]
+pub struct SequenceError(String);
+
+impl SequenceNumber {
+    /// Parses decimal digits; leading zeros are dropped.
+    ///
+    /// # Errors
+    /// [`SequenceError`] for an empty or longer text (the Kinesis API allows 128 digits) or another character.
+    pub fn parse(text: &str) -> Result<Self, SequenceError> {
+        let sound = !text.is_empty() && text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !sound {
+            return Err(SequenceError(text.chars().take(40).collect()));
+        }
+        let digits = text.trim_start_matches('0');
+        Ok(Self(if digits.is_empty() { "0" } else { digits }.to_owned()))
+    }
+
+    /// The decimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Ord for SequenceNumber {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for SequenceNumber {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for SequenceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The state of a fenced item that a writer holds on to: the highest applied sequence number, and whether
+/// the item is closed (full; what follows goes to the next part).
+///
+/// Its text is what the condition compares, so closing must change it: a writer that still holds the open
+/// fence would otherwise write records here that another already wrote to the next part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// Highest applied sequence number.
+    pub sequence: SequenceNumber,
+    /// No write ever changes a closed item.
+    pub closed: bool,
+}
+
+impl Fence {
+    /// Reads the stored text.
+    ///
+    /// # Errors
+    /// [`SequenceError`] when the text is none that `Display` writes.
+    pub fn parse(text: &str) -> Result<Self, SequenceError> {
+        let (digits, closed) = text.strip_suffix('+').map_or((text, false), |digits| (digits, true));
+        Ok(Self { sequence: SequenceNumber::parse(digits)?, closed })
+    }
+}
+
+impl fmt::Display for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.sequence, if self.closed { "+" } else { "" })
+    }
+}
+
+/// A shard for all time: a stream that is deleted and created again reuses shard ids and may reuse sequence
+/// numbers, so the stream's creation time is part of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Shard {
+    /// Stream name.
+    pub stream: String,
+    /// Creation time of the stream.
+    pub created_at: Millis,
+    /// Shard id, e.g. `shardId-000000000000`.
+    pub id: String,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}/{}", self.stream, self.created_at.0, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compare_as_integers() {
+        let parse = |text: &str| SequenceNumber::parse(text).unwrap();
+        assert!(parse("9") < parse("10"));
+        assert!(parse("49590338271490256608559692538361571095921575989136588898") > parse("9"));
+        assert_eq!(parse("007"), parse("7"));
+        assert_eq!(parse("000"), parse("0"));
+        for bad in ["", "-1", "1.0", " 1", "１", &"9".repeat(129)] {
+            assert!(SequenceNumber::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_closed_fence_has_another_text() {
+        let open = Fence { sequence: SequenceNumber::parse("17").unwrap(), closed: false };
+        let closed = Fence { closed: true, ..open.clone() };
+        assert_ne!(open.to_string(), closed.to_string());
+        assert_eq!(Fence::parse("17+"), Ok(closed));
+        assert_eq!(Fence::parse("17"), Ok(open));
+        assert!(Fence::parse("+").is_err());
+    }
+}

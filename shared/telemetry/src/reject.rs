@@ -1,0 +1,123 @@
+//! What is not counted, and why. A rejection is a value, never an error: it ends in quarantine.
+
+use std::fmt;
+
+/// A field of the event contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// What was called.
+    Endpoint,
+    /// Who served it.
+    Service,
+    /// HTTP-style status.
+    Status,
+    /// How long it took, milliseconds.
+    DurationMs,
+    /// Who called.
+    UserId,
+    /// Event time.
+    Timestamp,
+}
+
+impl Field {
+    /// All fields, in the contract's order.
+    pub const ALL: [Self; 6] =
+        [Self::Endpoint, Self::Service, Self::Status, Self::DurationMs, Self::UserId, Self::Timestamp];
+
+    /// The field's name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Endpoint => "endpoint",
+            Self::Service => "service",
+            Self::Status => "status",
+            Self::DurationMs => "duration_ms",
+            Self::UserId => "user_id",
+            Self::Timestamp => "timestamp",
+        }
+    }
+
+    /// The field of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+}
+
+/// A named bound on a record, from its epoch's [`crate::Limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// Bytes of a record's payload after decompression.
+    PayloadBytes,
+    /// Events in one record.
+    EventsPerRecord,
+    /// Rejected events in one record: beyond it the record is set aside whole.
+    RejectedPerRecord,
+    /// Nesting of arrays and objects.
+    JsonDepth,
+}
+
+impl Limit {
+    /// The limit's name, as in [`crate::Limits`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PayloadBytes => "payload_bytes_max",
+            Self::EventsPerRecord => "events_per_record_max",
+            Self::RejectedPerRecord => "rejected_per_record_max",
+            Self::JsonDepth => "json_depth_max",
+        }
+    }
+}
+
+/// Why something cannot be counted. Its text is the first part of a quarantine key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// A field has the wrong type or is out of range.
+    Invalid(Field),
+    /// A field stands twice in one event.
+    Duplicate(Field),
+    /// A limit was exceeded.
+    Exceeds(Limit),
+    /// Event time is more than 48 h before arrival.
+    TooLate,
+    /// Event time is more than 10 min after arrival.
+    FromFuture,
+    /// The bytes are no UTF-8.
+    NotUtf8,
+    /// The text is no JSON.
+    NotJson,
+    /// JSON, but no object where an event was expected.
+    NotAnObject,
+    /// A compressed payload that cannot be decompressed.
+    NotDecompressible,
+    /// A message attribute of ours (`weir-id`, `weir-arrived-at`) that does not say what it should.
+    BadAttribute,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(field) => write!(f, "invalid_{}", field.name()),
+            Self::Duplicate(field) => write!(f, "duplicate_{}", field.name()),
+            Self::Exceeds(limit) => write!(f, "exceeds_{}", limit.name()),
+            Self::TooLate => f.write_str("too_late"),
+            Self::FromFuture => f.write_str("from_future"),
+            Self::NotUtf8 => f.write_str("not_utf8"),
+            Self::NotJson => f.write_str("not_json"),
+            Self::NotAnObject => f.write_str("not_an_object"),
+            Self::NotDecompressible => f.write_str("not_decompressible"),
+            Self::BadAttribute => f.write_str("bad_attribute"),
+        }
+    }
+}
+
+/// One event, or one whole record that cannot be split into events, which is not counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Why.
+    pub reason: Reason,
+    /// What was found and what was expected. Never holds payload text.
+    pub detail: String,
+    /// Which event of the record, from 0 in the record's own order; none when it is the whole record.
+    pub event_index: Option<u32>,
+    /// The event's bytes, or the record's as they came.
+    pub payload: Vec<u8>,
+}

@@ -1,0 +1,110 @@
+//! A series, and how an endpoint becomes one: normalisation is part of the epoch's decoder number.
+
+use crate::hash::stable_hash;
+use std::fmt;
+
+/// Where a record's events go when it names more series than it may ([`crate::Limits::series_per_record_max`]).
+pub const OTHER: &str = "~other";
+
+/// Service and endpoint: what a row counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Series {
+    /// Who served it; no `#` in it.
+    pub service: String,
+    /// What was called; never `*`, which names the summary row.
+    pub endpoint: String,
+}
+
+impl Series {
+    /// The series of an event that names these, normalised.
+    pub fn new(service: Option<&str>, endpoint: Option<&str>) -> Self {
+        Self {
+            service: normalise_service(service.unwrap_or("default")),
+            endpoint: normalise_endpoint(endpoint.unwrap_or("unknown")),
+        }
+    }
+
+    /// Which of `splits` items of a window holds this series.
+    pub fn split(&self, splits: u16) -> u16 {
+        // The separator cannot occur in UTF-8, so two series never hash the same text.
+        let hash = stable_hash(&[self.service.as_bytes(), &[0xff], self.endpoint.as_bytes()].concat());
+        // The remainder is below a u16, so the cast loses nothing.
+        (hash % u64::from(splits.max(1))) as u16
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.service, self.endpoint)
+    }
+}
+
+/// `#` separates service and endpoint in a row's key: two services must not meet in one key.
+fn normalise_service(service: &str) -> String {
+    service.replace('#', "%23")
+}
+
+/// `/users/17?page=2` → `/users/{id}`. Only paths are touched: an endpoint that does not start with `/`
+/// (an RPC method, a queue) is what it says. A lone `*` (as in `OPTIONS *`) is kept apart from the
+/// summary row's name.
+fn normalise_endpoint(endpoint: &str) -> String {
+    if endpoint == "*" {
+        return "%2A".to_owned();
+    }
+    if !endpoint.starts_with('/') {
+        return endpoint.to_owned();
+    }
+    let path = endpoint.split(['?', '#']).next().unwrap_or(endpoint);
+    let mut normal = String::with_capacity(path.len());
+    for segment in path[1..].split('/') {
+        normal.push('/');
+        normal.push_str(if is_identifier(segment) { "{id}" } else { segment });
+    }
+    normal
+}
+
+/// A number, a UUID, or 16 and more hexadecimal digits (a trace id, an object id, a digest).
+fn is_identifier(segment: &str) -> bool {
+    let bytes = segment.as_bytes();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let hex = bytes.iter().all(u8::is_ascii_hexdigit);
+    let uuid = bytes.len() == 36
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    (digits > 0 && digits == bytes.len()) || uuid || (hex && digits > 0 && bytes.len() >= 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Series;
+
+    #[test]
+    fn endpoints_become_series() {
+        let check = |given: &str, expect: &str| {
+            assert_eq!(Series::new(None, Some(given)).endpoint, expect);
+        };
+        check("/login", "/login");
+        check("/", "/");
+        check("/users/17", "/users/{id}");
+        check("/users/17/orders/4", "/users/{id}/orders/{id}");
+        check("/users/17?page=2#top", "/users/{id}");
+        check("/v2/things", "/v2/things");
+        check("/o/9f86d081884c7d65", "/o/{id}");
+        check("/o/deadbeefdeadbeef", "/o/deadbeefdeadbeef");
+        check("/o/3F2504E0-4F89-41D3-9A0C-0305E82C3301", "/o/{id}");
+        check("/a//b/", "/a//b/");
+        check("Users.Get?x=1", "Users.Get?x=1");
+        check("*", "%2A");
+        check("/users/１７", "/users/１７");
+    }
+
+    #[test]
+    fn keys_of_two_series_never_meet() {
+        let one = Series::new(Some("a#b"), Some("c"));
+        let two = Series::new(Some("a"), Some("b#c"));
+        assert_ne!(one.to_string(), two.to_string());
+        assert_eq!(one.to_string(), "a%23b#c");
+    }
+}
