@@ -8,6 +8,9 @@
 //!   from there is delivered again; a window computed twice costs reads. Triggers are never dropped. A sweep
 //!   that fails is an error; the next ticks see the same windows.
 //!
+//! A window whose contributions this version cannot read is an error in the log and is left to the sweep: it must not
+//! keep the stream from all others.
+//!
 //! TTL deletions (`REMOVE`) are no trigger: a window must not be recomputed from what is left of it.
 
 mod trigger;
@@ -17,7 +20,8 @@ use futures::stream::{self, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
 use tokio::sync::OnceCell;
-use trigger::{Touched, Trigger};
+use trigger::{FirstTrigger, Touched};
+pub use trigger::{StreamRecord, Trigger};
 use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation, optional, resource};
@@ -29,7 +33,7 @@ use weir_exact::finalize::{FinalizeSettings, Finalizer, WindowReport};
 use weir_exact::ports::{StoreError, StoreErrorKind};
 use weir_exact::progress::Progress;
 use weir_exact::sweep;
-use weir_telemetry::{Millis, Window};
+use weir_telemetry::Window;
 
 /// Windows computed at a time: each holds all its contributions in memory.
 const WINDOWS_IN_FLIGHT_MAX: usize = 4;
@@ -82,7 +86,7 @@ impl Handler {
             Trigger::Stream { records } => {
                 let touched = trigger::touched(finalizer.layout(), &records)?;
                 let failed = pass.run(finalizer, &progress, touched, false).await;
-                Ok(response(failed.into_iter().map(|failed| failed.first)))
+                Ok(response(failed.and_then(|failed| failed.first)))
             }
             Trigger::Schedule { .. } => {
                 let touched = sweep::windows_at(clock::now()).into_iter().map(Touched::by_sweep).collect();
@@ -112,7 +116,7 @@ impl Pass {
     async fn run(
         &self,
         finalizer: &RowFinalizer,
-        progress: &[Progress],
+        progress: &[Option<Progress>],
         touched: Vec<Touched>,
         ask: bool,
     ) -> Option<Touched> {
@@ -129,6 +133,10 @@ impl Pass {
                 Ok(report) => total = total.plus(report),
                 Err(error) => {
                     tracing::error!(window = %touched.window, %error, retryable = error.is_retryable(), "not finalized");
+                    // Not to be pinned on: the stream would serve no other window. The sweep takes it up again.
+                    if error.kind() == StoreErrorKind::Unreadable && !ask {
+                        continue;
+                    }
                     if failed.as_ref().is_none_or(|failed| touched.first < failed.first) {
                         failed = Some(touched);
                     }
@@ -144,26 +152,24 @@ impl Pass {
     async fn compute(
         &self,
         finalizer: &RowFinalizer,
-        progress: &[Progress],
+        progress: &[Option<Progress>],
         window: Window,
         ask: bool,
     ) -> Result<WindowReport, StoreError> {
-        if clock::out_of_time(self.begun, self.deadline) {
-            return Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                "the deadline is near: left for the next delivery",
-            ));
+        let out_of_time = || clock::out_of_time(self.begun, self.deadline);
+        if out_of_time() {
+            let what = "the deadline is near: left for the next delivery";
+            return Err(StoreError::new(StoreErrorKind::Unavailable, what));
         }
-        let now: Millis = clock::now();
-        finalizer.finalize(window, progress, now, ask).await
+        finalizer.finalize(window, progress, clock::now(), ask, &out_of_time).await
     }
 }
 
-fn response(failed: impl IntoIterator<Item = Option<weir_exact::sequence::SequenceNumber>>) -> DynamoDbEventResponse {
+fn response(failed: Option<FirstTrigger>) -> DynamoDbEventResponse {
     let mut response = DynamoDbEventResponse::default();
-    for sequence in failed {
+    if let Some(first) = failed {
         let mut failure = DynamoDbBatchItemFailure::default();
-        failure.item_identifier = sequence.map(|sequence| sequence.to_string());
+        failure.item_identifier = Some(first.text);
         response.batch_item_failures.push(failure);
     }
     response

@@ -22,7 +22,6 @@ pub enum Trigger {
     Schedule {
         /// `Scheduled Event`.
         #[serde(rename = "detail-type")]
-        #[expect(dead_code, reason = "read to tell the events apart")]
         detail_type: String,
     },
 }
@@ -58,7 +57,14 @@ struct Text {
 #[derive(Debug)]
 pub(crate) struct Touched {
     pub(crate) window: Window,
-    pub(crate) first: Option<SequenceNumber>,
+    pub(crate) first: Option<FirstTrigger>,
+}
+
+/// A trigger's sequence number, to compare, and as it was written, to report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FirstTrigger {
+    sequence: SequenceNumber,
+    pub(crate) text: String,
 }
 
 impl Touched {
@@ -72,13 +78,14 @@ impl Touched {
 /// # Errors
 /// When a record has no sequence number that is one: none of the batch could be reported.
 pub(crate) fn touched(layout: &Layout, records: &[StreamRecord]) -> Result<Vec<Touched>, Error> {
-    let mut windows: BTreeMap<Window, SequenceNumber> = BTreeMap::new();
+    let mut windows: BTreeMap<Window, FirstTrigger> = BTreeMap::new();
     for record in records.iter().filter(|record| record.event_name != "REMOVE") {
         let Some(window) = layout.window_of(&record.dynamodb.keys.pk.text) else { continue };
-        let sequence = SequenceNumber::parse(&record.dynamodb.sequence_number)?;
-        let first = windows.entry(window).or_insert_with(|| sequence.clone());
-        if sequence < *first {
-            *first = sequence;
+        let text = record.dynamodb.sequence_number.clone();
+        let trigger = FirstTrigger { sequence: SequenceNumber::parse(&text)?, text };
+        let first = windows.entry(window).or_insert_with(|| trigger.clone());
+        if trigger < *first {
+            *first = trigger;
         }
     }
     let mut touched: Vec<Touched> =
@@ -112,7 +119,7 @@ mod tests {
         let layout = Layout::new("live", Generation { lanes: 16, partitions: 4 });
         let touched = touched(&layout, &records).unwrap();
         let shown: Vec<String> =
-            touched.iter().map(|t| format!("{} {}", t.window, t.first.as_ref().unwrap())).collect();
+            touched.iter().map(|t| format!("{} {}", t.window, t.first.as_ref().unwrap().text)).collect();
         assert_eq!(shown, ["2026-11-21T01:31:00Z 9", "2026-11-21T01:30:00Z 10"]);
     }
 

@@ -69,7 +69,7 @@ impl Handler {
         }
         drop(settled);
 
-        let mut plan = ledger::plan(&layout, &batch.messages, &epochs)?;
+        let mut plan = ledger::plan(&layout, &batch.messages, &epochs, &self.settings);
         for (place, object) in batch.set_aside {
             plan.set_aside(place, object);
         }
@@ -81,10 +81,10 @@ impl Handler {
         Ok(response(&ids, &outcome.failed))
     }
 
-    /// A producer's own id that came without an arrival is given the first one ever recorded for it.
+    /// A message under a producer's own id is given the arrival that was first recorded for that id.
     async fn settle_arrival(&self, layout: &Layout, incoming: Incoming) -> Result<Incoming, StoreError> {
         match incoming {
-            Incoming::OfUnknownArrival(message) => {
+            Incoming::OfFirstArrival(message) => {
                 let arrived_at =
                     ledger::first_arrival(&self.stores, layout, &message.identity, message.arrived_at).await?;
                 Ok(Incoming::Message(Message { arrived_at, ..message }))
@@ -106,9 +106,7 @@ struct Batch {
 impl Batch {
     fn add(&mut self, place: usize, settled: Result<Incoming, StoreError>) {
         match settled {
-            Ok(Incoming::Message(message) | Incoming::OfUnknownArrival(message)) => {
-                self.messages.push((place, message))
-            }
+            Ok(Incoming::Message(message) | Incoming::OfFirstArrival(message)) => self.messages.push((place, message)),
             Ok(Incoming::SetAside(object)) => self.set_aside.push((place, object)),
             Err(error) => {
                 self.failed.insert(place);

@@ -4,13 +4,14 @@ use aws_lambda_events::event::sqs::SqsMessage;
 use lambda_runtime::Error;
 use weir_exact::ledger::{Identity, Message};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
-use weir_telemetry::{Millis, Reason, Rejected};
+use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
 /// Longest `weir-id`, bytes: an identity is part of a sort key, of at most 1,024 bytes.
 const ID_BYTES_MAX: usize = 256;
-/// How much older than its sending an arrival may be: 4 days in the queue and 14 in its dead-letter queue,
-/// for a redrive. What is older may find its contributions gone, and would be counted again. Milliseconds.
-const ARRIVAL_AGE_MS_MAX: i64 = 18 * 86_400_000;
+/// How much older than its sending an arrival may be, for a redrive: 14 days in a dead-letter queue, whose messages
+/// expire by their first sending. With 4 more days in the queue and 48 h of lateness that is 20, and contributions
+/// live 21. What is older may find its contributions gone, and would be counted again. Milliseconds.
+const ARRIVAL_AGE_MS_MAX: i64 = 14 * 86_400_000;
 /// How far a producer's clock may be ahead, milliseconds.
 const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 
@@ -19,8 +20,8 @@ const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 pub(crate) enum Incoming {
     /// Ready to be counted.
     Message(Message),
-    /// Under a producer's own id, of which the arrival must be the first one recorded.
-    OfUnknownArrival(Message),
+    /// Under a producer's own id: its arrival is the first that any delivery of that id recorded.
+    OfFirstArrival(Message),
     /// Its attributes do not say what they should.
     SetAside(QuarantineObject),
 }
@@ -37,7 +38,7 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Incoming), Error> {
     let queue = queue_arn.rsplit(':').next().unwrap_or_default().to_owned();
     let own_id = attribute(&message, "weir-id");
     let own_arrival = attribute(&message, "weir-arrived-at");
-    let data = message.body.unwrap_or_default().into_bytes();
+    let body = message.body.unwrap_or_default();
 
     // Where the producer names its message, so does quarantine: a second send overwrites the first.
     let name = match &own_id {
@@ -45,31 +46,37 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Incoming), Error> {
         _ => id.clone(),
     };
     let coordinates = Coordinates { source: "sqs", path: vec![("queue", queue), ("message_id", name.clone())] };
-    let set_aside = |detail: &str, payload: Vec<u8>| {
-        let rejected = Rejected { reason: Reason::BadAttribute, detail: detail.to_owned(), event_index: None, payload };
+    let set_aside = |reason: Reason, detail: &str| {
+        let payload = body.as_bytes().to_vec();
+        let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
         Incoming::SetAside(QuarantineObject { coordinates: coordinates.clone(), arrived_at: sent_at, rejected })
     };
-    if matches!(&own_id, Attribute::Other) || matches!(&own_id, Attribute::Text(own) if !is_id(own)) {
-        return Ok((id, set_aside("weir-id: expected a string of 1 to 256 bytes", data)));
-    }
-    let arrived_at = match own_arrival {
-        Attribute::None => None,
-        Attribute::Text(text) => Some(arrival(&text, sent_at)),
-        Attribute::Other => Some(None),
-    };
-    let identity = Identity::sqs(&queue_arn, &name);
-    let message = |arrived_at, data| Message { identity, arrived_at, coordinates: coordinates.clone(), data };
-    let incoming = match arrived_at {
-        Some(None) => set_aside(
-            "weir-arrived-at: expected RFC 3339 or epoch milliseconds, from 18 days before to 10 min after sending",
-            data,
-        ),
-        Some(Some(arrived_at)) => Incoming::Message(message(arrived_at, data)),
-        None if matches!(own_id, Attribute::Text(_)) => Incoming::OfUnknownArrival(message(sent_at, data)),
-        None => Incoming::Message(message(sent_at, data)),
+    let incoming = match (&own_id, &own_arrival) {
+        (Attribute::Other, _) => set_aside(Reason::BadAttribute, BAD_ID),
+        (Attribute::Text(own), _) if !is_id(own) => set_aside(Reason::BadAttribute, BAD_ID),
+        (_, Attribute::Other) => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
+        (_, Attribute::Text(text)) if arrival(text, sent_at).is_none() => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
+        _ => match MessageBody::of(&body) {
+            MessageBody::Unsupported(detail) => set_aside(Reason::UnsupportedForm, detail),
+            held => {
+                let identity = Identity::sqs(&queue_arn, &name);
+                let data = if let MessageBody::Payload(data) = held { data.into_owned() } else { vec![] };
+                let own_arrival = if let Attribute::Text(text) = &own_arrival { arrival(text, sent_at) } else { None };
+                let arrived_at = own_arrival.unwrap_or(sent_at);
+                let message = Message { identity, arrived_at, coordinates: coordinates.clone(), data };
+                match own_id {
+                    Attribute::Text(_) => Incoming::OfFirstArrival(message),
+                    _ => Incoming::Message(message),
+                }
+            }
+        },
     };
     Ok((id, incoming))
 }
+
+const BAD_ID: &str = "weir-id: expected a string of 1 to 256 bytes";
+const BAD_ARRIVAL: &str =
+    "weir-arrived-at: expected RFC 3339 or epoch milliseconds, from 14 days before to 10 min after sending";
 
 enum Attribute {
     None,
@@ -110,7 +117,9 @@ mod tests {
         assert_eq!(id, "m");
         let got = match incoming {
             Incoming::Message(message) => format!("{} at {}", message.identity, message.arrived_at.0),
-            Incoming::OfUnknownArrival(message) => format!("{} at its first arrival", message.identity),
+            Incoming::OfFirstArrival(message) => {
+                format!("{} at its first arrival or {}", message.identity, message.arrived_at.0)
+            }
             Incoming::SetAside(object) => object.rejected.detail,
         };
         assert_eq!(got, expect, "{attributes}");
@@ -120,21 +129,18 @@ mod tests {
     fn an_identity_is_the_message_s_or_the_producer_s() {
         let queue = "sqs:arn:aws:sqs:us-east-1:000000000000:q";
         let text = |name: &str, value: &str| format!(r#""{name}":{{"stringValue":"{value}","dataType":"String"}}"#);
-        let bad_id = "weir-id: expected a string of 1 to 256 bytes";
-        let bad_arrival =
-            "weir-arrived-at: expected RFC 3339 or epoch milliseconds, from 18 days before to 10 min after sending";
         check("", &format!("{queue}/m at 1000000000000"));
-        check(&text("weir-id", "mine"), &format!("{queue}/mine at its first arrival"));
+        check(&text("weir-id", "mine"), &format!("{queue}/mine at its first arrival or 1000000000000"));
         check(&text("weir-arrived-at", "999999999999"), &format!("{queue}/m at 999999999999"));
         check(
             &[text("weir-id", "mine"), text("weir-arrived-at", "2001-09-09T01:46:40Z")].join(","),
-            &format!("{queue}/mine at 1000000000000"),
+            &format!("{queue}/mine at its first arrival or 1000000000000"),
         );
-        check(&text("weir-id", ""), bad_id);
-        check(&text("weir-id", &"x".repeat(257)), bad_id);
-        check(r#""weir-id":{"binaryValue":"AA==","dataType":"Binary"}"#, bad_id);
-        check(&text("weir-arrived-at", "soon"), bad_arrival);
-        check(&text("weir-arrived-at", "1000000600001"), bad_arrival);
-        check(&text("weir-arrived-at", "998444799999"), bad_arrival);
+        check(&text("weir-id", ""), BAD_ID);
+        check(&text("weir-id", &"x".repeat(257)), BAD_ID);
+        check(r#""weir-id":{"binaryValue":"AA==","dataType":"Binary"}"#, BAD_ID);
+        check(&text("weir-arrived-at", "soon"), BAD_ARRIVAL);
+        check(&text("weir-arrived-at", "1000000600001"), BAD_ARRIVAL);
+        check(&text("weir-arrived-at", "998790399999"), BAD_ARRIVAL);
     }
 }

@@ -101,11 +101,11 @@ fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50))
 }
 
-/// Well below any function's timeout: a hanging request must end in a report, not in a killed sandbox.
+/// Below [`crate::clock::DEADLINE_MARGIN`]: a hanging request must end in a report, not in a killed sandbox.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .operation_attempt_timeout(Duration::from_secs(4))
-        .operation_timeout(Duration::from_secs(12))
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_timeout(Duration::from_secs(5))
         .build()
 }

@@ -11,7 +11,7 @@ pub fn now() -> Millis {
 
 /// A handler stops beginning writes this long before its deadline, to report what is not settled instead of
 /// being killed. What is killed anyway is delivered again.
-pub const DEADLINE_MARGIN: Duration = Duration::from_secs(3);
+pub const DEADLINE_MARGIN: Duration = Duration::from_secs(6);
 
 /// Whether a handler with this deadline should begin nothing more. A timeout shorter than twice the margin
 /// leaves half of it for work.

@@ -36,7 +36,7 @@ impl Epochs {
             Some(view) if now < view.read_at().plus(REFRESH_MS) => Ok(view.clone()),
             Some(view) => match self.read(now).await {
                 Ok(read) => Ok(known.insert(Arc::new(read)).clone()),
-                Err(error) if error.is_retryable() => Ok(view.clone()),
+                Err(error) if error.kind() != StoreErrorKind::Unreadable => Ok(view.clone()),
                 Err(error) => Err(error),
             },
             None => Ok(known.insert(Arc::new(self.read(now).await?)).clone()),

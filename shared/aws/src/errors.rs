@@ -6,7 +6,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use weir_exact::ports::{StoreError, StoreErrorKind};
 
 /// Codes that mean "later", from the error pages of DynamoDB and S3.
-const THROTTLES: [&str; 6] = [
+const THROTTLES: [&str; 7] = [
+    "KMS.ThrottlingException",
     "ProvisionedThroughputExceededException",
     "ThrottlingException",
     "Throttling",
@@ -14,6 +15,9 @@ const THROTTLES: [&str; 6] = [
     "SlowDown",
     "TooManyRequestsException",
 ];
+
+/// Codes of S3 with a status of 4xx that a later request does not meet.
+const TRY_AGAIN: [&str; 3] = ["RequestTimeout", "OperationAborted", "KMSInternalException"];
 
 /// What was tried, on what, and what came back; never a payload.
 pub(crate) fn store_error<E>(tried: &str, error: &SdkError<E, HttpResponse>) -> StoreError
@@ -27,7 +31,7 @@ where
             let code = meta.code().unwrap_or("no error code");
             let kind = match code {
                 _ if THROTTLES.contains(&code) => StoreErrorKind::Throttled,
-                _ if status >= 500 => StoreErrorKind::Unavailable,
+                _ if status >= 500 || TRY_AGAIN.contains(&code) => StoreErrorKind::Unavailable,
                 _ => StoreErrorKind::Refused,
             };
             (kind, format!("{code} ({status}): {}", meta.message().unwrap_or("no message")))

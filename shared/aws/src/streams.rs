@@ -9,6 +9,10 @@ use weir_exact::ports::{StoreError, StoreErrorKind};
 use weir_exact::sequence::Shard;
 use weir_telemetry::Millis;
 
+/// Longest retention of a stream, hours: 48 h of lateness, these 4 days and 14 in a dead-letter queue are less than the
+/// 21 days that contributions live.
+const RETENTION_HOURS_MAX: i32 = 96;
+
 /// Knows the creation time of each stream this environment has met, from `DescribeStreamSummary`, once.
 #[derive(Debug)]
 pub struct Streams {
@@ -43,6 +47,14 @@ impl Streams {
         let answer = self.client.describe_stream_summary().stream_name(stream).send().await;
         let answer = answer.map_err(|error| store_error(&tried, &error))?;
         let summary = answer.stream_description_summary();
+        if let Some(hours) =
+            summary.map(|summary| summary.retention_period_hours()).filter(|hours| *hours > RETENTION_HOURS_MAX)
+        {
+            let what = format!(
+                "stream {stream} keeps records for {hours} h; at most {RETENTION_HOURS_MAX}, or a record could outlive its contributions and be counted again"
+            );
+            return Err(StoreError::new(StoreErrorKind::Refused, what));
+        }
         let created = summary.and_then(|summary| summary.stream_creation_timestamp().to_millis().ok());
         created
             .map(Millis)

@@ -1,26 +1,28 @@
 //! The fenced lane: Kinesis records to one item per (window, shard, split), each event in it once.
 //!
-//! A batch is planned without I/O ([`plan`]) and committed group by group ([`FencedLane::commit`]). A group
-//! is merged into its item and put with `fence = :observed`, or `attribute_not_exists` where none was
-//! observed; records at or below the fence were applied before and are dropped. The condition is on the
-//! *observed* fence, never `fence < :max`: a delayed write of records 1–100 would land on top of a bisected
-//! 1–50 and count them twice.
+//! Records are planned without I/O and committed group by group ([`FencedLane::process`]). A group is merged into its
+//! item and put with `fence = :observed`, or `attribute_not_exists` where none was observed; records at or below the
+//! fence were applied before and are dropped. The condition is on the *observed* fence, never `fence < :max`: a
+//! delayed write of records 1–100 would land on top of a bisected 1–50 and count them twice.
 //!
-//! An item that is full is closed (its fence gets another text, so that every condition on the old one
-//! fails for ever) and the chain goes on in the next part, whose floor is the closed fence.
+//! An item that is full is closed (its fence gets another text, so that every condition on the old one fails for
+//! ever) and the chain goes on in the next part, whose floor is the closed fence.
+
+mod part;
+mod plan;
+
+pub(crate) use part::OpenPart;
 
 use crate::item_cache::ItemCache;
-use crate::layout::{FencedKey, Layout, expires_at};
-use crate::ports::{
-    ContributionGet, ContributionPut, Expected, Item, ItemKey, PutOutcome, QuarantinePut, StoreError, StoreErrorKind,
-};
+use crate::layout::{FencedKey, Layout};
+use crate::ports::{ContributionGet, ContributionPut, Item, PutOutcome, QuarantinePut, StoreError, StoreErrorKind};
 use crate::progress::{self, Tally};
-use crate::quarantine::{Coordinates, QuarantineObject};
-use crate::sequence::{Fence, SequenceNumber, Shard};
+use crate::sequence::{SequenceNumber, Shard};
 use futures::stream::{self, StreamExt};
-use std::collections::{BTreeMap, BTreeSet};
-use weir_rollup::{Body, SeriesKey, Status};
-use weir_telemetry::{Accepted, EpochError, EpochView, Millis, OTHER, Reason, Series, decode_payload};
+use part::{Part, Target};
+use plan::{Group, Plan};
+use std::collections::BTreeMap;
+use weir_telemetry::{EpochView, Millis, Reason};
 
 /// One Kinesis record.
 #[derive(Clone, Debug)]
@@ -33,136 +35,50 @@ pub struct Record {
     pub data: Vec<u8>,
 }
 
-/// What is to be done with a batch of one shard.
-#[derive(Debug)]
-pub struct FencedPlan {
-    shard: Shard,
-    tallies: Vec<Tally>,
-    groups: Vec<Group>,
-    quarantine: Vec<(SequenceNumber, QuarantineObject)>,
-}
-
-/// The events of one item chain, ascending by record.
-#[derive(Debug)]
-struct Group {
-    key: FencedKey,
-    first: SequenceNumber,
-    events: Vec<Event>,
-}
-
-#[derive(Debug)]
-struct Event {
-    sequence: SequenceNumber,
-    accepted: Accepted,
-}
-
-/// Decodes a batch. Records may come in any order and twice; what counts is their sequence numbers.
-///
-/// # Errors
-/// [`EpochError`] when the rules of a record are not known here and now: the batch must be retried.
-pub fn plan(shard: &Shard, mut records: Vec<Record>, epochs: &EpochView) -> Result<FencedPlan, EpochError> {
-    records.sort_by(|a, b| a.sequence.cmp(&b.sequence));
-    records.dedup_by(|a, b| a.sequence == b.sequence);
-    let mut groups: BTreeMap<FencedKey, Vec<Event>> = BTreeMap::new();
-    let mut plan = FencedPlan { shard: shard.clone(), tallies: vec![], groups: vec![], quarantine: vec![] };
-    for record in records {
-        let epoch = epochs.epoch_for(record.arrived_at)?;
-        let decoded = decode_payload(&record.data, record.arrived_at, epoch);
-        plan.tallies.push(Tally {
-            sequence: record.sequence.clone(),
-            arrived_at: record.arrived_at,
-            accepted: decoded.accepted.len() as u64,
-            rejected: decoded.rejected.len() as u64,
-        });
-        for accepted in decoded.accepted {
-            let split = accepted.series.split(epoch.splits);
-            let key = FencedKey { window: accepted.window, shard: shard.clone(), epoch: epoch.number, split };
-            groups.entry(key).or_default().push(Event { sequence: record.sequence.clone(), accepted });
-        }
-        for rejected in decoded.rejected {
-            let coordinates = coordinates(shard, &record.sequence);
-            let object = QuarantineObject { coordinates, arrived_at: record.arrived_at, rejected };
-            plan.quarantine.push((record.sequence.clone(), object));
-        }
-    }
-    plan.groups = groups.into_iter().filter_map(|(key, events)| Group::new(key, events)).collect();
-    // The lowest record first, so that running out of time still settles a prefix.
-    plan.groups.sort_by(|a, b| a.first.cmp(&b.first));
-    Ok(plan)
-}
-
-fn coordinates(shard: &Shard, sequence: &SequenceNumber) -> Coordinates {
-    Coordinates {
-        source: "kinesis",
-        path: vec![
-            ("stream", format!("{}@{}", shard.stream, shard.created_at.0)),
-            ("shard", shard.id.clone()),
-            ("sequence_number", sequence.to_string()),
-        ],
-    }
-}
-
-impl Group {
-    fn new(key: FencedKey, events: Vec<Event>) -> Option<Self> {
-        let first = events.first()?.sequence.clone();
-        Some(Self { key, first, events })
-    }
-}
-
-impl FencedPlan {
-    /// Records in the batch.
-    pub fn records(&self) -> usize {
-        self.tallies.len()
-    }
-
-    /// Records without any event.
-    pub fn empty(&self) -> usize {
-        self.tallies.iter().filter(|tally| tally.accepted + tally.rejected == 0).count()
-    }
-
-    /// Item chains that the batch touches.
-    pub fn groups(&self) -> usize {
-        self.groups.len()
-    }
-
-    /// Reasons of what is set aside, with their counts.
-    pub fn rejected(&self) -> BTreeMap<Reason, u64> {
-        let mut reasons = BTreeMap::new();
-        for (_, object) in &self.quarantine {
-            *reasons.entry(object.rejected.reason).or_default() += 1;
-        }
-        reasons
-    }
-}
-
 /// Bounds of the fenced lane. Not part of an epoch: they change how items are cut, not what is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct FencedSettings {
     /// Encoded bytes of one item; beyond it the chain goes on in a new part. DynamoDB takes 400 KB.
     pub item_bytes_max: usize,
-    /// Encoded bytes of items that an environment remembers.
+    /// Encoded bytes of items that an environment remembers. Decoded they are up to thirty times as large.
     pub cache_bytes_max: usize,
     /// Writes in flight.
     pub writes_in_flight_max: usize,
+    /// Events that are decoded before they are committed: about 200 bytes each.
+    pub commit_events_max: usize,
+    /// Objects that are set aside in one commit: with more, what is settled must not depend on all of them.
+    pub commit_quarantine_max: usize,
 }
 
 impl Default for FencedSettings {
     fn default() -> Self {
-        Self { item_bytes_max: 380_000, cache_bytes_max: 16 << 20, writes_in_flight_max: 16 }
+        Self {
+            item_bytes_max: 380_000,
+            cache_bytes_max: 4 << 20,
+            writes_in_flight_max: 16,
+            commit_events_max: 200_000,
+            commit_quarantine_max: 500,
+        }
     }
 }
 
-/// What a commit came to.
+/// What became of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct FencedOutcome {
     /// The lowest record that is not settled: report it, and everything from it on is delivered again.
     pub failed_from: Option<SequenceNumber>,
+    /// Records decoded.
+    pub records: u64,
+    /// Of these, records without any event.
+    pub empty: u64,
+    /// Item chains that were to be written.
+    pub groups: u64,
     /// Events that were applied now.
     pub applied: u64,
     /// Events that had been applied before.
     pub duplicate: u64,
-    /// Objects set aside.
-    pub quarantined: u64,
+    /// Objects set aside now, by reason.
+    pub quarantined: BTreeMap<Reason, u64>,
     /// Conditions that failed because another writer was there first.
     pub conflicts: u64,
     /// What went wrong, one text each.
@@ -170,23 +86,12 @@ pub struct FencedOutcome {
 }
 
 impl FencedOutcome {
-    fn fail(&mut self, at: SequenceNumber, error: StoreError) {
-        self.failed_from = Some(self.failed_from.take().map_or(at.clone(), |failed| failed.min(at)));
+    fn fail(&mut self, at: &SequenceNumber, error: StoreError) {
+        if self.failed_from.as_ref().is_none_or(|failed| at < failed) {
+            self.failed_from = Some(at.clone());
+        }
         self.errors.push(error);
     }
-}
-
-/// The open end of a fenced item chain, as the store last told it.
-#[derive(Clone, Debug)]
-pub(crate) struct OpenPart {
-    part: u32,
-    /// What the next put is conditioned on; none: the part does not exist yet.
-    observed: Option<Fence>,
-    /// Records up to here are in this or an earlier part.
-    floor: Option<SequenceNumber>,
-    body: Body,
-    /// Encoded size, for the cache's bound.
-    pub(crate) bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -207,41 +112,79 @@ pub struct FencedLane<S> {
 /// How often a group starts again from what stands there before it is reported as failed.
 const CONFLICTS_MAX: u64 = 16;
 
+type OutOfTime<'a> = &'a (dyn Fn() -> bool + Sync);
+
 impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
     /// A lane over `store`.
     pub fn new(store: S, settings: FencedSettings) -> Self {
         Self { store, settings, cache: ItemCache::new(settings.cache_bytes_max) }
     }
 
-    /// Makes a planned batch durable. `out_of_time` is asked before each write that is not begun yet: when
-    /// true, what is settled stays settled and the rest is reported.
-    pub async fn commit(
+    /// Makes a batch of one shard durable, in commits of consecutive records: usually one. Records may come in any
+    /// order and twice; what counts is their sequence numbers. `out_of_time` is asked before each write that is not
+    /// begun yet: when true, what is settled stays settled and the rest is reported.
+    pub async fn process(
         &self,
         layout: &Layout,
-        plan: FencedPlan,
-        out_of_time: &(dyn Fn() -> bool + Sync),
+        shard: &Shard,
+        mut records: Vec<Record>,
+        epochs: &EpochView,
+        out_of_time: OutOfTime<'_>,
     ) -> FencedOutcome {
-        let FencedPlan { shard, tallies, groups, quarantine } = plan;
+        records.sort_by(|a, b| a.sequence.cmp(&b.sequence));
+        records.dedup_by(|a, b| a.sequence == b.sequence);
         let mut outcome = FencedOutcome::default();
+        let mut rest = records.as_slice();
+        while let Some(first) = rest.first()
+            && outcome.failed_from.is_none()
+        {
+            if outcome.records > 0 && out_of_time() {
+                outcome.fail(&first.sequence, no_time());
+                break;
+            }
+            match plan::plan(shard, rest, epochs, &self.settings) {
+                Ok(plan) => {
+                    rest = &rest[plan.tallies.len()..];
+                    self.commit(layout, shard, plan, out_of_time, &mut outcome).await;
+                }
+                Err(error) => {
+                    outcome.fail(&first.sequence, StoreError::new(StoreErrorKind::Unavailable, error.to_string()));
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn commit(
+        &self,
+        layout: &Layout,
+        shard: &Shard,
+        plan: Plan,
+        out_of_time: OutOfTime<'_>,
+        outcome: &mut FencedOutcome,
+    ) {
+        let Plan { tallies, groups, quarantine } = plan;
+        outcome.records += tallies.len() as u64;
+        outcome.empty += tallies.iter().filter(|tally| tally.accepted + tally.rejected == 0).count() as u64;
+        outcome.groups += groups.len() as u64;
         let in_flight = self.settings.writes_in_flight_max;
 
-        let mut kept = stream::iter(quarantine.into_iter().map(|(sequence, object)| async move {
+        let mut kept = stream::iter(quarantine.into_iter().map(|(record, object)| async move {
             let result = if out_of_time() { Err(no_time()) } else { self.store.quarantine(&object).await };
-            (sequence, result)
+            (record, result.map(|()| object.rejected.reason))
         }))
         .buffer_unordered(in_flight);
-        while let Some((sequence, result)) = kept.next().await {
+        while let Some((record, result)) = kept.next().await {
             match result {
-                Ok(()) => outcome.quarantined += 1,
-                Err(error) => outcome.fail(sequence, error),
+                Ok(reason) => *outcome.quarantined.entry(reason).or_default() += 1,
+                Err(error) => outcome.fail(&tallies[record as usize].sequence, error),
             }
         }
         drop(kept);
 
-        let mut written = stream::iter(groups.into_iter().map(|group| async move {
-            let first = group.first.clone();
-            let result = if out_of_time() { Err(no_time()) } else { self.apply(layout, group).await };
-            (first, result)
+        let mut written = stream::iter(groups.into_iter().map(|group| {
+            let tallies = &tallies;
+            async move { (group.first(), self.apply(layout, tallies, group, out_of_time).await) }
         }))
         .buffer_unordered(in_flight);
         while let Some((first, result)) = written.next().await {
@@ -251,32 +194,41 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
                     outcome.duplicate += group.duplicate;
                     outcome.conflicts += group.conflicts;
                 }
-                Err(error) => outcome.fail(first, error),
+                Err(error) => outcome.fail(&tallies[first as usize].sequence, error),
             }
         }
         drop(written);
 
         let below = |failed: &SequenceNumber| tallies.partition_point(|tally| tally.sequence < *failed);
         let settled = outcome.failed_from.as_ref().map_or(tallies.len(), below);
-        if let Err(error) = progress::advance(&self.store, layout, &shard, &tallies[..settled]).await
+        if let Err(error) = progress::advance(&self.store, layout, shard, &tallies[..settled]).await
             && let Some(first) = tallies.first()
         {
-            outcome.fail(first.sequence.clone(), error);
+            outcome.fail(&first.sequence, error);
         }
-        outcome
     }
 
-    /// Applies one group: start from the cache or a consistent read, start again from whatever a failed
-    /// condition returns.
-    async fn apply(&self, layout: &Layout, group: Group) -> Result<GroupOutcome, StoreError> {
+    /// Applies one group: start from the cache or a consistent read, start again from whatever a failed condition
+    /// returns.
+    async fn apply(
+        &self,
+        layout: &Layout,
+        tallies: &[Tally],
+        group: Group,
+        out_of_time: OutOfTime<'_>,
+    ) -> Result<GroupOutcome, StoreError> {
         let key = &group.key;
+        let target = Target { layout, key, tallies, item_bytes_max: self.settings.item_bytes_max };
         let mut outcome = GroupOutcome::default();
         let mut open = match self.cache.take(key) {
             Some(open) => open,
+            None if out_of_time() => return Err(no_time()),
             None => self.read_open_part(layout, key, OpenPart::absent(0, None)).await?,
         };
         loop {
-            let applied_before = |floor: &SequenceNumber| group.events.partition_point(|e| e.sequence <= *floor);
+            let applied_before = |floor: &SequenceNumber| {
+                group.events.partition_point(|event| tallies[event.record as usize].sequence <= *floor)
+            };
             let fresh = &group.events[open.floor.as_ref().map_or(0, applied_before)..];
             let Some(first) = fresh.first() else {
                 self.cache.put(key.clone(), open);
@@ -284,7 +236,10 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
                 outcome.duplicate = group.events.len() as u64 - outcome.applied;
                 return Ok(outcome);
             };
-            let next = next_put(layout, key, &open, first, fresh, self.settings.item_bytes_max);
+            if out_of_time() {
+                return Err(no_time());
+            }
+            let next = target.next_put(&open, first, fresh);
             match self.store.put(&next.item, &open.expected()).await? {
                 PutOutcome::Written => {
                     outcome.applied += next.events as u64;
@@ -328,125 +283,6 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
 
 fn no_time() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the deadline is near: left for the next delivery")
-}
-
-enum Part {
-    Open(OpenPart),
-    Closed(SequenceNumber),
-}
-
-impl OpenPart {
-    fn absent(part: u32, floor: Option<SequenceNumber>) -> Self {
-        Self { part, observed: None, floor, body: Body::default(), bytes: 0 }
-    }
-
-    fn from_item(part: u32, item: &Item) -> Result<Part, StoreError> {
-        let unreadable = |why: String| unreadable(&item.key, &why);
-        let fence = item.fence.as_deref().ok_or_else(|| unreadable("it has no fence".to_owned()))?;
-        let fence = Fence::parse(fence).map_err(|error| unreadable(error.to_string()))?;
-        if fence.closed {
-            return Ok(Part::Closed(fence.sequence));
-        }
-        let body = Body::decode(&item.body).map_err(|error| unreadable(error.to_string()))?;
-        let floor = Some(fence.sequence.clone());
-        Ok(Part::Open(Self { part, observed: Some(fence), floor, body, bytes: item.body.len() }))
-    }
-
-    fn expected(&self) -> Expected {
-        self.observed.as_ref().map_or(Expected::Absent, |fence| Expected::Fence(fence.to_string()))
-    }
-}
-
-fn unreadable(key: &ItemKey, why: &str) -> StoreError {
-    StoreError::new(StoreErrorKind::Unreadable, format!("contribution {} {} cannot be read: {why}", key.pk, key.sk))
-}
-
-/// A put, how many of the fresh events it applies, and what stands once it is acknowledged.
-struct NextPut {
-    item: Item,
-    events: usize,
-    then: OpenPart,
-}
-
-/// Decides the next put of `fresh`, which begins with `first`: the longest prefix of records that fits the
-/// item; else closing a part that has something in it; else, in an empty part, the first record folded into
-/// [`OTHER`], so that no record can block its shard by its size.
-fn next_put(
-    layout: &Layout,
-    key: &FencedKey,
-    open: &OpenPart,
-    first: &Event,
-    fresh: &[Event],
-    bytes_max: usize,
-) -> NextPut {
-    let put = |applied: &[Event], through: &SequenceNumber, body: Body, bytes: Vec<u8>| {
-        let fence = Fence { sequence: through.clone(), closed: false };
-        let (size, floor) = (bytes.len(), Some(through.clone()));
-        let item = item(layout, key, open.part, &fence, bytes);
-        let then = OpenPart { part: open.part, observed: Some(fence), floor, body, bytes: size };
-        NextPut { item, events: applied.len(), then }
-    };
-    let mut prefix = fresh;
-    while let [.., last] = prefix {
-        let body = merged(&open.body, prefix, false);
-        let bytes = body.encode();
-        if bytes.len() <= bytes_max {
-            return put(prefix, &last.sequence, body, bytes);
-        }
-        prefix = whole_records(prefix, prefix.len() / 2);
-    }
-    if let Some(observed) = open.observed.clone() {
-        let fence = Fence { closed: true, ..observed };
-        let item = item(layout, key, open.part, &fence, open.body.encode());
-        return NextPut { item, events: 0, then: OpenPart::absent(open.part + 1, Some(fence.sequence)) };
-    }
-    let record = &fresh[..fresh.partition_point(|event| event.sequence <= first.sequence)];
-    let body = merged(&open.body, record, true);
-    let bytes = body.encode();
-    put(record, &first.sequence, body, bytes)
-}
-
-fn item(layout: &Layout, key: &FencedKey, part: u32, fence: &Fence, body: Vec<u8>) -> Item {
-    Item {
-        key: layout.fenced(key, part),
-        fence: Some(fence.to_string()),
-        body,
-        expires_at: Some(expires_at(key.window.end())),
-    }
-}
-
-/// The longest prefix of at most `events` events that does not cut a record; shorter than `fresh` if
-/// `events` is.
-fn whole_records(fresh: &[Event], events: usize) -> &[Event] {
-    match fresh.get(events) {
-        Some(next) => &fresh[..fresh.partition_point(|event| event.sequence < next.sequence)],
-        None => fresh,
-    }
-}
-
-/// `body` with `events` in it; every series changed counts one touch, once for the whole write.
-fn merged(body: &Body, events: &[Event], fold: bool) -> Body {
-    let mut body = body.clone();
-    let mut touched: BTreeSet<SeriesKey> = BTreeSet::new();
-    for event in events {
-        let accepted = &event.accepted;
-        let key = if fold {
-            SeriesKey { service: OTHER.to_owned(), endpoint: OTHER.to_owned() }
-        } else {
-            series_key(&accepted.series)
-        };
-        let status = accepted.status.and_then(Status::new).unwrap_or(Status::UNKNOWN);
-        let series = body.series.entry(key.clone()).or_default();
-        series.rollup.add(status, accepted.duration_us, accepted.user.as_deref().map(str::as_bytes));
-        if touched.insert(key) {
-            series.touches += 1;
-        }
-    }
-    body
-}
-
-pub(crate) fn series_key(series: &Series) -> SeriesKey {
-    SeriesKey { service: series.service.clone(), endpoint: series.endpoint.clone() }
 }
 
 #[cfg(test)]

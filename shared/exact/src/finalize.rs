@@ -119,9 +119,10 @@ impl Default for Grace {
 }
 
 /// How final a window is. Says nothing about counts: those are exact in every state.
-pub fn state(window: Window, progress: &[Progress], grace: Grace, now: Millis) -> State {
+pub fn state(window: Window, progress: &[Option<Progress>], grace: Grace, now: Millis) -> State {
     let age_ms = now.0 - window.end().0;
-    let passed = |shard: &Progress| shard.totals.arrived_at_ms >= window.end().0;
+    let passed =
+        |shard: &Option<Progress>| shard.as_ref().is_some_and(|shard| shard.totals.arrived_at_ms >= window.end().0);
     if age_ms >= SEALED_AFTER_MS {
         State::Sealed
     } else if age_ms >= grace.unordered_ms && (age_ms >= grace.idle_ms || progress.iter().all(passed)) {
@@ -203,27 +204,31 @@ impl<C: ContributionQuery, R: RowPut + RowVersions> Finalizer<C, R> {
         &self.layout
     }
 
-    /// Every shard's progress. Read it before the windows it is to judge: then what it says is settled is
-    /// in what they read.
+    /// Every shard's progress; none for one that this version cannot read, which has then passed nothing. Read it
+    /// before the windows it is to judge: then what it says is settled is in what they read.
     ///
     /// # Errors
-    /// When the store fails or an item cannot be read.
-    pub async fn progress(&self) -> Result<Vec<Progress>, StoreError> {
-        self.contributions.query(&self.layout.progress_pk()).await?.iter().map(Progress::from_item).collect()
+    /// When the store fails.
+    pub async fn progress(&self) -> Result<Vec<Option<Progress>>, StoreError> {
+        let items = self.contributions.query(&self.layout.progress_pk()).await?;
+        Ok(items.iter().map(|item| Progress::from_item(item).ok()).collect())
     }
 
     /// Recomputes a window and puts the rows that moved. With `ask` the versions of rows that this
     /// environment does not know are read first: for a sweep, where most rows stand, a read costs a
     /// fraction of a failed condition.
     ///
+    /// `out_of_time` is asked before each put.
+    ///
     /// # Errors
-    /// The first failure; rows put until then stand, and a repetition continues.
+    /// The last failure; rows put until then stand and are remembered, so that a repetition goes on from there.
     pub async fn finalize(
         &self,
         window: Window,
-        progress: &[Progress],
+        progress: &[Option<Progress>],
         now: Millis,
         ask: bool,
+        out_of_time: &(dyn Fn() -> bool + Sync),
     ) -> Result<WindowReport, StoreError> {
         let partitions = self.layout.window_partitions(window);
         let queries = partitions.iter().map(|pk| self.contributions.query(pk));
@@ -242,8 +247,13 @@ impl<C: ContributionQuery, R: RowPut + RowVersions> Finalizer<C, R> {
         }
         let moved: Vec<Row> =
             rows.into_iter().filter(|row| known.get(&row.key).is_none_or(|stands| *stands < row.version)).collect();
-        let puts =
-            moved.into_iter().map(|row| async move { self.rows.put_row(&row).await.map(|outcome| (row, outcome)) });
+        let puts = moved.into_iter().map(|row| async move {
+            if out_of_time() {
+                let what = "the deadline is near: left for the next delivery";
+                return Err(StoreError::new(StoreErrorKind::Unavailable, what));
+            }
+            self.rows.put_row(&row).await.map(|outcome| (row, outcome))
+        });
         let mut put = stream::iter(puts).buffer_unordered(self.settings.writes_in_flight_max);
         let mut result = Ok(());
         loop {

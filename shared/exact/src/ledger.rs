@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesKey, Status};
-use weir_telemetry::{Decoded, EpochError, EpochView, Millis, OTHER, Reason, Window, decode_payload};
+use weir_telemetry::{Decoded, EpochView, Millis, OTHER, Reason, Window, decode_payload};
 
 /// What a contribution is counted under, once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +56,8 @@ pub struct LedgerPlan {
     quarantine: Vec<(usize, QuarantineObject)>,
     /// Place of a message whose identity stood in the batch before, and the place where it stood.
     twice: Vec<(usize, usize)>,
+    /// Places of messages that this batch cannot settle, and why.
+    left: Vec<(usize, StoreError)>,
     empty: u64,
 }
 
@@ -66,12 +68,15 @@ struct Planned {
     entry: LedgerEntry,
 }
 
-/// Decodes a batch of messages, each with its place. The same identity twice in one batch is one, and the later message shares the fate of
+/// Decodes a batch of messages, each with its place. A message whose rules are not known here and now (its epoch), or
+/// for which the batch has no room ([`LedgerSettings::commit_items_max`]), is left for another delivery. The same identity twice in one batch is one, and the later message shares the fate of
 /// the first: acknowledging one delivery of a message acknowledges them all.
-///
-/// # Errors
-/// [`EpochError`] when the rules of a message are not known here and now: the batch must be retried.
-pub fn plan(layout: &Layout, messages: &[(usize, Message)], epochs: &EpochView) -> Result<LedgerPlan, EpochError> {
+pub fn plan(
+    layout: &Layout,
+    messages: &[(usize, Message)],
+    epochs: &EpochView,
+    settings: &LedgerSettings,
+) -> LedgerPlan {
     let mut plan = LedgerPlan::default();
     let mut seen: BTreeMap<&Identity, usize> = BTreeMap::new();
     for (place, message) in messages {
@@ -80,12 +85,23 @@ pub fn plan(layout: &Layout, messages: &[(usize, Message)], epochs: &EpochView) 
             continue;
         }
         seen.insert(&message.identity, *place);
-        let epoch = epochs.epoch_for(message.arrived_at)?;
+        if plan.groups.len() >= settings.commit_items_max {
+            let what = "the batch touches too many windows at once: left for another delivery";
+            plan.left.push((*place, StoreError::new(StoreErrorKind::Unavailable, what)));
+            continue;
+        }
+        let epoch = match epochs.epoch_for(message.arrived_at) {
+            Ok(epoch) => epoch,
+            Err(error) => {
+                plan.left.push((*place, StoreError::new(StoreErrorKind::Unavailable, error.to_string())));
+                continue;
+            }
+        };
         let decoded = decode_payload(&message.data, message.arrived_at, epoch);
         plan.empty += u64::from(decoded.accepted.is_empty() && decoded.rejected.is_empty());
         plan.add(layout, *place, message, decoded);
     }
-    Ok(plan)
+    plan
 }
 
 impl LedgerPlan {
@@ -147,11 +163,14 @@ pub struct LedgerSettings {
     pub item_bytes_max: usize,
     /// Writes in flight.
     pub writes_in_flight_max: usize,
+    /// (Window, lane) pairs after which a batch takes no further message: what does not fit the time would otherwise
+    /// fail all messages alike, on every delivery.
+    pub commit_items_max: usize,
 }
 
 impl Default for LedgerSettings {
     fn default() -> Self {
-        Self { item_bytes_max: 380_000, writes_in_flight_max: 16 }
+        Self { item_bytes_max: 380_000, writes_in_flight_max: 16, commit_items_max: 3_000 }
     }
 }
 
@@ -217,6 +236,9 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
         }
     }
     drop(written);
+    for (place, error) in plan.left {
+        outcome.fail(&[place], error);
+    }
     for (place, first) in plan.twice {
         if outcome.failed.contains(&first) {
             outcome.failed.insert(place);
@@ -292,9 +314,9 @@ pub(crate) fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     })
 }
 
-/// The arrival of a producer's own id that came without one (`weir-id` but no `weir-arrived-at`): the
-/// first that any delivery recorded. Two sends of one id arrive at two times; counted each at its own, an
-/// event without a timestamp could fall into two windows and be counted in both.
+/// The arrival of a producer's own id: the first that any delivery of it recorded, `arrived_at` if this is the first.
+/// Two sends of one id arrive at two times, or name two; counted each at its own, an event without a timestamp could
+/// fall into two windows and be counted in both.
 ///
 /// # Errors
 /// When the store fails: the message must be delivered again.
@@ -307,14 +329,18 @@ pub async fn first_arrival<S: ContributionPut>(
     let key = layout.arrival(identity.as_str());
     let expires_at = Some(arrived_at.plus(CONTRIBUTION_LIFE_MS).0.div_euclid(1_000));
     let item = Item { key, fence: None, body: arrived_at.0.to_string().into_bytes(), expires_at };
-    match store.put(&item, &Expected::Absent).await? {
-        PutOutcome::Written => Ok(arrived_at),
-        PutOutcome::Conflict(stands) => {
-            stands.and_then(|stands| std::str::from_utf8(&stands.body).ok()?.parse().ok()).map(Millis).ok_or_else(
-                || StoreError::new(StoreErrorKind::Unreadable, format!("first arrival of {identity} cannot be read")),
-            )
-        }
-    }
+    let stands = match store.put(&item, &Expected::Absent).await? {
+        PutOutcome::Written => return Ok(arrived_at),
+        PutOutcome::Conflict(stands) => stands,
+    };
+    // Gone between the condition and its answer: the next delivery finds it absent.
+    let stands = stands.ok_or_else(|| {
+        StoreError::new(StoreErrorKind::Unavailable, format!("the first arrival of {identity} was deleted just now"))
+    })?;
+    let first = std::str::from_utf8(&stands.body).ok().and_then(|text| text.parse().ok());
+    first.map(Millis).ok_or_else(|| {
+        StoreError::new(StoreErrorKind::Unreadable, format!("the first arrival of {identity} cannot be read"))
+    })
 }
 
 #[cfg(test)]

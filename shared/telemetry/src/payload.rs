@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 
 /// How far before its arrival an event may lie, milliseconds.
 const LATENESS_MS_MAX: i64 = 48 * 3_600_000;
+/// How an aggregate of the Kinesis Producer Library begins ("KPL Aggregated Record Format").
+const KPL_MAGIC: &[u8] = &[0xf3, 0x89, 0x9a, 0xc2];
 /// How far after its arrival an event may lie (clocks of producers), milliseconds.
 const FUTURE_MS_MAX: i64 = 10 * 60_000;
 
@@ -44,6 +46,10 @@ pub struct Decoded {
 /// what lateness is measured from. Never fails: what cannot be counted is in [`Decoded::rejected`].
 pub fn decode_payload(payload: &[u8], arrival: Millis, epoch: &Epoch) -> Decoded {
     let limits = &epoch.limits;
+    if payload.starts_with(KPL_MAGIC) {
+        let detail = "a KPL aggregate, which this version does not take apart";
+        return whole(payload, (Reason::UnsupportedForm, detail.to_owned()));
+    }
     let plain = match decompress::plain(payload, limits.payload_bytes_max) {
         Ok(plain) => plain,
         Err(refusal) => return whole(payload, refusal),
@@ -278,6 +284,7 @@ mod tests {
         check(b"[{},{}", "0 not_json@record");
         check(b"\xff\xfe\x00", "0 not_utf8@record");
         check(&gzip(b"{}")[..15], "0 not_decompressible@record");
+        check(b"\xf3\x89\x9a\xc2\n{}\n{}\n", "0 unsupported_form@record");
         check(b"\x1f\x8bnot gzip", "0 not_decompressible@record");
         check(b"\x28\xb5\x2f\xfdnot zstd", "0 not_decompressible@record");
     }

@@ -88,6 +88,8 @@ pub enum Reason {
     NotAnObject,
     /// A compressed payload that cannot be decompressed.
     NotDecompressible,
+    /// A form that this decoder does not read.
+    UnsupportedForm,
     /// A message attribute of ours (`weir-id`, `weir-arrived-at`) that does not say what it should.
     BadAttribute,
 }
@@ -104,6 +106,7 @@ impl fmt::Display for Reason {
             Self::NotJson => f.write_str("not_json"),
             Self::NotAnObject => f.write_str("not_an_object"),
             Self::NotDecompressible => f.write_str("not_decompressible"),
+            Self::UnsupportedForm => f.write_str("unsupported_form"),
             Self::BadAttribute => f.write_str("bad_attribute"),
         }
     }

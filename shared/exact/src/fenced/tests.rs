@@ -7,7 +7,8 @@ use crate::progress::Progress;
 use futures::executor::block_on;
 use proptest::prelude::*;
 use std::sync::Mutex;
-use weir_telemetry::{EpochTable, Generation, Window};
+use weir_rollup::{SeriesKey, Status};
+use weir_telemetry::{Accepted, EpochTable, Generation, OTHER, Window, decode_payload};
 
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
 
@@ -32,7 +33,7 @@ fn commit<S: ContributionGet + ContributionPut + QuarantinePut>(
     lane: &FencedLane<S>,
     records: &[Record],
 ) -> FencedOutcome {
-    block_on(lane.commit(&layout(), plan(&shard(), records.to_vec(), &epochs()).unwrap(), &|| false))
+    block_on(lane.process(&layout(), &shard(), records.to_vec(), &epochs(), &|| false))
 }
 
 fn small() -> FencedSettings {
@@ -56,10 +57,14 @@ fn once(records: &[Record]) -> BTreeMap<SeriesKey, weir_rollup::Rollup> {
         {
             let status = accepted.status.and_then(Status::new).unwrap_or(Status::UNKNOWN);
             let user = accepted.user.as_deref().map(str::as_bytes);
-            series.entry(series_key(&accepted.series)).or_default().add(status, accepted.duration_us, user);
+            series.entry(key(&accepted)).or_default().add(status, accepted.duration_us, user);
         }
     }
     series
+}
+
+fn key(accepted: &Accepted) -> SeriesKey {
+    SeriesKey { service: accepted.series.service.clone(), endpoint: accepted.series.endpoint.clone() }
 }
 
 #[test]
@@ -124,8 +129,7 @@ fn empty_records_are_settled_and_counted_as_empty() {
 fn running_out_of_time_settles_what_is_done() {
     let lane = FencedLane::new(MemoryStore::default(), FencedSettings::default());
     let records = [record(0, "{}")];
-    let planned = plan(&shard(), records.to_vec(), &epochs()).unwrap();
-    let outcome = block_on(lane.commit(&layout(), planned, &|| true));
+    let outcome = block_on(lane.process(&layout(), &shard(), records.to_vec(), &epochs(), &|| true));
     assert_eq!(outcome.failed_from.as_ref(), Some(&records[0].sequence));
     assert_eq!(commit(&lane, &records).applied, 1);
 }
@@ -154,6 +158,57 @@ fn a_record_too_large_for_an_item_is_folded_not_lost() {
     let series = state(&lane.store).0;
     let other = SeriesKey { service: OTHER.into(), endpoint: OTHER.into() };
     assert_eq!(series.get(&other).map(weir_rollup::Rollup::events), Some(300));
+}
+
+#[test]
+fn the_cut_does_not_decide_which_series_an_event_counts_under() {
+    let events = |range: std::ops::Range<u32>| -> String {
+        range.map(|n| format!("{{\"endpoint\":\"e{n}\",\"user_id\":{n}}}\n")).collect()
+    };
+    let records = [record(0, &events(0..300)), record(1, &events(300..310))];
+    let alone = FencedLane::new(MemoryStore::default(), FencedSettings::default());
+    commit(&alone, &records[..1]);
+    let size = alone.store.items().iter().map(|item| item.body.len()).max().unwrap();
+    // The first record just fits an item, both together do not.
+    let settings = FencedSettings { item_bytes_max: size + 10, ..FencedSettings::default() };
+    let together = FencedLane::new(MemoryStore::default(), settings);
+    commit(&together, &records);
+    assert_eq!(state(&together.store).0, once(&records));
+}
+
+#[test]
+fn more_rejects_than_there_is_time_for_still_make_progress() {
+    let records: Vec<Record> = (0..20).map(|n| record(n, "[{},17,17,17]")).collect();
+    let settings = FencedSettings { commit_quarantine_max: 6, ..FencedSettings::default() };
+    let writes = Mutex::new(0);
+    let store = FailingStore::new(MemoryStore::default(), |request: &Request| {
+        *writes.lock().unwrap() += u32::from(matches!(request, Request::Quarantine(_)));
+        Fault::None
+    });
+    let lane = FencedLane::new(store, settings);
+    let mut begin = 0;
+    for _ in 0..10 {
+        *writes.lock().unwrap() = 0;
+        let out_of_time = || *writes.lock().unwrap() >= 12;
+        let batch = records[begin..].to_vec();
+        let outcome = block_on(lane.process(&layout(), &shard(), batch, &epochs(), &out_of_time));
+        match outcome.failed_from {
+            None => {
+                assert_eq!(state(&lane.store.inner).1.unwrap().totals.rejected, 60);
+                return;
+            }
+            Some(at) => begin = records.iter().position(|record| record.sequence == at).unwrap(),
+        }
+    }
+    panic!("no progress");
+}
+
+#[test]
+fn an_epoch_that_is_not_known_stops_the_batch_there() {
+    let later = |n| Record { arrived_at: ARRIVAL.plus(EpochTable::NOTICE_MS + 1), ..record(n, "{}") };
+    let lane = FencedLane::new(MemoryStore::default(), FencedSettings::default());
+    let outcome = commit(&lane, &[record(0, "{}"), record(1, "{}"), later(2), record(3, "{}")]);
+    assert_eq!((outcome.applied, outcome.failed_from.map(|at| at.to_string())), (2, Some("97".to_owned())));
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::failing::{FailingStore, Fault, Request};
-use crate::fenced::{self, FencedLane, FencedSettings, Record};
+use crate::fenced::{FencedLane, FencedSettings, Record};
 use crate::ledger::{self, Identity, LedgerSettings, Message};
 use crate::memory::MemoryStore;
 use crate::quarantine::Coordinates;
@@ -27,8 +27,9 @@ fn kinesis(store: &MemoryStore, sequences: std::ops::Range<u64>) {
         data: data.clone(),
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
-    let plan = fenced::plan(&shard, sequences.map(record).collect(), &epochs).unwrap();
-    let outcome = block_on(FencedLane::new(store, FencedSettings::default()).commit(&layout(), plan, &|| false));
+    let lane = FencedLane::new(store, FencedSettings::default());
+    let records = sequences.map(record).collect();
+    let outcome = block_on(lane.process(&layout(), &shard, records, &epochs, &|| false));
     assert_eq!(outcome.failed_from, None);
 }
 
@@ -41,7 +42,7 @@ fn sqs(store: &MemoryStore, ids: &[&str]) {
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
     let messages: Vec<(usize, Message)> = ids.iter().map(message).enumerate().collect();
-    let plan = ledger::plan(&layout(), &messages, &epochs).unwrap();
+    let plan = ledger::plan(&layout(), &messages, &epochs, &LedgerSettings::default());
     let outcome = block_on(ledger::commit(store, &layout(), LedgerSettings::default(), plan, &|| false));
     assert!(outcome.failed.is_empty());
 }
@@ -73,15 +74,15 @@ fn rows_hold_both_lanes_each_identity_once() {
     sqs(&store, &["a", "b"]);
     sqs(&store, &["a"]);
     let finalizer = finalizer(&store);
-    let report = block_on(finalizer.finalize(window(), &[], ARRIVAL, false)).unwrap();
+    let report = block_on(finalizer.finalize(window(), &[], ARRIVAL, false, &|| false)).unwrap();
     assert_eq!(report.written, 3);
     let expect = "s#* r4 5 3 open [(\"/a\", 3), (\"/b\", 2)]\ns#/a r1 3 3 open\ns#/b r3 2 0 open\n";
     assert_eq!(shown(&store), expect);
 
     // Nothing moved: no writes. One more batch: its series and the summary move, the other does not.
-    assert_eq!(block_on(finalizer.finalize(window(), &[], ARRIVAL, false)).unwrap().written, 0);
+    assert_eq!(block_on(finalizer.finalize(window(), &[], ARRIVAL, false, &|| false)).unwrap().written, 0);
     kinesis(&store, 4..5);
-    let report = block_on(finalizer.finalize(window(), &[], ARRIVAL, false)).unwrap();
+    let report = block_on(finalizer.finalize(window(), &[], ARRIVAL, false, &|| false)).unwrap();
     assert_eq!((report.written, report.unmoved), (2, 1));
 }
 
@@ -98,7 +99,7 @@ fn a_late_write_of_an_older_computation_changes_nothing() {
     ))
     .unwrap();
     kinesis(&store, 4..9);
-    block_on(finalizer(&store).finalize(window(), &[], ARRIVAL, false)).unwrap();
+    block_on(finalizer(&store).finalize(window(), &[], ARRIVAL, false, &|| false)).unwrap();
     for row in early.rows().into_values() {
         assert_eq!(block_on(store.put_row(&row)), Ok(RowOutcome::Superseded));
     }
@@ -109,13 +110,13 @@ fn a_late_write_of_an_older_computation_changes_nothing() {
 fn a_sweep_asks_first_and_writes_only_what_moved() {
     let store = MemoryStore::default();
     kinesis(&store, 1..4);
-    block_on(finalizer(&store).finalize(window(), &[], ARRIVAL, false)).unwrap();
+    block_on(finalizer(&store).finalize(window(), &[], ARRIVAL, false, &|| false)).unwrap();
     let counting = FailingStore::new(&store, |request: &Request| {
         assert!(!matches!(request, Request::PutRow(_)), "nothing moved");
         Fault::None
     });
     let sweeping = Finalizer::new(&store, &counting, layout(), FinalizeSettings::default());
-    assert_eq!(block_on(sweeping.finalize(window(), &[], ARRIVAL, true)).unwrap().unmoved, 2);
+    assert_eq!(block_on(sweeping.finalize(window(), &[], ARRIVAL, true, &|| false)).unwrap().unmoved, 2);
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn a_failed_row_fails_the_window_and_the_rest_stands() {
         _ => Fault::None,
     });
     let finalizer = Finalizer::new(&store, &failing, layout(), FinalizeSettings::default());
-    assert!(block_on(finalizer.finalize(window(), &[], ARRIVAL, false)).is_err());
+    assert!(block_on(finalizer.finalize(window(), &[], ARRIVAL, false, &|| false)).is_err());
     assert_eq!(store.rows().len(), 1);
 }
 
@@ -138,7 +139,7 @@ fn a_row_becomes_complete_and_sealed_without_its_counts_moving() {
     let finalizer = finalizer(&store);
     let at = |now: Millis| {
         let progress = block_on(finalizer.progress()).unwrap();
-        block_on(finalizer.finalize(window(), &progress, now, true)).unwrap();
+        block_on(finalizer.finalize(window(), &progress, now, true, &|| false)).unwrap();
         shown(&store).lines().last().unwrap_or_default().to_owned()
     };
     let end = window().end();

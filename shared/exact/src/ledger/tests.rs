@@ -29,7 +29,7 @@ fn deliver<S: ContributionPut + QuarantinePut>(
 ) -> LedgerOutcome {
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
     let placed: Vec<(usize, Message)> = messages.iter().cloned().enumerate().collect();
-    let planned = plan(&layout(), &placed, &epochs).unwrap();
+    let planned = plan(&layout(), &placed, &epochs, &settings);
     block_on(commit(store, &layout(), settings, planned, &|| false))
 }
 
@@ -80,6 +80,33 @@ fn a_message_fails_if_any_of_its_writes_failed() {
     );
     assert_eq!(outcome.failed, BTreeSet::from([1]));
     assert_eq!(outcome.quarantined, 1);
+}
+
+#[test]
+fn a_batch_of_too_many_windows_settles_what_fits_on_each_delivery() {
+    let body =
+        |id: i64| (0..20).map(|n| format!("{{\"timestamp\":{}}}\n", ARRIVAL.0 - 60_000 * (20 * id + n))).collect();
+    let messages: Vec<Message> = (0..5)
+        .map(|id| {
+            let body: String = body(id);
+            message(id as usize, &body)
+        })
+        .collect();
+    let settings = LedgerSettings { commit_items_max: 30, ..LedgerSettings::default() };
+    let store = MemoryStore::default();
+    let first = deliver(&store, settings, &messages);
+    assert_eq!(first.failed, BTreeSet::from([2, 3, 4]));
+    deliver(&store, settings, &messages[2..]);
+    deliver(&store, settings, &messages[4..]);
+    assert_eq!(counted(&store), 100);
+}
+
+#[test]
+fn a_message_of_an_epoch_not_known_fails_alone() {
+    let late = Message { arrived_at: ARRIVAL.plus(EpochTable::NOTICE_MS + 1), ..message(1, "{}") };
+    let outcome =
+        deliver(&MemoryStore::default(), LedgerSettings::default(), &[message(0, "{}"), late, message(2, "{}")]);
+    assert_eq!((outcome.put, outcome.failed), (2, BTreeSet::from([1])));
 }
 
 #[test]

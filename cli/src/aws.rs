@@ -1,0 +1,100 @@
+//! AWS with the standard environment: `AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL`, and the resources of a
+//! stack by their physical names (contract §4).
+
+use crate::failure::{Failure, failed};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+
+/// Clients and names.
+pub(crate) struct Aws {
+    config: SdkConfig,
+    stack: String,
+}
+
+impl Aws {
+    /// From the environment. An endpoint on this machine needs no account: region and credentials have
+    /// defaults there.
+    pub(crate) async fn from_environment(stack: &str) -> Result<Self, Failure> {
+        match std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| is_loopback(url)) {
+            Some(url) if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => Ok(Self::local(&url, stack).await),
+            _ => {
+                let config =
+                    aws_config::defaults(BehaviorVersion::latest()).http_client(weir_aws::clients::http_client());
+                let config = config.load().await;
+                if config.region().is_none() {
+                    return Err(Failure::Usage(
+                        "no region: set AWS_REGION or AWS_PROFILE; for `weir up` set AWS_ENDPOINT_URL=http://127.0.0.1:4566".to_owned(),
+                    ));
+                }
+                Ok(Self { config, stack: stack.to_owned() })
+            }
+        }
+    }
+
+    /// The local plane at `url`.
+    pub(crate) async fn local(url: &str, stack: &str) -> Self {
+        let region = std::env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".to_owned());
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(weir_aws::clients::http_client())
+            .region(Region::new(region))
+            .endpoint_url(url)
+            .credentials_provider(Credentials::new("test", "test", None, None, "local"))
+            .load()
+            .await;
+        Self { config, stack: stack.to_owned() }
+    }
+
+    pub(crate) fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        aws_sdk_kinesis::Client::new(&self.config)
+    }
+
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
+    }
+
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        let path_style = self.config.endpoint_url().is_some();
+        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(path_style).build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// `<stack>-telemetry`, the stream.
+    pub(crate) fn stream(&self) -> String {
+        format!("{}-telemetry", self.stack)
+    }
+
+    /// The URL of queue `<stack>-telemetry`.
+    pub(crate) async fn queue_url(&self) -> Result<String, Failure> {
+        let name = format!("{}-telemetry", self.stack);
+        let answer = self.sqs().get_queue_url().queue_name(&name).send().await;
+        let answer = answer.map_err(|error| failed(&format!("queue {name}"), &error))?;
+        answer.queue_url.ok_or_else(|| Failure::Failed(format!("queue {name} has no URL")))
+    }
+
+    /// `<stack>-rollups`.
+    pub(crate) fn rollups_table(&self) -> String {
+        format!("{}-rollups", self.stack)
+    }
+
+    /// `<stack>-contributions`.
+    pub(crate) fn contributions_table(&self) -> String {
+        format!("{}-contributions", self.stack)
+    }
+
+    /// A bucket `<stack>-<name>-<account>`.
+    pub(crate) async fn bucket(&self, name: &str) -> Result<String, Failure> {
+        let identity = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
+        let identity = identity.map_err(|error| failed("sts GetCallerIdentity, to name the bucket", &error))?;
+        let account = identity.account().unwrap_or("000000000000");
+        Ok(format!("{}-{name}-{account}", self.stack))
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.strip_prefix("http://").unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
+    host == "localhost" || host.starts_with("127.")
+}

@@ -1,0 +1,40 @@
+//! How a command fails: in one line that says what happened and what to do.
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The caller must change something: exit status 2.
+    #[error("{0}")]
+    Usage(String),
+    /// It was tried and did not work, or the answer is no: exit status 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Failure {
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Failed(_) => 1,
+        }
+    }
+}
+
+/// An SDK's error with its causes, which its own text leaves out.
+pub(crate) fn failed(tried: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
+    let mut causes = vec![];
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if causes.last() != Some(&text) {
+            causes.push(text);
+        }
+        next = cause.source();
+    }
+    Failure::Failed(format!("{tried}: {}", causes.join(": ")))
+}
+
+/// One line on standard error, named as ours.
+pub(crate) fn say(line: &str) {
+    eprintln!("weir: {line}");
+}

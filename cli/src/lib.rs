@@ -1,0 +1,50 @@
+//! The `weir` command: what it can do ([`args`]), and a module for each thing it does.
+//!
+//! Exit status: 0 only when it did what was asked, 1 when the answer is no, 2 for bad usage or a
+//! configuration that cannot work. Results go to standard output, everything else to standard error; progress
+//! is shown on a terminal and nowhere else.
+//!
+//! Not here: the local plane (`weir-local`), the protocol (`weir-exact`).
+
+mod args;
+mod aws;
+mod demo;
+mod failure;
+mod plane;
+mod produce;
+mod query;
+mod rate;
+mod rows;
+mod up;
+mod workload;
+
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            failure::say(&format!("cannot start: {error}"));
+            return ExitCode::from(1);
+        }
+    };
+    let result = runtime.block_on(async {
+        match args.command {
+            Command::Up(up) => up::run(up, &args.stack).await,
+            Command::Demo(demo) => demo::run(demo).await,
+            Command::Produce(produce) => produce::run(produce, &args.stack).await,
+            Command::Query(query) => query::run(query, &args.stack).await,
+        }
+    });
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            failure::say(&failure.to_string());
+            ExitCode::from(failure.status())
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `weir query`: rollups of a series and time range.
+
+use crate::args::{Format, Query};
+use crate::aws::Aws;
+use crate::failure::Failure;
+use crate::rows::{self, Row};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::process::ExitCode;
+use weir_telemetry::Millis;
+
+pub(crate) async fn run(query: Query, stack: &str) -> Result<ExitCode, Failure> {
+    let aws = Aws::from_environment(stack).await?;
+    let now = weir_aws::clock::now();
+    let from = query.from.unwrap_or_else(|| query.to.unwrap_or(now).plus(-query.since));
+    // Ten minutes ahead: events may lie that far in the future.
+    let to = query.to.unwrap_or_else(|| now.plus(600_000));
+    let rows = read(&aws, &query, from, to).await?;
+    let format = if query.json { Format::Json } else { query.format };
+    print(&rows, format)?;
+    if rows.is_empty() && format == Format::Table {
+        crate::failure::say(&format!("no rows of stack {stack} between {from} and {to}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn read(aws: &Aws, query: &Query, from: Millis, to: Millis) -> Result<Vec<Row>, Failure> {
+    // `to` is the first window not shown; a sort key before it ends below its text.
+    let (first, last) = (format!("1m#{from}"), format!("1m#{to}"));
+    let found = match &query.service {
+        Some(service) => {
+            let series = format!("{service}#{}", query.endpoint.as_deref().unwrap_or("*"));
+            rows::of_series(aws, &series, &first, &last).await?
+        }
+        None => rows::all(aws, true).await?,
+    };
+    let read = found
+        .iter()
+        .map(|row| Row::read(row).map_err(|name| Failure::Failed(format!("a row's {name} is not as it should be"))));
+    let mut rows = read.collect::<Result<Vec<Row>, _>>()?;
+    let within = |row: &Row| Millis::parse_rfc3339(&row.start).is_ok_and(|start| from <= start && start < to);
+    rows.retain(within);
+    rows.sort_by(|a, b| (&a.start, &a.service, &a.endpoint).cmp(&(&b.start, &b.service, &b.endpoint)));
+    Ok(rows)
+}
+
+const DURATIONS: [&str; 5] = ["p50", "p90", "p95", "p99", "max"];
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => {
+            let json = serde_json::to_string_pretty(rows).map_err(|error| Failure::Failed(error.to_string()))?;
+            println!("{json}");
+        }
+        Format::Csv => {
+            println!("start,service,endpoint,events,errors,unique_users,{},state", DURATIONS.join(","));
+            for row in rows {
+                let durations = DURATIONS.map(|name| row.duration_ms.get(name).map(f64::to_string).unwrap_or_default());
+                let (service, endpoint) = (csv(&row.service), csv(&row.endpoint));
+                let Row { start, events, errors, unique_users, state, .. } = row;
+                println!(
+                    "{start},{service},{endpoint},{events},{errors},{unique_users},{},{state}",
+                    durations.join(",")
+                );
+            }
+        }
+        Format::Table if rows.is_empty() => {}
+        Format::Table => println!("{}", table(rows)),
+    }
+    Ok(())
+}
+
+/// RFC 4180.
+fn csv(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+/// Rows as a terminal shows them.
+pub(crate) fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header([
+        "window", "service", "endpoint", "events", "errors", "users", "p50 ms", "p95 ms", "p99 ms", "state",
+    ]);
+    for row in rows {
+        let duration = |name: &str| row.duration_ms.get(name).map_or("–".to_owned(), |ms| format!("{ms:.0}"));
+        table.add_row([
+            row.start.clone(),
+            row.service.clone(),
+            row.endpoint.clone(),
+            row.events.to_string(),
+            row.errors.to_string(),
+            row.unique_users.to_string(),
+            duration("p50"),
+            duration("p95"),
+            duration("p99"),
+            row.state.clone(),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(3).take(6) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::csv;
+
+    #[test]
+    fn csv_fields_are_quoted_where_they_must_be() {
+        assert_eq!(csv("/a"), "/a");
+        assert_eq!(csv("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+}

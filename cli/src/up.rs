@@ -1,0 +1,44 @@
+//! `weir up`: the whole fleet on this machine until Ctrl-C.
+
+use crate::args::Up;
+use crate::failure::{Failure, say};
+use crate::plane::{self, Setup};
+use std::process::ExitCode;
+use weir_local::Plane;
+
+pub(crate) async fn run(up: Up, stack: &str) -> Result<ExitCode, Failure> {
+    let setup = Setup { stack: stack.to_owned(), port: up.port, data_dir: up.data_dir, faults: None };
+    // Building takes minutes at first: Ctrl-C must end that too.
+    let plane = tokio::select! {
+        started = plane::start(&up.fleet, setup) => started?,
+        () = plane::interrupted() => return Ok(ExitCode::from(130)),
+    };
+    describe(&plane);
+    plane::interrupted().await;
+    say("stopping");
+    plane.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn describe(plane: &Plane) {
+    let plan = plane.plan();
+    for line in plan.warning_lines() {
+        say(&line);
+    }
+    if let Some(line) = plan.no_local_effect_line() {
+        say(&line);
+    }
+    let names = |names: Vec<&str>| names.join(", ");
+    println!("AWS endpoint  {}", plane.endpoint_url());
+    println!("streams       {}", names(plan.streams.iter().map(|stream| stream.name.as_str()).collect()));
+    println!("queues        {}", names(plan.queues.iter().map(|queue| queue.name.as_str()).collect()));
+    println!("buckets       {}", names(plan.buckets.iter().map(|bucket| bucket.name.as_str()).collect()));
+    println!("tables        {}", names(plan.tables.iter().map(|table| table.name.as_str()).collect()));
+    println!("functions     {}", names(plan.functions.iter().map(|function| function.name.as_str()).collect()));
+    println!();
+    println!("In another terminal:");
+    println!("  export AWS_ENDPOINT_URL={} AWS_REGION={}", plane.endpoint_url(), plan.region);
+    println!("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
+    println!("Ctrl-C ends it all.");
+}

@@ -1,0 +1,68 @@
+//! The environment a sandbox starts with ("Using Lambda environment variables", "defined runtime environment variables").
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::{FunctionSpec, Shared};
+
+/// What a sandbox may inherit: finding programs and a place for temporary files. Nothing else of the parent's
+/// environment, so that a function cannot come to depend on the developer's shell.
+const INHERITED: [&str; 2] = ["PATH", "TMPDIR"];
+
+pub(crate) fn log_group(function: &str) -> String {
+    format!("/aws/lambda/{function}")
+}
+
+/// `2026/11/21/[$LATEST]0123456789abcdef0123456789abcdef`
+pub(crate) fn log_stream(version: &str) -> String {
+    let day = jiff::Timestamp::now().strftime("%Y/%m/%d").to_string();
+    format!("{day}/[{version}]{}", uuid::Uuid::new_v4().simple())
+}
+
+pub(crate) fn function_arn(shared: &Shared, spec: &FunctionSpec) -> String {
+    let arn = format!("arn:aws:lambda:{}:{}:function:{}", shared.region, shared.account, spec.name);
+    if spec.version == "$LATEST" { arn } else { format!("{arn}:{}", spec.version) }
+}
+
+/// The directory of the bootstrap: where its code is, as `/var/task` is on Lambda.
+pub(crate) fn task_root(spec: &FunctionSpec) -> &Path {
+    spec.bootstrap.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+pub(crate) fn variables(
+    shared: &Shared,
+    spec: &FunctionSpec,
+    runtime_api: SocketAddr,
+    stream: &str,
+) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for name in INHERITED {
+        if let Ok(value) = std::env::var(name) {
+            all.insert(name.to_owned(), value);
+        }
+    }
+    let preset = [("LANG", "en_US.UTF-8"), ("TZ", ":UTC"), ("PATH", "/usr/local/bin:/usr/bin:/bin")];
+    for (name, value) in preset {
+        all.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    all.extend(shared.environment.clone());
+    all.extend(spec.environment.clone());
+    let reserved = [
+        ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", log_group(&spec.name)),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", stream.to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023".to_owned()),
+        ("AWS_REGION", shared.region.clone()),
+        ("AWS_DEFAULT_REGION", shared.region.clone()),
+        ("LAMBDA_TASK_ROOT", task_root(spec).display().to_string()),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
+        ("_HANDLER", spec.handler.clone()),
+    ];
+    all.extend(reserved.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    all
+}

@@ -1,0 +1,253 @@
+//! The host: functions by name, each a pool of sandboxes.
+
+mod desk;
+mod environment;
+mod instance;
+mod memory;
+mod outcome;
+mod pool;
+mod report;
+#[allow(unsafe_code)]
+mod sandbox;
+mod spawner;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, join_all};
+
+use crate::invoker::{Invocation, InvokeError, Invoker};
+use crate::logs::LogSink;
+use pool::Pool;
+use spawner::Spawner;
+
+/// Most bytes of a synchronous invocation's event, and of its response: 6 MB ("Lambda quotas").
+pub const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// How long an idle sandbox is kept. Lambda promises nothing; minutes are what is seen.
+const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
+const REAP_INTERVAL: Duration = Duration::from_secs(30);
+/// How long [`Host::shutdown`] lets running invocations finish before it kills them.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// What all functions of a host share.
+pub struct HostOptions {
+    /// `AWS_REGION` of the functions and in their ARNs.
+    pub region: String,
+    /// Account id in the functions' ARNs.
+    pub account: String,
+    /// Variables every function gets beside its own: endpoint, credentials. A function's own win over these, and
+    /// those that Lambda reserves (`AWS_LAMBDA_*`, `_HANDLER`, …) win over both.
+    pub environment: BTreeMap<String, String>,
+    /// Where the lines of the functions and of the platform go.
+    pub logs: Arc<dyn LogSink>,
+}
+
+/// One function.
+#[derive(Debug, Clone)]
+pub struct FunctionSpec {
+    /// Its name; what [`Host::invoke`] takes.
+    pub name: String,
+    /// `$LATEST` or a version number; only told to the function, not resolved.
+    pub version: String,
+    /// The executable that speaks the Lambda Runtime API. Its directory becomes `LAMBDA_TASK_ROOT` and the working
+    /// directory.
+    pub bootstrap: PathBuf,
+    /// The function's own variables.
+    pub environment: BTreeMap<String, String>,
+    /// Memory in MB, 128–10,240 on AWS; told to the function and printed in REPORT. It is enforced only as a
+    /// backstop: the sandbox's data segment (`RLIMIT_DATA`) may not outgrow it by more than 256 MB, since allocators
+    /// and thread stacks reserve more than they use, and a development build is larger than what is deployed. A peak
+    /// above the limit is counted in [`FunctionStats::memory_exceeded`]; Lambda would have killed that invocation.
+    pub memory_mb: u32,
+    /// How long one invocation may take, 1 s–15 min on AWS; at its end the sandbox is killed.
+    pub timeout: Duration,
+    /// Most invocations at once: the reserved concurrency, or a cap of your own. 0 throttles everything, as it does
+    /// on AWS.
+    pub concurrency_max: u32,
+    /// `_HANDLER`; a Rust bootstrap does not look at it.
+    pub handler: String,
+}
+
+/// One live sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceInfo {
+    /// The function it belongs to.
+    pub function: String,
+    /// Its process, which leads a process group of its own.
+    pub pid: u32,
+    /// Whether it is running an invocation or still initialising for one.
+    pub busy: bool,
+}
+
+/// Counts since the function was added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FunctionStats {
+    /// Invocations that reached a sandbox, or tried to start one.
+    pub invocations: u64,
+    /// Those that ended in a function error, of whatever kind.
+    pub errors: u64,
+    /// Refused because all sandboxes were busy.
+    pub throttles: u64,
+    /// Sandboxes started.
+    pub cold_starts: u64,
+    /// Errors because the time was over.
+    pub timeouts: u64,
+    /// Errors because the process ended under an invocation.
+    pub crashes: u64,
+    /// Errors because a sandbox did not initialise.
+    pub init_failures: u64,
+    /// Invocations after which the sandbox's peak memory was above its limit.
+    pub memory_exceeded: u64,
+    /// Most sandboxes busy at once.
+    pub concurrency_peak: u64,
+}
+
+/// Runs functions. Cheap to clone; all clones are the same host. Needs a Tokio runtime with all drivers.
+///
+/// Bootstraps never outlive it: [`Host::shutdown`] and dropping the last clone end them, and should the process die
+/// by `kill -9`, the kernel does.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) logs: Arc<dyn LogSink>,
+    pub(crate) spawner: Spawner,
+    pub(crate) stopped: AtomicBool,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    functions: RwLock<BTreeMap<String, Arc<Pool>>>,
+    /// Replaced functions; their running invocations keep them alive, and a shutdown has to find them.
+    replaced: Mutex<Vec<Weak<Pool>>>,
+    reaper: OnceLock<tokio::task::AbortHandle>,
+}
+
+impl Host {
+    /// A host without functions. Starts one thread, from which all bootstraps are forked.
+    pub fn new(options: HostOptions) -> Host {
+        let HostOptions { region, account, environment, logs } = options;
+        let spawner = Spawner::start();
+        let shared = Shared { region, account, environment, logs, spawner, stopped: AtomicBool::new(false) };
+        Host {
+            inner: Arc::new(Inner {
+                shared: Arc::new(shared),
+                functions: RwLock::default(),
+                replaced: Mutex::default(),
+                reaper: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// Adds a function, or replaces the one of that name: new invocations go to the new one, running ones finish.
+    pub fn add_function(&self, spec: FunctionSpec) {
+        let name = spec.name.clone();
+        let pool = Pool::new(spec, self.inner.shared.clone());
+        let replaced = self.inner.functions.write().expect("no panic while the lock is held").insert(name, pool);
+        if let Some(replaced) = replaced {
+            replaced.retire();
+            let mut all = self.inner.replaced.lock().expect("no panic while the lock is held");
+            all.retain(|pool| pool.strong_count() > 0);
+            all.push(Arc::downgrade(&replaced));
+        }
+    }
+
+    /// Invokes a function and waits for its answer. Dropping the future does not cancel the invocation, as losing the
+    /// connection does not on AWS.
+    ///
+    /// # Errors
+    /// [`InvokeError`] when the invocation did not reach the function; its own failures are an [`Invocation`].
+    pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<Invocation, InvokeError> {
+        if self.inner.shared.stopped.load(Ordering::Acquire) {
+            return Err(InvokeError::HostStopped);
+        }
+        self.start_reaper();
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(InvokeError::PayloadTooLarge { bytes: payload.len(), bytes_max: PAYLOAD_BYTES_MAX });
+        }
+        let pool = self.pool(function).ok_or_else(|| InvokeError::UnknownFunction(function.to_owned()))?;
+        let permit = pool.admit()?;
+        // Its own task: the caller's cancellation must not tear a sandbox out of an invocation.
+        let stopped = InvokeError::HostStopped;
+        tokio::spawn(async move { pool.run(permit, payload).await }).await.unwrap_or(Err(stopped))
+    }
+
+    /// The live sandboxes, by function.
+    pub fn instances(&self) -> Vec<InstanceInfo> {
+        self.pools().iter().flat_map(|pool| pool.instances()).collect()
+    }
+
+    /// Counts per function.
+    pub fn stats(&self) -> BTreeMap<String, FunctionStats> {
+        self.pools().iter().map(|pool| (pool.spec().name.clone(), pool.stats())).collect()
+    }
+
+    /// Takes no more invocations, gives running ones two seconds, kills what is left and waits until every bootstrap is
+    /// gone. Idempotent.
+    pub async fn shutdown(&self) {
+        self.inner.shared.stopped.store(true, Ordering::Release);
+        if let Some(reaper) = self.inner.reaper.get() {
+            reaper.abort();
+        }
+        let mut pools = self.pools();
+        let replaced = self.inner.replaced.lock().expect("no panic while the lock is held").clone();
+        pools.extend(replaced.iter().filter_map(Weak::upgrade));
+        join_all(pools.iter().map(|pool| pool.shutdown(SHUTDOWN_GRACE))).await;
+    }
+
+    fn pool(&self, function: &str) -> Option<Arc<Pool>> {
+        self.inner.functions.read().expect("no panic while the lock is held").get(function).cloned()
+    }
+
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        self.inner.functions.read().expect("no panic while the lock is held").values().cloned().collect()
+    }
+
+    /// The reaper needs a runtime, which `new` may not have yet; the first invocation has.
+    fn start_reaper(&self) {
+        self.inner.reaper.get_or_init(|| {
+            let inner = Arc::downgrade(&self.inner);
+            let task = tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(REAP_INTERVAL).await;
+                    let Some(inner) = inner.upgrade() else { return };
+                    for pool in (Host { inner }).pools() {
+                        pool.reap(IDLE_MAX);
+                    }
+                }
+            });
+            task.abort_handle()
+        });
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(reaper) = self.reaper.get() {
+            reaper.abort();
+        }
+        for pool in self.functions.get_mut().expect("no panic while the lock is held").values() {
+            pool.retire();
+        }
+    }
+}
+
+impl Invoker for Host {
+    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Invocation, InvokeError>> {
+        Box::pin(Host::invoke(self, function, payload))
+    }
+
+    fn concurrency_max(&self, function: &str) -> Option<u32> {
+        self.pool(function).map(|pool| pool.spec().concurrency_max)
+    }
+}

@@ -1,0 +1,11 @@
+//! Streams: shards in lineage order, records in shard order.
+
+pub(crate) mod batch;
+pub(crate) mod deliver;
+pub(crate) mod dynamodb;
+pub(crate) mod event;
+pub(crate) mod kinesis;
+pub(crate) mod memory;
+pub(crate) mod shard;
+pub(crate) mod shards;
+pub(crate) mod source;

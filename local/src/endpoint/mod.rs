@@ -1,0 +1,165 @@
+//! The one AWS endpoint: a loopback listener, and every service behind it.
+
+mod chunked;
+mod dynamodb;
+mod journal;
+mod kinesis;
+mod lambda;
+mod reply;
+mod route;
+mod s3;
+mod sts;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tower::ServiceExt;
+
+pub(crate) use dynamodb::DynamoDb;
+pub(crate) use kinesis::Kinesis;
+pub(crate) use lambda::Functions;
+pub(crate) use s3::ObjectStore;
+
+use route::{SERVED, Service, route};
+
+/// How long a client may take to send its headers.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long open requests may take to finish at shutdown.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Pause after a failed accept, which is a lack of descriptors and passes.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// The services.
+pub(crate) struct Endpoint {
+    pub(crate) account: String,
+    pub(crate) dynamodb: DynamoDb,
+    pub(crate) kinesis: Kinesis,
+    pub(crate) objects: ObjectStore,
+    pub(crate) sqs: axum::Router,
+    /// Set once the host has its functions.
+    pub(crate) functions: std::sync::OnceLock<Functions>,
+    pub(crate) ready: AtomicBool,
+}
+
+/// A served [`Endpoint`].
+pub(crate) struct Serving {
+    stop: Option<oneshot::Sender<()>>,
+    task: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Serving {
+    /// Stops accepting, lets open requests finish for a moment, and returns when no connection is left.
+    pub(crate) async fn stop(mut self) {
+        self.stop = None;
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the endpoint ended unexpectedly");
+        }
+    }
+}
+
+/// Serves on a listener, which the caller has bound to the loopback interface.
+pub(crate) fn serve(listener: TcpListener, endpoint: Arc<Endpoint>) -> Serving {
+    let (stop, mut stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let graceful = GracefulShutdown::new();
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let stream = tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_BACKOFF).await;
+                        continue;
+                    }
+                },
+                // The sender is only ever dropped.
+                _ = &mut stopped => break,
+                Some(_) = connections.join_next() => continue,
+            };
+            // Without it a small reply waits for the client's delayed acknowledgement: 44 ms a GET.
+            let _ = stream.set_nodelay(true);
+            let endpoint = endpoint.clone();
+            let service = service_fn(move |request| {
+                let endpoint = endpoint.clone();
+                async move { Ok::<_, std::convert::Infallible>(endpoint.answer(request).await) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADERS_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            let connection = graceful.watch(connection);
+            connections.spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+            });
+        }
+        drop(listener);
+        if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+            // Long polls and the like; their clients see the connection close.
+            connections.abort_all();
+        }
+        while connections.join_next().await.is_some() {}
+    });
+    Serving { stop: Some(stop), task: Some(task) }
+}
+
+impl Endpoint {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let service = route(request.method(), request.uri(), request.headers());
+        match service {
+            Ok(Service::Health) => self.health(),
+            Ok(Service::S3) => self.objects.answer(request).await,
+            Ok(Service::DynamoDb) => self.dynamodb.answer(request).await,
+            Ok(Service::Kinesis) => self.kinesis.answer(request).await,
+            Ok(Service::Sqs) => {
+                let Ok(response) = self.sqs.clone().oneshot(request.map(Body::new)).await;
+                response
+            }
+            Ok(Service::Sts) => sts::answer(request, &self.account).await,
+            Ok(Service::Lambda) => match self.functions.get() {
+                Some(functions) => functions.answer(request).await,
+                None => reply::json_error(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "ServiceUnavailableException",
+                    "the local plane is still starting: GET /health answers 200 once functions can be invoked",
+                ),
+            },
+            Err(name) => {
+                let message = format!("the local plane does not serve `{name}`; it serves {}", SERVED.join(", "));
+                reply::unserved(&request, &message)
+            }
+        }
+    }
+
+    fn health(&self) -> Response<Body> {
+        let ready = self.ready.load(Ordering::Acquire);
+        let functions: Vec<&str> = self.functions.get().map(Functions::names).unwrap_or_default();
+        let body = serde_json::json!({
+            "status": if ready { "ready" } else { "starting" },
+            "services": SERVED,
+            "functions": functions,
+        });
+        reply::json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
+    }
+}

@@ -1,0 +1,26 @@
+//! The local plane: a SAM template's whole fleet on one machine, with no Docker and no account.
+//!
+//! [`Plane::start`] reads the template, opens one AWS endpoint on 127.0.0.1, creates the template's streams, queues,
+//! buckets and tables behind it, and runs every function's real bootstrap with its event source mappings and
+//! schedules. [`build`] compiles those bootstraps.
+//!
+//! The endpoint is made of parts: DynamoDB is dynoxide, Kinesis is ferrokinesis, S3's protocol is s3s over a storage
+//! of ours, SQS is `weir-local-sqs`, Lambda is `weir-local-lambda`. Nothing listens on another interface than the
+//! loopback one, and nothing outlives [`Plane::shutdown`].
+//!
+//! What is absent: IAM (any credentials may do anything), every service not named above, and whatever
+//! [`Plan::warning_lines`] says of the template at hand.
+
+pub mod build;
+mod clients;
+mod create;
+mod endpoint;
+mod error;
+mod plane;
+mod s3;
+mod wire;
+
+pub use error::StartError;
+pub use plane::{PORT_DEFAULT, Plane, PlaneOptions};
+pub use s3::{BODY_BYTES_MAX, KEY_BYTES_MAX, STORED_BYTES_MAX};
+pub use weir_local_template::Plan;

@@ -1,0 +1,118 @@
+//! From the plan to running functions, mappings and schedules.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use weir_local_lambda::{
+    FunctionSpec, MappingKind, MappingSpec, QueueSettings, Source, StartingPosition, StreamSettings,
+};
+use weir_local_template as template;
+
+use crate::clients::{ACCESS_KEY_ID, Clients, SECRET_ACCESS_KEY};
+use crate::create;
+use crate::error::StartError;
+
+/// Concurrency of a function without reserved concurrency. AWS gives an account 1,000; a machine has fewer cores.
+pub(crate) const CONCURRENCY_DEFAULT: u32 = 50;
+
+/// Variables that every function gets beside the template's own: where AWS is, and how to sign.
+pub(crate) fn environment(endpoint_url: &str, region: &str) -> BTreeMap<String, String> {
+    [
+        ("AWS_ENDPOINT_URL", endpoint_url),
+        ("AWS_REGION", region),
+        ("AWS_DEFAULT_REGION", region),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+        // Nothing is asked of a metadata service that does not exist here, nor of the developer's own profile.
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect()
+}
+
+pub(crate) fn function(
+    function: &template::Function,
+    bootstraps: &BTreeMap<String, PathBuf>,
+    concurrency_default: u32,
+) -> Result<FunctionSpec, StartError> {
+    let missing = |path: Option<PathBuf>| StartError::Bootstrap {
+        function: function.logical_id.clone(),
+        binary: function.binary.clone(),
+        path,
+    };
+    let bootstrap = bootstraps.get(&function.binary).ok_or_else(|| missing(None))?;
+    if !bootstrap.is_file() {
+        return Err(missing(Some(bootstrap.clone())));
+    }
+    Ok(FunctionSpec {
+        name: function.name.clone(),
+        version: "$LATEST".to_owned(),
+        // The host runs it from its own directory.
+        bootstrap: std::path::absolute(bootstrap).map_err(|_| missing(Some(bootstrap.clone())))?,
+        environment: function.environment.clone(),
+        memory_mb: function.memory_mb,
+        timeout: Duration::from_secs(function.timeout_seconds.into()),
+        concurrency_max: function.concurrency_max.unwrap_or(concurrency_default),
+        handler: function.handler.clone(),
+    })
+}
+
+pub(crate) fn mapping(mapping: &template::Mapping, function_name: &str) -> MappingSpec {
+    let kind = match &mapping.stream {
+        Some(stream) => MappingKind::Stream(StreamSettings {
+            starting_position: match stream.starting_position {
+                template::StartingPosition::TrimHorizon => StartingPosition::TrimHorizon,
+                template::StartingPosition::Latest => StartingPosition::Latest,
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "epoch milliseconds fit for millions of years; a cast saturates"
+                )]
+                template::StartingPosition::AtTimestamp(seconds) => {
+                    StartingPosition::AtTimestamp((seconds * 1_000.0) as i64)
+                }
+            },
+            bisect_on_function_error: stream.bisect_on_error,
+            maximum_retry_attempts: stream.retries_max,
+            maximum_record_age: stream.record_age_max_seconds.map(|seconds| Duration::from_secs(seconds.into())),
+            parallelization_factor: stream.parallelization,
+            ..StreamSettings::default()
+        }),
+        None => MappingKind::Queue(QueueSettings { maximum_concurrency: mapping.concurrency_max }),
+    };
+    MappingSpec {
+        id: mapping.logical_id.clone(),
+        function: function_name.to_owned(),
+        batch_size: mapping.batch_size,
+        batching_window: Duration::from_secs(mapping.batching_window_seconds.into()),
+        kind,
+        report_batch_item_failures: mapping.report_batch_item_failures,
+        enabled: mapping.enabled,
+    }
+}
+
+pub(crate) async fn source(
+    clients: &Clients,
+    plan: &template::Plan,
+    endpoint_url: &str,
+    mapping: &template::Mapping,
+) -> Result<Source, StartError> {
+    let arn =
+        |service: &str, resource: String| format!("arn:aws:{service}:{}:{}:{resource}", plan.region, plan.account);
+    Ok(match &mapping.source {
+        template::Source::Stream(name) => {
+            Source::Kinesis(clients.kinesis.clone(), name.clone(), arn("kinesis", format!("stream/{name}")))
+        }
+        template::Source::TableStream(table) => {
+            let stream = create::table_stream_arn(clients, &mapping.logical_id, table).await?;
+            Source::DynamoDbStream(clients.streams.clone(), stream)
+        }
+        template::Source::Queue(name) => {
+            let url = format!("{endpoint_url}/{}/{name}", plan.account);
+            Source::Sqs(clients.sqs.clone(), url, arn("sqs", name.clone()))
+        }
+    })
+}

@@ -1,0 +1,149 @@
+//! One part of a fenced item chain, and how the next put is cut.
+
+use super::plan::Event;
+use crate::layout::{FencedKey, Layout, expires_at};
+use crate::ports::{Expected, Item, StoreError, StoreErrorKind};
+use crate::progress::Tally;
+use crate::sequence::{Fence, SequenceNumber};
+use std::collections::BTreeSet;
+use weir_rollup::{Body, SeriesKey, Status};
+use weir_telemetry::OTHER;
+
+/// The open end of a fenced item chain, as the store last told it.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenPart {
+    pub(super) part: u32,
+    /// What the next put is conditioned on; none: the part does not exist yet.
+    observed: Option<Fence>,
+    /// Records up to here are in this or an earlier part.
+    pub(super) floor: Option<SequenceNumber>,
+    body: Body,
+    /// Encoded size, for the cache's bound.
+    pub(crate) bytes: usize,
+}
+
+/// What a stored part turns out to be.
+pub(super) enum Part {
+    Open(OpenPart),
+    /// Full; the chain goes on above this floor.
+    Closed(SequenceNumber),
+}
+
+impl OpenPart {
+    pub(super) fn absent(part: u32, floor: Option<SequenceNumber>) -> Self {
+        Self { part, observed: None, floor, body: Body::default(), bytes: 0 }
+    }
+
+    pub(super) fn from_item(part: u32, item: &Item) -> Result<Part, StoreError> {
+        let unreadable = |why: String| {
+            let what = format!("contribution {} {} cannot be read: {why}", item.key.pk, item.key.sk);
+            StoreError::new(StoreErrorKind::Unreadable, what)
+        };
+        let fence = item.fence.as_deref().ok_or_else(|| unreadable("it has no fence".to_owned()))?;
+        let fence = Fence::parse(fence).map_err(|error| unreadable(error.to_string()))?;
+        if fence.closed {
+            return Ok(Part::Closed(fence.sequence));
+        }
+        let body = Body::decode(&item.body).map_err(|error| unreadable(error.to_string()))?;
+        let floor = Some(fence.sequence.clone());
+        Ok(Part::Open(Self { part, observed: Some(fence), floor, body, bytes: item.body.len() }))
+    }
+
+    pub(super) fn expected(&self) -> Expected {
+        self.observed.as_ref().map_or(Expected::Absent, |fence| Expected::Fence(fence.to_string()))
+    }
+}
+
+/// A put, how many of the fresh events it applies, and what stands once it is acknowledged.
+pub(super) struct NextPut {
+    pub(super) item: Item,
+    pub(super) events: usize,
+    pub(super) then: OpenPart,
+}
+
+/// Where a put goes and what bounds it.
+pub(super) struct Target<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) key: &'a FencedKey,
+    pub(super) tallies: &'a [Tally],
+    pub(super) item_bytes_max: usize,
+}
+
+impl Target<'_> {
+    /// Decides the next put of `fresh`, which begins with `first`: the longest prefix of records that fits the item;
+    /// else closing a part that has something in it; else, in an empty part, the first record folded into [`OTHER`],
+    /// so that no record can block its shard by its size.
+    pub(super) fn next_put(&self, open: &OpenPart, first: &Event, fresh: &[Event]) -> NextPut {
+        let first_record = &fresh[..fresh.partition_point(|event| event.record <= first.record)];
+        let mut prefix = fresh;
+        loop {
+            let through = prefix.last().unwrap_or(first);
+            let body = merged(&open.body, prefix, false);
+            let bytes = body.encode();
+            if bytes.len() <= self.item_bytes_max {
+                return self.put(open, prefix.len(), through, body, bytes);
+            }
+            if prefix.len() <= first_record.len() {
+                break;
+            }
+            // Which series an event counts under must not depend on the cut: the first record is tried alone before
+            // anything is closed or folded.
+            let half = whole_records(prefix, prefix.len() / 2);
+            prefix = if half.is_empty() { first_record } else { half };
+        }
+        if let Some(observed) = open.observed.clone() {
+            let fence = Fence { closed: true, ..observed };
+            let item = self.item(open.part, &fence, open.body.encode());
+            return NextPut { item, events: 0, then: OpenPart::absent(open.part + 1, Some(fence.sequence)) };
+        }
+        let body = merged(&open.body, first_record, true);
+        let bytes = body.encode();
+        self.put(open, first_record.len(), first, body, bytes)
+    }
+
+    fn put(&self, open: &OpenPart, events: usize, through: &Event, body: Body, bytes: Vec<u8>) -> NextPut {
+        let sequence = self.tallies[through.record as usize].sequence.clone();
+        let fence = Fence { sequence: sequence.clone(), closed: false };
+        let size = bytes.len();
+        let item = self.item(open.part, &fence, bytes);
+        let then = OpenPart { part: open.part, observed: Some(fence), floor: Some(sequence), body, bytes: size };
+        NextPut { item, events, then }
+    }
+
+    fn item(&self, part: u32, fence: &Fence, body: Vec<u8>) -> Item {
+        Item {
+            key: self.layout.fenced(self.key, part),
+            fence: Some(fence.to_string()),
+            body,
+            expires_at: Some(expires_at(self.key.window.end())),
+        }
+    }
+}
+
+/// The longest prefix of at most `events` events that does not cut a record.
+fn whole_records(fresh: &[Event], events: usize) -> &[Event] {
+    match fresh.get(events) {
+        Some(next) => &fresh[..fresh.partition_point(|event| event.record < next.record)],
+        None => fresh,
+    }
+}
+
+/// `body` with `events` in it; every series changed counts one touch, once for the whole write.
+fn merged(body: &Body, events: &[Event], fold: bool) -> Body {
+    let mut body = body.clone();
+    let mut touched: BTreeSet<SeriesKey> = BTreeSet::new();
+    for Event { accepted, .. } in events {
+        let key = if fold {
+            SeriesKey { service: OTHER.to_owned(), endpoint: OTHER.to_owned() }
+        } else {
+            SeriesKey { service: accepted.series.service.clone(), endpoint: accepted.series.endpoint.clone() }
+        };
+        let status = accepted.status.and_then(Status::new).unwrap_or(Status::UNKNOWN);
+        let series = body.series.entry(key.clone()).or_default();
+        series.rollup.add(status, accepted.duration_us, accepted.user.as_deref().map(str::as_bytes));
+        if touched.insert(key) {
+            series.touches += 1;
+        }
+    }
+    body
+}
