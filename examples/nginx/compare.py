@@ -13,6 +13,7 @@ from pathlib import Path
 
 import boto3
 from boto3.dynamodb.conditions import Key
+from botocore.exceptions import BotoCoreError, ClientError
 
 # How long rows must not have changed: once they are equal (something may yet be counted twice), and when they are not.
 STILL_SECONDS_EQUAL = 5
@@ -118,4 +119,7 @@ def main(log, stack):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], os.environ.get("WEIR_STACK", "weir"))
+    try:
+        main(sys.argv[1], os.environ.get("WEIR_STACK", "weir"))
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(str(error))

@@ -31,7 +31,7 @@ stop_all() {
 finish() {
     local status=$?
     trap '' INT TERM HUP
-    stop_all
+    stop_all 2>/dev/null
     if ((status == 1)); then say "failed; the log and what nginx, wrk and weir said are in $work"; else rm -rf "$work"; fi
     exit "$status"
 }

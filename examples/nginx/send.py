@@ -9,6 +9,7 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 RECORDS_PER_PUT = 500
 LINES_PER_MESSAGE = 50
@@ -85,4 +86,7 @@ def main(log, stack):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], os.environ.get("WEIR_STACK", "weir"))
+    try:
+        main(sys.argv[1], os.environ.get("WEIR_STACK", "weir"))
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(str(error))

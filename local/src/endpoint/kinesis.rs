@@ -10,6 +10,7 @@ use ferrokinesis::store::{Store, StoreOptions};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use serde::Deserialize;
+use tokio::sync::RwLock;
 use tower::ServiceExt;
 
 use super::journal::Journal;
@@ -32,6 +33,8 @@ pub(crate) struct Kinesis {
     router: Router,
     store: Store,
     journal: Option<Journal>,
+    /// Written by puts, read by GetRecords: see [`Kinesis::in_order`].
+    order: RwLock<()>,
     reaper: tokio::task::AbortHandle,
 }
 
@@ -64,7 +67,7 @@ impl Kinesis {
             None => None,
         };
         let reaper = tokio::spawn(ferrokinesis::retention::run_reaper(store.clone(), RETENTION_CHECK_SECONDS));
-        Ok(Self { router, store, journal, reaper: reaper.abort_handle() })
+        Ok(Self { router, store, journal, order: RwLock::new(()), reaper: reaper.abort_handle() })
     }
 
     /// Ends the engine's own work; requests are over when the endpoint is.
@@ -88,11 +91,23 @@ impl Kinesis {
         headers.entry("x-amz-date").or_insert(HeaderValue::from_static("20200101T000000Z"));
         match &self.journal {
             Some(journal) => self.kept(journal, request).await,
-            None => {
-                let Ok(response) = self.router.clone().oneshot(request).await;
-                response
-            }
+            None => match collected(request).await {
+                Ok(request) => self.in_order(request).await,
+                Err(refusal) => refusal,
+            },
         }
+    }
+
+    /// Runs one request of which the body is there. The engine allots sequence numbers before it stores the records
+    /// under them, so a reader could be shown the later of two concurrent puts, go on after it, and never see the
+    /// earlier: puts run one at a time, and nothing is read while one does.
+    async fn in_order(&self, request: Request<Body>) -> Response<Body> {
+        let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (puts, gets) = (target.contains(".PutRecord"), target.ends_with(".GetRecords"));
+        let _put = if puts { Some(self.order.write().await) } else { None };
+        let _get = if gets { Some(self.order.read().await) } else { None };
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        response
     }
 
     /// Answers once what the request changed is in the journal.
@@ -101,15 +116,17 @@ impl Kinesis {
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let writes = matches!(operation.as_str(), "PutRecord" | "PutRecords");
         if !writes && ["Describe", "Get", "List", "Subscribe"].iter().any(|verb| operation.starts_with(verb)) {
-            let Ok(response) = self.router.clone().oneshot(request).await;
-            return response;
+            return match collected(request).await {
+                Ok(request) => self.in_order(request).await,
+                Err(refusal) => refusal,
+            };
         }
         let (parts, body) = request.into_parts();
         let Ok(body) = axum::body::to_bytes(body, REQUEST_BYTES_MAX).await else {
             return reply::BodyError::TooLarge.response(REQUEST_BYTES_MAX);
         };
         let named: Option<Named> = if writes { parsed(&parts.headers, &body) } else { None };
-        let Ok(response) = self.router.clone().oneshot(Request::from_parts(parts, Body::from(body))).await;
+        let response = self.in_order(Request::from_parts(parts, Body::from(body))).await;
         if response.status() != StatusCode::OK {
             return response;
         }
@@ -134,6 +151,15 @@ impl Kinesis {
                 &format!("the Kinesis data directory cannot be written: {error}"),
             ),
         }
+    }
+}
+
+/// The request with its body read: no lock is held while a client is slow.
+async fn collected(request: Request<Body>) -> Result<Request<Body>, Response<Body>> {
+    let (parts, body) = request.into_parts();
+    match axum::body::to_bytes(body, REQUEST_BYTES_MAX).await {
+        Ok(body) => Ok(Request::from_parts(parts, Body::from(body))),
+        Err(_) => Err(reply::BodyError::TooLarge.response(REQUEST_BYTES_MAX)),
     }
 }
 
