@@ -70,15 +70,21 @@ fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Names come from telemetry: a control character in one must not drive the reader's terminal.
+fn shown(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
 /// RFC 4180.
 fn csv(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    let text = shown(text);
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// Rows as a terminal shows them.
 pub(crate) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header([
         "window", "service", "endpoint", "events", "errors", "users", "p50 ms", "p95 ms", "p99 ms", "state",
     ]);
@@ -86,8 +92,8 @@ pub(crate) fn table(rows: &[Row]) -> Table {
         let duration = |name: &str| row.duration_ms.get(name).map_or("–".to_owned(), |ms| format!("{ms:.0}"));
         table.add_row([
             row.start.clone(),
-            row.service.clone(),
-            row.endpoint.clone(),
+            shown(&row.service),
+            shown(&row.endpoint),
             row.events.to_string(),
             row.errors.to_string(),
             row.unique_users.to_string(),
@@ -111,5 +117,6 @@ mod tests {
     fn csv_fields_are_quoted_where_they_must_be() {
         assert_eq!(csv("/a"), "/a");
         assert_eq!(csv("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(csv("a\u{1b}[2J"), "a\\u{1b}[2J");
     }
 }

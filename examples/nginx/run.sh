@@ -12,7 +12,7 @@ say() { echo "run.sh: $*" >&2; }
 
 for tool in cargo curl nginx python3 wrk; do
     if ! command -v "$tool" >/dev/null; then
-        say "$tool is missing. Debian, Ubuntu: sudo apt-get install nginx-light wrk curl python3-venv; Rust: https://rustup.rs"
+        say "$tool is missing. Debian, Ubuntu: sudo apt-get install nginx wrk curl python3-venv; Rust: https://rustup.rs"
         exit 2
     fi
 done

@@ -76,6 +76,16 @@ pub async fn build(
     for binary in binaries {
         command.arg("--bin").arg(binary);
     }
+    // `cargo run` and `cargo test` name their own package in the child's environment. Build scripts that watch these
+    // variables (ring's does) would run again, and everything above them.
+    for (name, _) in std::env::vars_os() {
+        let ours = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR"
+        });
+        if ours {
+            command.env_remove(name);
+        }
+    }
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

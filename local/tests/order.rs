@@ -4,7 +4,7 @@ mod support;
 
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
-use support::Fixture;
+use support::{Fixture, TEMPLATE, options};
 
 const WRITERS: usize = 8;
 const REQUESTS: usize = 12;
@@ -12,7 +12,18 @@ const RECORDS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_follows_concurrent_puts_misses_nothing() {
-    let fixture = Fixture::start().await;
+    follow(Fixture::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_with_a_data_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path(), TEMPLATE);
+    options.data_dir = Some(dir.path().join("data"));
+    follow(Fixture::with(options, dir).await).await;
+}
+
+async fn follow(fixture: Fixture) {
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
             let client = fixture.kinesis.clone();

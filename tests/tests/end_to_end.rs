@@ -36,7 +36,7 @@ impl Traffic {
             endpoint,
             series_endpoint: series_endpoint.to_owned(),
             status: [Some(200), Some(404), Some(503), None, Some(500)][(n % 5) as usize],
-            duration_us: (n % 7 != 0).then_some(n * 137 % 5_000_000),
+            duration_us: (!n.is_multiple_of(7)).then_some(n * 137 % 5_000_000),
             minute: minute[..16].to_owned(),
             second: (n % 60) as u8,
         };
@@ -55,14 +55,14 @@ impl Traffic {
     }
 
     /// One-event records under keys that reach every shard.
-    async fn to_stream(&mut self, fleet: &Fleet, records: u64) {
+    async fn put_stream(&mut self, fleet: &Fleet, records: u64) {
         let records: Vec<_> = (0..records).map(|_| (format!("key-{}", self.made), self.json().into_bytes())).collect();
         for request in records.chunks(500) {
             fleet.put_records(request.to_vec()).await;
         }
     }
 
-    async fn to_queue(&mut self, fleet: &Fleet, bodies: Vec<String>) {
+    async fn put_queue(&mut self, fleet: &Fleet, bodies: Vec<String>) {
         for request in bodies.chunks(10) {
             let entries = request.iter().enumerate().map(|(at, body)| {
                 let entry = SendMessageBatchRequestEntry::builder().id(format!("m{at}")).message_body(body);
@@ -110,12 +110,12 @@ async fn settle(fleet: &Fleet, sent: &mut Oracle, traffic: Traffic) {
 
 /// One-event records, arrays and NDJSON, through the stream and the queue.
 async fn plain_traffic(fleet: &Fleet, traffic: &mut Traffic) {
-    traffic.to_stream(fleet, 400).await;
+    traffic.put_stream(fleet, 400).await;
     let many = (0..20).map(|n| (format!("key-{n}"), traffic.many(25, n % 2 == 0).into_bytes()));
     fleet.put_records(many.collect::<Vec<_>>()).await;
     let mut bodies: Vec<String> = (0..50).map(|_| traffic.json()).collect();
     bodies.extend((0..10).map(|n| traffic.many(30, n % 2 == 0)).collect::<Vec<_>>());
-    traffic.to_queue(fleet, bodies).await;
+    traffic.put_queue(fleet, bodies).await;
 }
 
 /// Stream records that [`plain_traffic`] sends.
@@ -130,12 +130,12 @@ async fn processors_killed(fleet: &Fleet, traffic: &mut Traffic) -> u64 {
     const RECORDS: u64 = 1_000;
     let mut killed = 0;
     for _ in 0..KILLS {
-        traffic.to_stream(fleet, RECORDS).await;
+        traffic.put_stream(fleet, RECORDS).await;
         let bodies = (0..20).map(|_| traffic.json()).collect();
-        traffic.to_queue(fleet, bodies).await;
+        traffic.put_queue(fleet, bodies).await;
         killed += fleet.kill_processors().await;
     }
-    traffic.to_stream(fleet, RECORDS).await;
+    traffic.put_stream(fleet, RECORDS).await;
     let functions = fleet.plane.plan().functions.len();
     assert!(killed >= functions * KILLS as usize, "{killed} processes killed");
     (KILLS + 1) * RECORDS
@@ -144,7 +144,7 @@ async fn processors_killed(fleet: &Fleet, traffic: &mut Traffic) -> u64 {
 /// A shard is split while records flow: parents before children, every record once.
 async fn shard_split(fleet: &Fleet, traffic: &mut Traffic) -> u64 {
     const RECORDS: u64 = 1_500;
-    traffic.to_stream(fleet, RECORDS).await;
+    traffic.put_stream(fleet, RECORDS).await;
     let shards = fleet.kinesis.list_shards().stream_name(Fleet::STREAM).send().await.expect("shards").shards;
     let shard = &shards.as_ref().expect("shards")[0];
     let range = shard.hash_key_range.as_ref().expect("a range");
@@ -153,9 +153,9 @@ async fn shard_split(fleet: &Fleet, traffic: &mut Traffic) -> u64 {
     let split = fleet.kinesis.split_shard().stream_name(Fleet::STREAM).shard_to_split(&shard.shard_id);
     split.new_starting_hash_key((from + (to - from) / 2).to_string()).send().await.expect("SplitShard");
     // The stream takes records all the while, to the parent first and then to its children.
-    traffic.to_stream(fleet, RECORDS).await;
+    traffic.put_stream(fleet, RECORDS).await;
     active(fleet).await;
-    traffic.to_stream(fleet, RECORDS).await;
+    traffic.put_stream(fleet, RECORDS).await;
     3 * RECORDS
 }
 

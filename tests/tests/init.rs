@@ -118,7 +118,9 @@ async fn weir_up_says_in_one_line_what_stands_in_its_way() {
     let dir = tempfile::tempdir().expect("a directory");
     let whole = std::fs::read_to_string(root().join("template.yaml")).expect("the template");
     let at = whole.lines().position(|line| line.contains("BatchSize: 5000")).expect("the mapping's batch size");
-    for (broken, words) in [("BatchSize: many", "BatchSize"), ("BatchSize: [", ""), ("BachSize: 5000", "BachSize")] {
+    for (broken, words) in
+        [("BatchSize: many", "BatchSize"), ("BatchSize: [", ""), ("BatchSize: !Ref Nowhere", "Nowhere")]
+    {
         let path = dir.path().join("broken.yaml");
         std::fs::write(&path, whole.replace("BatchSize: 5000", broken)).expect("a file");
         let line = refused(&["up", "--port", "0", "--template", path.to_str().expect("UTF-8")]).await;

@@ -65,7 +65,7 @@ async fn drive(demo: &Demo, seed: u64, plane: &Plane) -> Result<Account, Failure
     let aws = Aws::local(plane.endpoint_url(), STACK).await;
     let begun = Instant::now();
     let mut oracle = Oracle::default();
-    send(demo, seed, plane, &aws, &mut oracle).await?;
+    let killed = send(demo, seed, plane, &aws, &mut oracle).await?;
     let sending = begun.elapsed();
 
     let bar = plane::spinner("settling");
@@ -77,6 +77,7 @@ async fn drive(demo: &Demo, seed: u64, plane: &Plane) -> Result<Account, Failure
     let mut account = verify::account(&aws, &oracle).await?;
     account.seed = seed;
     account.settled = settled;
+    account.bootstraps_killed = killed;
     account.sending_seconds = sending.as_secs_f64();
     account.seconds = begun.elapsed().as_secs_f64();
     account.add_stats(plane);
@@ -87,8 +88,8 @@ async fn drive(demo: &Demo, seed: u64, plane: &Plane) -> Result<Account, Failure
     Ok(account)
 }
 
-/// Sends everything, kills processors on the way, shows progress.
-async fn send(demo: &Demo, seed: u64, plane: &Plane, aws: &Aws, oracle: &mut Oracle) -> Result<(), Failure> {
+/// Sends everything, kills processors on the way, shows progress; how many were killed.
+async fn send(demo: &Demo, seed: u64, plane: &Plane, aws: &Aws, oracle: &mut Oracle) -> Result<u64, Failure> {
     let mix = Mix { events: demo.events, only: demo.only, batch: demo.batch };
     let mut traffic = Traffic::new(seed, mix, weir_aws::clock::now());
     let mut kinesis = Sender::new(Sink::open(aws, Target::Kinesis).await?);
@@ -96,7 +97,7 @@ async fn send(demo: &Demo, seed: u64, plane: &Plane, aws: &Aws, oracle: &mut Ora
     let bar = progress(demo.events);
     let mut rate = Rate::new(demo.rate);
     let kill_every = demo.events / u64::from(demo.kill + 1);
-    let mut kills = 0;
+    let (mut kills, mut killed) = (0, 0);
     while let Some(item) = traffic.next(oracle) {
         rate.wait(item.payload.events as usize).await;
         let sender = if item.to_queue { &mut sqs } else { &mut kinesis };
@@ -105,34 +106,34 @@ async fn send(demo: &Demo, seed: u64, plane: &Plane, aws: &Aws, oracle: &mut Ora
         bar.set_position(sent.min(demo.events));
         if kills < demo.kill && sent >= kill_every * u64::from(kills + 1) {
             kills += 1;
-            kill_processors(plane).await;
+            killed += kill_processors(plane).await;
         }
     }
     kinesis.finish().await?;
     sqs.finish().await?;
     bar.finish_and_clear();
-    Ok(())
+    Ok(killed)
 }
 
-/// SIGKILL to every bootstrap that runs, and to those of functions that have none yet as soon as they do.
-async fn kill_processors(plane: &Plane) {
-    for function in &plane.plan().functions {
-        let deadline = Instant::now() + Duration::from_secs(3);
-        loop {
-            let pids: Vec<u32> =
-                plane.host().instances().into_iter().filter(|i| i.function == function.name).map(|i| i.pid).collect();
-            for pid in &pids {
-                if let Some(pid) = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw) {
-                    // It may have ended by itself.
-                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-                }
+/// SIGKILL to every bootstrap that runs, waiting a moment for functions that have none just now; how many it met.
+async fn kill_processors(plane: &Plane) -> u64 {
+    let deadline = Instant::now() + Duration::from_millis(300);
+    let mut spared: Vec<&str> = plane.plan().functions.iter().map(|function| function.name.as_str()).collect();
+    let mut killed = 0;
+    while !spared.is_empty() && Instant::now() < deadline {
+        for instance in plane.host().instances() {
+            let pid = i32::try_from(instance.pid).ok().and_then(rustix::process::Pid::from_raw);
+            // One that has just ended by itself is not counted.
+            if spared.contains(&instance.function.as_str())
+                && pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok())
+            {
+                killed += 1;
+                spared.retain(|function| *function != instance.function);
             }
-            if !pids.is_empty() || Instant::now() >= deadline {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    killed
 }
 
 fn progress(events: u64) -> ProgressBar {

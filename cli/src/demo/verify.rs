@@ -138,7 +138,6 @@ impl Account {
             self.deliveries += stats.batches;
             self.faults_injected += stats.faults;
         }
-        self.bootstraps_killed = plane.function_stats().values().map(|stats| stats.crashes).sum();
     }
 
     #[expect(clippy::print_stdout, reason = "the result of the command")]
