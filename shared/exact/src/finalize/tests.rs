@@ -91,13 +91,8 @@ fn a_late_write_of_an_older_computation_changes_nothing() {
     let store = MemoryStore::default();
     kinesis(&store, 1..4);
     let early = MemoryStore::default();
-    block_on(Finalizer::new(&store, &early, layout(), FinalizeSettings::default()).finalize(
-        window(),
-        &[],
-        ARRIVAL,
-        false,
-    ))
-    .unwrap();
+    let racing = Finalizer::new(&store, &early, layout(), FinalizeSettings::default());
+    block_on(racing.finalize(window(), &[], ARRIVAL, false, &|| false)).unwrap();
     kinesis(&store, 4..9);
     block_on(finalizer(&store).finalize(window(), &[], ARRIVAL, false, &|| false)).unwrap();
     for row in early.rows().into_values() {
