@@ -1,4 +1,4 @@
-//! The `weir` command: what it can do ([`args`]), and a module for each thing it does.
+//! The `weir` command: what it can do (`args`), and a module for each thing it does.
 //!
 //! Exit status: 0 only when it did what was asked, 1 when the answer is no, 2 for bad usage or a
 //! configuration that cannot work. Results go to standard output, everything else to standard error; progress
