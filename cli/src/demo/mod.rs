@@ -17,6 +17,7 @@ use crate::{query, rows};
 use faults::SeededFaults;
 use indicatif::{ProgressBar, ProgressStyle};
 use oracle::Oracle;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,7 +98,8 @@ async fn send(demo: &Demo, seed: u64, plane: &Plane, aws: &Aws, oracle: &mut Ora
     let bar = progress(demo.events);
     let mut rate = Rate::new(demo.rate);
     let kill_every = demo.events / u64::from(demo.kill + 1);
-    let (mut kills, mut killed) = (0, 0);
+    let (mut kills, mut killer) = (0, Killer::new(plane));
+    let mut items: u64 = 0;
     while let Some(item) = traffic.next(oracle) {
         rate.wait(item.payload.events as usize).await;
         let sender = if item.to_queue { &mut sqs } else { &mut kinesis };
@@ -106,34 +108,53 @@ async fn send(demo: &Demo, seed: u64, plane: &Plane, aws: &Aws, oracle: &mut Ora
         bar.set_position(sent.min(demo.events));
         if kills < demo.kill && sent >= kill_every * u64::from(kills + 1) {
             kills += 1;
-            killed += kill_processors(plane).await;
+            killer.once_more();
+        }
+        items += 1;
+        if items.is_multiple_of(200) {
+            killer.strike(plane);
         }
     }
     kinesis.finish().await?;
     sqs.finish().await?;
     bar.finish_and_clear();
-    Ok(killed)
+    Ok(killer.killed)
 }
 
-/// SIGKILL to every bootstrap that runs, waiting a moment for functions that have none just now; how many it met.
-async fn kill_processors(plane: &Plane) -> u64 {
-    let deadline = Instant::now() + Duration::from_millis(300);
-    let mut spared: Vec<&str> = plane.plan().functions.iter().map(|function| function.name.as_str()).collect();
-    let mut killed = 0;
-    while !spared.is_empty() && Instant::now() < deadline {
+/// Kills processors while they work: each function as often as it is due, whenever it has a process.
+struct Killer {
+    due: BTreeMap<String, u32>,
+    killed: u64,
+}
+
+impl Killer {
+    fn new(plane: &Plane) -> Self {
+        Self { due: plane.plan().functions.iter().map(|function| (function.name.clone(), 0)).collect(), killed: 0 }
+    }
+
+    /// Every function is to be killed once more.
+    fn once_more(&mut self) {
+        self.due.values_mut().for_each(|due| *due += 1);
+    }
+
+    /// SIGKILL to one process of each function that is due and has one.
+    fn strike(&mut self, plane: &Plane) {
+        if self.due.values().all(|due| *due == 0) {
+            return;
+        }
+        let mut struck = BTreeSet::new();
         for instance in plane.host().instances() {
+            let Some(due) = self.due.get_mut(&instance.function).filter(|due| **due > 0) else { continue };
             let pid = i32::try_from(instance.pid).ok().and_then(rustix::process::Pid::from_raw);
-            // One that has just ended by itself is not counted.
-            if spared.contains(&instance.function.as_str())
+            // One that has just ended by itself does not count.
+            if struck.insert(instance.function)
                 && pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok())
             {
-                killed += 1;
-                spared.retain(|function| *function != instance.function);
+                *due -= 1;
+                self.killed += 1;
             }
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    killed
 }
 
 fn progress(events: u64) -> ProgressBar {
