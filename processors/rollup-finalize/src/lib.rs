@@ -157,10 +157,6 @@ impl Pass {
         ask: bool,
     ) -> Result<WindowReport, StoreError> {
         let out_of_time = || clock::out_of_time(self.begun, self.deadline);
-        if out_of_time() {
-            let what = "the deadline is near: left for the next delivery";
-            return Err(StoreError::new(StoreErrorKind::Unavailable, what));
-        }
         finalizer.finalize(window, progress, clock::now(), ask, &out_of_time).await
     }
 }

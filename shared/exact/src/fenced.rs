@@ -139,7 +139,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
             && outcome.failed_from.is_none()
         {
             if outcome.records > 0 && out_of_time() {
-                outcome.fail(&first.sequence, no_time());
+                outcome.fail(&first.sequence, StoreError::out_of_time());
                 break;
             }
             match plan::plan(shard, rest, epochs, &self.settings) {
@@ -170,7 +170,8 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         let in_flight = self.settings.writes_in_flight_max;
 
         let mut kept = stream::iter(quarantine.into_iter().map(|(record, object)| async move {
-            let result = if out_of_time() { Err(no_time()) } else { self.store.quarantine(&object).await };
+            let result =
+                if out_of_time() { Err(StoreError::out_of_time()) } else { self.store.quarantine(&object).await };
             (record, result.map(|()| object.rejected.reason))
         }))
         .buffer_unordered(in_flight);
@@ -222,7 +223,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         let mut outcome = GroupOutcome::default();
         let mut open = match self.cache.take(key) {
             Some(open) => open,
-            None if out_of_time() => return Err(no_time()),
+            None if out_of_time() => return Err(StoreError::out_of_time()),
             None => self.read_open_part(layout, key, OpenPart::absent(0, None)).await?,
         };
         loop {
@@ -237,7 +238,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
                 return Ok(outcome);
             };
             if out_of_time() {
-                return Err(no_time());
+                return Err(StoreError::out_of_time());
             }
             let next = target.next_put(&open, first, fresh);
             match self.store.put(&next.item, &open.expected()).await? {
@@ -279,10 +280,6 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
             Part::Closed(floor) => self.read_open_part(layout, key, OpenPart::absent(part + 1, Some(floor))).await,
         }
     }
-}
-
-fn no_time() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "the deadline is near: left for the next delivery")
 }
 
 #[cfg(test)]

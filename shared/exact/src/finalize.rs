@@ -218,7 +218,7 @@ impl<C: ContributionQuery, R: RowPut + RowVersions> Finalizer<C, R> {
     /// environment does not know are read first: for a sweep, where most rows stand, a read costs a
     /// fraction of a failed condition.
     ///
-    /// `out_of_time` is asked before each put.
+    /// `out_of_time` is asked before the first read and before each put.
     ///
     /// # Errors
     /// The last failure; rows put until then stand and are remembered, so that a repetition goes on from there.
@@ -230,6 +230,9 @@ impl<C: ContributionQuery, R: RowPut + RowVersions> Finalizer<C, R> {
         ask: bool,
         out_of_time: &(dyn Fn() -> bool + Sync),
     ) -> Result<WindowReport, StoreError> {
+        if out_of_time() {
+            return Err(StoreError::out_of_time());
+        }
         let partitions = self.layout.window_partitions(window);
         let queries = partitions.iter().map(|pk| self.contributions.query(pk));
         let items: Vec<Item> = futures::future::try_join_all(queries).await?.into_iter().flatten().collect();
@@ -249,8 +252,7 @@ impl<C: ContributionQuery, R: RowPut + RowVersions> Finalizer<C, R> {
             rows.into_iter().filter(|row| known.get(&row.key).is_none_or(|stands| *stands < row.version)).collect();
         let puts = moved.into_iter().map(|row| async move {
             if out_of_time() {
-                let what = "the deadline is near: left for the next delivery";
-                return Err(StoreError::new(StoreErrorKind::Unavailable, what));
+                return Err(StoreError::out_of_time());
             }
             self.rows.put_row(&row).await.map(|outcome| (row, outcome))
         });

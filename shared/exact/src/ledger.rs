@@ -207,9 +207,8 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
     out_of_time: &(dyn Fn() -> bool + Sync),
 ) -> LedgerOutcome {
     let mut outcome = LedgerOutcome::default();
-    let no_time = || StoreError::new(StoreErrorKind::Unavailable, "the deadline is near: left for the next delivery");
     let mut kept = stream::iter(plan.quarantine.into_iter().map(|(place, object)| async move {
-        (place, if out_of_time() { Err(no_time()) } else { store.quarantine(&object).await })
+        (place, if out_of_time() { Err(StoreError::out_of_time()) } else { store.quarantine(&object).await })
     }))
     .buffer_unordered(settings.writes_in_flight_max);
     while let Some((place, result)) = kept.next().await {
@@ -223,7 +222,8 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
     let puts =
         plan.groups.into_iter().flat_map(|((window, lane), planned)| cut(layout, window, lane, planned, settings));
     let mut written = stream::iter(puts.map(|put| async move {
-        let result = if out_of_time() { Err(no_time()) } else { store.put(&put.item, &Expected::Absent).await };
+        let result =
+            if out_of_time() { Err(StoreError::out_of_time()) } else { store.put(&put.item, &Expected::Absent).await };
         (put, result)
     }))
     .buffer_unordered(settings.writes_in_flight_max);

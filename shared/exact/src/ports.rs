@@ -83,6 +83,11 @@ impl StoreError {
         Self { kind, what: what.into() }
     }
 
+    /// Not begun, because the function's deadline is near. The next delivery takes it up.
+    pub fn out_of_time() -> Self {
+        Self::new(StoreErrorKind::Unavailable, "the deadline is near: left for the next delivery")
+    }
+
     /// The kind.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodbstreams::Client;
-use aws_sdk_dynamodbstreams::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, ShardIteratorType};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +10,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::event::string;
-use super::source::{DynamoDbRecord, Page, Position, RecordData, Shard, ShardSource, StreamKind, StreamRecord};
+use super::source::{
+    DynamoDbRecord, Page, Position, RecordData, Shard, ShardSource, StreamKind, StreamRecord, source_error,
+};
 use crate::mapping::SourceError;
 
 /// GetRecords returns at most so many ("DynamoDB Streams: GetRecords").
@@ -201,24 +202,6 @@ impl ShardSource for DynamoDbShards {
 
     fn records<'a>(&'a self, iterator: &'a str, limit: u32) -> BoxFuture<'a, Result<Page, SourceError>> {
         Box::pin(self.read(iterator, limit))
-    }
-}
-
-/// By the error's code, since the same ones come from every operation.
-fn source_error<E, R>(error: &SdkError<E, R>) -> SourceError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
-{
-    let message = || DisplayErrorContext(error).to_string();
-    match error.code().unwrap_or_default() {
-        "ExpiredIteratorException" => SourceError::IteratorExpired,
-        "TrimmedDataAccessException" => SourceError::PositionGone(message()),
-        "ResourceNotFoundException" => SourceError::NotFound(message()),
-        "LimitExceededException" | "ThrottlingException" | "ProvisionedThroughputExceededException" => {
-            SourceError::Throttled(message())
-        }
-        _ => SourceError::Other(message()),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Kinesis through the SDK.
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use super::source::{Page, Position, RecordData, Shard, ShardSource, StreamKind, StreamRecord};
+use super::source::{Page, Position, RecordData, Shard, ShardSource, StreamKind, StreamRecord, source_error};
 use crate::mapping::SourceError;
 
 /// GetRecords returns at most so many ("GetRecords").
@@ -66,7 +66,7 @@ impl KinesisShards {
         };
         let answer = request.send().await.map_err(|error| match source_error(&error) {
             // A sequence number of a stream that was deleted and made anew.
-            SourceError::Other(message) if code(&error) == "InvalidArgumentException" => {
+            SourceError::Other(message) if error.code() == Some("InvalidArgumentException") => {
                 SourceError::PositionGone(message)
             }
             other => other,
@@ -113,26 +113,5 @@ impl ShardSource for KinesisShards {
 
     fn records<'a>(&'a self, iterator: &'a str, limit: u32) -> BoxFuture<'a, Result<Page, SourceError>> {
         Box::pin(self.read(iterator, limit))
-    }
-}
-
-fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> &str {
-    error.code().unwrap_or_default()
-}
-
-/// By the error's code, since the same ones come from every operation.
-fn source_error<E, R>(error: &SdkError<E, R>) -> SourceError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
-{
-    let message = || DisplayErrorContext(error).to_string();
-    match code(error) {
-        "ExpiredIteratorException" => SourceError::IteratorExpired,
-        "ResourceNotFoundException" => SourceError::NotFound(message()),
-        "ProvisionedThroughputExceededException" | "LimitExceededException" | "ThrottlingException" => {
-            SourceError::Throttled(message())
-        }
-        _ => SourceError::Other(message()),
     }
 }

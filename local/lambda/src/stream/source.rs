@@ -1,5 +1,6 @@
 //! The port to a stream: three verbs, the same for Kinesis and DynamoDB.
 
+use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
@@ -113,4 +114,22 @@ pub trait ShardSource: Send + Sync + 'static {
 
     /// Up to `limit` records from an iterator.
     fn records<'a>(&'a self, iterator: &'a str, limit: u32) -> BoxFuture<'a, Result<Page, SourceError>>;
+}
+
+/// By the error's code, since the same ones come from every operation of Kinesis and of DynamoDB Streams.
+pub(super) fn source_error<E, R>(error: &SdkError<E, R>) -> SourceError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    let message = || DisplayErrorContext(error).to_string();
+    match error.code().unwrap_or_default() {
+        "ExpiredIteratorException" => SourceError::IteratorExpired,
+        "TrimmedDataAccessException" => SourceError::PositionGone(message()),
+        "ResourceNotFoundException" => SourceError::NotFound(message()),
+        "LimitExceededException" | "ThrottlingException" | "ProvisionedThroughputExceededException" => {
+            SourceError::Throttled(message())
+        }
+        _ => SourceError::Other(message()),
+    }
 }
