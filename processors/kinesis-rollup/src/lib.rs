@@ -19,9 +19,10 @@ use std::time::SystemTime;
 use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
-use weir_aws::epochs::Epochs;
+use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::streams::Streams;
+use weir_exact::epochs::Epochs;
 use weir_exact::fenced::{FencedLane, FencedOutcome, FencedSettings};
 use weir_exact::sequence::Shard;
 
@@ -29,7 +30,7 @@ use weir_exact::sequence::Shard;
 #[derive(Debug)]
 pub struct Handler {
     lane: FencedLane<IntakeStores>,
-    epochs: Epochs,
+    epochs: Epochs<ContributionsTable>,
     streams: Streams,
 }
 

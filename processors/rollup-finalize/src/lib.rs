@@ -26,9 +26,9 @@ use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation, optional, resource};
 use weir_aws::contributions::ContributionsTable;
-use weir_aws::epochs::Epochs;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
+use weir_exact::epochs::Epochs;
 use weir_exact::finalize::{FinalizeSettings, Finalizer, WindowReport};
 use weir_exact::ports::{StoreError, StoreErrorKind};
 use weir_exact::progress::Progress;
@@ -46,7 +46,7 @@ pub struct Handler {
     contributions: ContributionsTable,
     rollups: RollupsTable,
     settings: FinalizeSettings,
-    epochs: Epochs,
+    epochs: Epochs<ContributionsTable>,
     /// Made with the first reading of the epoch table, which fixes the generation's layout for its life.
     finalizer: OnceCell<RowFinalizer>,
 }

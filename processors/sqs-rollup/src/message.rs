@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::SqsMessage;
 use lambda_runtime::Error;
-use weir_exact::ledger::{Identity, Message};
+use weir_exact::ledger::{Identity, Incoming, Message};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
@@ -14,17 +14,6 @@ const ID_BYTES_MAX: usize = 256;
 const ARRIVAL_AGE_MS_MAX: i64 = 14 * 86_400_000;
 /// How far a producer's clock may be ahead, milliseconds.
 const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
-
-/// A message as received.
-#[derive(Debug)]
-pub(crate) enum Incoming {
-    /// Ready to be counted.
-    Message(Message),
-    /// Under a producer's own id: its arrival is the first that any delivery of that id recorded.
-    OfFirstArrival(Message),
-    /// Its attributes do not say what they should.
-    SetAside(QuarantineObject),
-}
 
 /// Reads a message and its id.
 ///
@@ -45,7 +34,11 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Incoming), Error> {
         Attribute::Text(own) if is_id(own) => own.clone(),
         _ => id.clone(),
     };
-    let coordinates = Coordinates { source: "sqs", path: vec![("queue", queue), ("message_id", name.clone())] };
+    let coordinates_of = |name: &str| Coordinates {
+        source: "sqs",
+        path: vec![("queue", queue.clone()), ("message_id", name.to_owned())],
+    };
+    let (coordinates, sent_as) = (coordinates_of(&name), coordinates_of(&id));
     let set_aside = |reason: Reason, detail: &str| {
         let payload = body.as_bytes().to_vec();
         let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
@@ -63,9 +56,10 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Incoming), Error> {
                 let data = if let MessageBody::Payload(data) = held { data.into_owned() } else { vec![] };
                 let own_arrival = if let Attribute::Text(text) = &own_arrival { arrival(text, sent_at) } else { None };
                 let arrived_at = own_arrival.unwrap_or(sent_at);
-                let message = Message { identity, arrived_at, coordinates: coordinates.clone(), data };
+                let (rules_at, coordinates) = (arrived_at, coordinates.clone());
+                let message = Message { identity, arrived_at, rules_at, coordinates, data, event_index: None };
                 match own_id {
-                    Attribute::Text(_) => Incoming::OfFirstArrival(message),
+                    Attribute::Text(_) => Incoming::Claiming { message, sent_as },
                     _ => Incoming::Message(message),
                 }
             }
@@ -117,7 +111,7 @@ mod tests {
         assert_eq!(id, "m");
         let got = match incoming {
             Incoming::Message(message) => format!("{} at {}", message.identity, message.arrived_at.0),
-            Incoming::OfFirstArrival(message) => {
+            Incoming::Claiming { message, .. } => {
                 format!("{} at its first arrival or {}", message.identity, message.arrived_at.0)
             }
             Incoming::SetAside(object) => object.rejected.detail,

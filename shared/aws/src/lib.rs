@@ -8,7 +8,6 @@ pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod contributions;
-pub mod epochs;
 pub mod intake;
 pub mod logs;
 pub mod quarantine;

@@ -7,7 +7,7 @@
 //! also where a correction made counts smaller: a condition on counts would refuse the correction.
 
 use crate::layout::Layout;
-use crate::ports::{ContributionQuery, Item, RowOutcome, RowPut, RowVersions, StoreError, StoreErrorKind};
+use crate::ports::{ContributionQuery, Item, RowOutcome, RowPut, RowVersions, StoreError};
 use crate::progress::Progress;
 use crate::row::{ALGORITHM, Row, RowKey, RowVersion, SUMMARY, State};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -38,10 +38,7 @@ pub fn fold(items: &[Item]) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
     let mut counted: HashSet<String> = HashSet::new();
     for item in items {
-        let unreadable = |error: weir_rollup::DecodeError| {
-            let what = format!("contribution {} {} cannot be read: {error}", item.key.pk, item.key.sk);
-            StoreError::new(StoreErrorKind::Unreadable, what)
-        };
+        let unreadable = |error: weir_rollup::DecodeError| StoreError::unreadable_contribution(item, &error);
         if item.fence.is_some() {
             for (key, series) in Body::decode(&item.body).map_err(unreadable)?.series {
                 let (rollup, revision) = totals.series.entry(key).or_default();

@@ -5,7 +5,7 @@
 //! | `<generation>#w#<window>#<partition>` | `f#<shard>#e<epoch>#s<split>#p<part>` | fenced contribution |
 //! | `<generation>#w#<window>#<partition>` | `l#<lane>#<digest>` | ledger contribution |
 //! | `<generation>#progress` | `<shard>` | a shard's progress |
-//! | `<generation>#arrival#<lane>` | `<identity>` | first arrival of a producer's own id |
+//! | `<generation>#claim#<partition>` | `<identity>` | what the first delivery of an identity decided for all |
 //! | `epochs` | `table` | the epoch table, of all generations |
 
 use crate::ports::ItemKey;
@@ -15,6 +15,9 @@ use weir_telemetry::{Generation, Millis, Window, stable_hash};
 /// Contributions live this long after their window, milliseconds: longer than anything can still arrive
 /// (48 h of lateness + 4 days in a source + 14 days in a dead-letter queue).
 pub const CONTRIBUTION_LIFE_MS: i64 = 21 * 86_400_000;
+
+/// Partition keys over which claims are spread. Not the lanes: a claim that is not found is no claim.
+const CLAIM_PARTITIONS: u64 = 16;
 
 /// A generation of the table: its name and its fixed numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +75,11 @@ impl Layout {
         }
     }
 
+    /// The shard whose chain a sort key belongs to, as [`Shard`] displays; none for another item's key.
+    pub fn shard_of(sk: &str) -> Option<&str> {
+        sk.strip_prefix("f#")?.rsplitn(4, '#').nth(3)
+    }
+
     /// The lane of an identity.
     pub fn lane(&self, identity: &str) -> u16 {
         // The remainder is below a u16, so the cast loses nothing.
@@ -93,9 +101,10 @@ impl Layout {
         ItemKey { pk: self.progress_pk(), sk: shard.to_string() }
     }
 
-    /// The first arrival recorded for a producer's own id.
-    pub fn arrival(&self, identity: &str) -> ItemKey {
-        ItemKey { pk: format!("{}#arrival#{}", self.generation, self.lane(identity)), sk: identity.to_owned() }
+    /// What the first delivery of an identity decided: [`crate::ledger::Claim`].
+    pub fn claim(&self, identity: &str) -> ItemKey {
+        let partition = stable_hash(identity.as_bytes()) % CLAIM_PARTITIONS;
+        ItemKey { pk: format!("{}#claim#{partition}", self.generation), sk: identity.to_owned() }
     }
 
     fn partition(&self, key: &[u8]) -> u16 {
@@ -133,6 +142,8 @@ mod tests {
         let item = layout.fenced(&key, 3);
         assert_eq!(item.pk, "live#w#1970-01-01T00:00:00Z#3");
         assert_eq!(item.sk, "f#s@5/shardId-000000000000#e1#s2#p3");
+        assert_eq!(Layout::shard_of(&item.sk), Some("s@5/shardId-000000000000"));
+        assert_eq!(Layout::shard_of("l#00007#ab"), None);
         assert_eq!(layout.ledger(key.window, 7, "ab").pk, "live#w#1970-01-01T00:00:00Z#3");
         assert_eq!(layout.ledger(key.window, 7, "ab").sk, "l#00007#ab");
     }

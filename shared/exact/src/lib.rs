@@ -12,6 +12,7 @@
 //! arguments, and [`memory`] and [`failing`] implement the ports for tests. No condition may be weakened
 //! without a schedule that shows it is safe: ARCHITECTURE.md, "The protocol".
 
+pub mod epochs;
 pub mod failing;
 pub mod fenced;
 pub mod finalize;
@@ -21,6 +22,8 @@ pub mod memory;
 pub mod ports;
 pub mod progress;
 pub mod quarantine;
+pub mod reconcile;
+pub mod replay;
 pub mod row;
 pub mod sequence;
 pub mod sweep;

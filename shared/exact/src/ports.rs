@@ -88,6 +88,12 @@ impl StoreError {
         Self::new(StoreErrorKind::Unavailable, "the deadline is near: left for the next delivery")
     }
 
+    /// A contribution whose bytes this version cannot read, or that lacks what every one has.
+    pub fn unreadable_contribution(item: &Item, why: &dyn std::fmt::Display) -> Self {
+        let what = format!("contribution {} {} cannot be read: {why}", item.key.pk, item.key.sk);
+        Self::new(StoreErrorKind::Unreadable, what)
+    }
+
     /// The kind.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind

@@ -42,6 +42,11 @@ impl QuarantineObject {
     pub fn key(&self) -> String {
         let arrived = self.arrived_at.to_string();
         let date = arrived.get(..10).unwrap_or("0000-00-00").replace('-', "/");
+        format!("{}/{date}/{}/{}.json", self.rejected.reason, self.coordinates.source, self.id())
+    }
+
+    /// What the object is called within its source: its coordinates, and which event of the record it is.
+    pub fn id(&self) -> String {
         let mut id = String::new();
         for (_, value) in &self.coordinates.path {
             push_escaped(&mut id, value);
@@ -51,7 +56,7 @@ impl QuarantineObject {
             Some(index) => id.push_str(&index.to_string()),
             None => id.push_str("record"),
         }
-        format!("{}/{date}/{}/{id}.json", self.rejected.reason, self.coordinates.source)
+        id
     }
 
     /// The object's JSON.

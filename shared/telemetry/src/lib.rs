@@ -34,7 +34,7 @@ pub use epoch::{Epoch, EpochError, EpochTable, EpochView, Generation, Limits};
 pub use event::{DURATION_MS_MAX, ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, STATUS_MAX, USER_ID_BYTES_MAX};
 pub use hash::stable_hash;
 pub use message::MessageBody;
-pub use payload::{Accepted, Decoded, decode_payload};
+pub use payload::{Accepted, Decoded, decode_event_alone, decode_payload};
 pub use reject::{Field, Limit, Reason, Rejected};
 pub use series::{OTHER, Series};
 pub use time::{Millis, TimeError, Window};

@@ -80,6 +80,20 @@ pub fn decode_payload(payload: &[u8], arrival: Millis, epoch: &Epoch) -> Decoded
     decoded
 }
 
+/// Decodes what was set aside as event `index` of its record, and nothing but one event: an array that stood where an
+/// event should have been must not become events of its own when it is put back.
+pub fn decode_event_alone(event: &[u8], index: u32, arrival: Millis, epoch: &Epoch) -> Decoded {
+    let text = std::str::from_utf8(event)
+        .map_err(|error| (Reason::NotUtf8, format!("not UTF-8 at byte {} of its line", error.valid_up_to())));
+    match text.and_then(|text| decode_event(text, arrival, &epoch.limits)) {
+        Ok(accepted) => Decoded { accepted: vec![accepted], rejected: vec![] },
+        Err((reason, detail)) => {
+            let rejected = Rejected { reason, detail, event_index: Some(index), payload: event.to_vec() };
+            Decoded { accepted: vec![], rejected: vec![rejected] }
+        }
+    }
+}
+
 /// The whole record set aside, as it came.
 fn whole(payload: &[u8], (reason, detail): Refusal) -> Decoded {
     Decoded {

@@ -92,6 +92,8 @@ pub enum Reason {
     UnsupportedForm,
     /// A message attribute of ours (`weir-id`, `weir-arrived-at`) that does not say what it should.
     BadAttribute,
+    /// A producer's own id (`weir-id`) under which another body is counted.
+    IdReused,
 }
 
 impl fmt::Display for Reason {
@@ -108,6 +110,7 @@ impl fmt::Display for Reason {
             Self::NotDecompressible => f.write_str("not_decompressible"),
             Self::UnsupportedForm => f.write_str("unsupported_form"),
             Self::BadAttribute => f.write_str("bad_attribute"),
+            Self::IdReused => f.write_str("id_reused"),
         }
     }
 }

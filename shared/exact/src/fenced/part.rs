@@ -2,7 +2,7 @@
 
 use super::plan::Event;
 use crate::layout::{FencedKey, Layout, expires_at};
-use crate::ports::{Expected, Item, StoreError, StoreErrorKind};
+use crate::ports::{Expected, Item, StoreError};
 use crate::progress::Tally;
 use crate::sequence::{Fence, SequenceNumber};
 use std::collections::BTreeSet;
@@ -35,10 +35,7 @@ impl OpenPart {
     }
 
     pub(super) fn from_item(part: u32, item: &Item) -> Result<Part, StoreError> {
-        let unreadable = |why: String| {
-            let what = format!("contribution {} {} cannot be read: {why}", item.key.pk, item.key.sk);
-            StoreError::new(StoreErrorKind::Unreadable, what)
-        };
+        let unreadable = |why: String| StoreError::unreadable_contribution(item, &why);
         let fence = item.fence.as_deref().ok_or_else(|| unreadable("it has no fence".to_owned()))?;
         let fence = Fence::parse(fence).map_err(|error| unreadable(error.to_string()))?;
         if fence.closed {

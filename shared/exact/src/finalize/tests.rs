@@ -37,8 +37,10 @@ fn sqs(store: &MemoryStore, ids: &[&str]) {
     let message = |id: &&str| Message {
         identity: Identity::sqs("q", id),
         arrived_at: ARRIVAL,
+        rules_at: ARRIVAL,
         coordinates: Coordinates { source: "sqs", path: vec![] },
         data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec(),
+        event_index: None,
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
     let messages: Vec<(usize, Message)> = ids.iter().map(message).enumerate().collect();

@@ -1,10 +1,8 @@
-//! The epoch table as this environment last read it, read again well before it grows stale.
+//! The epoch table as one environment last read it, read again well before it grows stale.
 
-use crate::contributions::ContributionsTable;
-use std::sync::Arc;
-use tokio::sync::Mutex;
-use weir_exact::layout::Layout;
-use weir_exact::ports::{ContributionGet, StoreError, StoreErrorKind};
+use crate::layout::Layout;
+use crate::ports::{ContributionGet, StoreError, StoreErrorKind};
+use std::sync::{Arc, Mutex, PoisonError};
 use weir_telemetry::{EpochTable, EpochView, Millis};
 
 /// Read again after this long: a third of the notice that a new epoch is given, so that two failed
@@ -13,16 +11,16 @@ const REFRESH_MS: i64 = EpochTable::NOTICE_MS / 3;
 
 /// Reads and remembers the epoch table.
 #[derive(Debug)]
-pub struct Epochs {
-    contributions: ContributionsTable,
+pub struct Epochs<S> {
+    store: S,
     generation: String,
     view: Mutex<Option<Arc<EpochView>>>,
 }
 
-impl Epochs {
+impl<S: ContributionGet> Epochs<S> {
     /// Of that generation, from that table.
-    pub fn new(contributions: ContributionsTable, generation: impl Into<String>) -> Self {
-        Self { contributions, generation: generation.into(), view: Mutex::default() }
+    pub fn new(store: S, generation: impl Into<String>) -> Self {
+        Self { store, generation: generation.into(), view: Mutex::default() }
     }
 
     /// The table as known at `now`. A reading that fails is tolerated while the last one is still good for
@@ -31,15 +29,14 @@ impl Epochs {
     /// # Errors
     /// When nothing was ever read, or the stored table is one this version cannot read.
     pub async fn view(&self, now: Millis) -> Result<Arc<EpochView>, StoreError> {
-        let mut known = self.view.lock().await;
-        match known.as_ref() {
-            Some(view) if now < view.read_at().plus(REFRESH_MS) => Ok(view.clone()),
+        let known = self.known().clone();
+        match known {
+            Some(view) if now < view.read_at().plus(REFRESH_MS) => Ok(view),
             Some(view) => match self.read(now).await {
-                Ok(read) => Ok(known.insert(Arc::new(read)).clone()),
-                Err(error) if error.kind() != StoreErrorKind::Unreadable => Ok(view.clone()),
-                Err(error) => Err(error),
+                Err(error) if error.kind() != StoreErrorKind::Unreadable => Ok(view),
+                read => read,
             },
-            None => Ok(known.insert(Arc::new(self.read(now).await?)).clone()),
+            None => self.read(now).await,
         }
     }
 
@@ -48,12 +45,19 @@ impl Epochs {
         Layout::new(&self.generation, view.generation().clone())
     }
 
-    async fn read(&self, now: Millis) -> Result<EpochView, StoreError> {
-        let table = match self.contributions.get(&Layout::epochs()).await? {
+    /// `now` is the time before the reading was sent: a view is never newer than it says.
+    async fn read(&self, now: Millis) -> Result<Arc<EpochView>, StoreError> {
+        let table = match self.store.get(&Layout::epochs()).await? {
             None => EpochTable::genesis(),
             Some(item) => EpochTable::from_json(&item.body)
                 .map_err(|error| StoreError::new(StoreErrorKind::Unreadable, error.to_string()))?,
         };
-        Ok(EpochView::new(table, now))
+        let view = Arc::new(EpochView::new(table, now));
+        *self.known() = Some(view.clone());
+        Ok(view)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Option<Arc<EpochView>>> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

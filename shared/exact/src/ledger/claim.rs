@@ -1,0 +1,78 @@
+//! What the first delivery of an identity decided, for all that follow.
+//!
+//! A producer's own id (`weir-id`) arrives as often as it is sent, at different times. Counted each at its own, an
+//! event without a timestamp could fall into two windows, where deduplication by window does not meet its copies; and
+//! an id that is used for two bodies would count parts of both. So the first delivery puts a *claim*, if absent, and
+//! every other follows it.
+
+use super::{Identity, digest_of};
+use crate::layout::{CONTRIBUTION_LIFE_MS, Layout};
+use crate::ports::{ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
+use serde::{Deserialize, Serialize};
+use weir_telemetry::Millis;
+
+const FORMAT: u8 = 1;
+
+/// What stands for an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Number of this format.
+    format: u8,
+    /// The time that counts: arrival of the first delivery; of a replay the request that was first accepted.
+    pub at_ms: i64,
+    /// SHA-256 of the payload, 128 bits in hexadecimal digits.
+    pub digest: String,
+}
+
+impl Claim {
+    /// The claim of a payload that arrived, or whose replay was asked for, at `at`.
+    pub fn new(at: Millis, payload: &[u8]) -> Self {
+        Self { format: FORMAT, at_ms: at.0, digest: digest_of(payload) }
+    }
+
+    /// The time that counts.
+    pub fn at(&self) -> Millis {
+        Millis(self.at_ms)
+    }
+
+    /// Reads a stored claim.
+    ///
+    /// # Errors
+    /// Unreadable when it is malformed or of a format that this version does not know.
+    pub fn from_item(item: &Item) -> Result<Self, StoreError> {
+        let unreadable = |why: String| {
+            StoreError::new(StoreErrorKind::Unreadable, format!("the claim of {} cannot be read: {why}", item.key.sk))
+        };
+        let claim: Self = serde_json::from_slice(&item.body).map_err(|error| unreadable(error.to_string()))?;
+        if claim.format == FORMAT {
+            Ok(claim)
+        } else {
+            Err(unreadable(format!("format {} is not {FORMAT}", claim.format)))
+        }
+    }
+}
+
+/// Claims `identity`: what stands for it from now on, `claim` itself if nothing did.
+///
+/// # Errors
+/// When the store fails: the message must be delivered again.
+pub async fn claim<S: ContributionPut>(
+    store: &S,
+    layout: &Layout,
+    identity: &Identity,
+    claim: Claim,
+) -> Result<Claim, StoreError> {
+    // Numbers and digits only: serialising cannot fail.
+    let body = serde_json::to_vec(&claim).unwrap_or_default();
+    let expires_at = Some(claim.at().plus(CONTRIBUTION_LIFE_MS).0.div_euclid(1_000));
+    let item = Item { key: layout.claim(identity.as_str()), fence: None, body, expires_at };
+    match store.put(&item, &Expected::Absent).await? {
+        PutOutcome::Written => Ok(claim),
+        PutOutcome::Conflict(Some(stands)) => Claim::from_item(&stands),
+        // Gone between the condition and its answer: the next delivery finds it absent.
+        PutOutcome::Conflict(None) => {
+            Err(StoreError::new(StoreErrorKind::Unavailable, format!("the claim of {identity} was deleted just now")))
+        }
+    }
+}

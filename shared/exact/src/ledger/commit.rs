@@ -1,0 +1,153 @@
+//! Making a planned batch durable: item by item, each if absent.
+
+use super::{LedgerPlan, Planned, digest};
+use crate::layout::{Layout, expires_at};
+use crate::ports::{ContributionPut, Expected, Item, PutOutcome, QuarantinePut, StoreError};
+use futures::stream::{self, StreamExt};
+use std::collections::{BTreeMap, BTreeSet};
+use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesKey};
+use weir_telemetry::{OTHER, Window};
+
+/// Bounds of the ledger lane.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerSettings {
+    /// Encoded bytes of one item. DynamoDB takes 400 KB.
+    pub item_bytes_max: usize,
+    /// Writes in flight.
+    pub writes_in_flight_max: usize,
+    /// (Window, lane) pairs after which a batch takes no further message: what does not fit the time would otherwise
+    /// fail all messages alike, on every delivery.
+    pub commit_items_max: usize,
+}
+
+impl Default for LedgerSettings {
+    fn default() -> Self {
+        Self { item_bytes_max: 380_000, writes_in_flight_max: 16, commit_items_max: 3_000 }
+    }
+}
+
+/// What a commit came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LedgerOutcome {
+    /// Places of the messages that are not settled: report them, and they are delivered again.
+    pub failed: BTreeSet<usize>,
+    /// Events put in items that were new. An identity may already stand in another item: only the
+    /// finalizer knows what is counted.
+    pub put: u64,
+    /// Events whose very item stood already.
+    pub duplicate: u64,
+    /// Objects set aside.
+    pub quarantined: u64,
+    /// What went wrong, one text each.
+    pub errors: Vec<StoreError>,
+}
+
+/// An item to put and the places of the messages inside.
+struct LedgerPut {
+    item: Item,
+    messages: Vec<usize>,
+    events: u64,
+}
+
+/// Makes a planned batch durable. A message fails if any of its writes failed. `out_of_time` is asked before
+/// each write that is not begun yet.
+pub async fn commit<S: ContributionPut + QuarantinePut>(
+    store: &S,
+    layout: &Layout,
+    settings: LedgerSettings,
+    plan: LedgerPlan,
+    out_of_time: &(dyn Fn() -> bool + Sync),
+) -> LedgerOutcome {
+    let mut outcome = LedgerOutcome::default();
+    let mut kept = stream::iter(plan.quarantine.into_iter().map(|(place, object)| async move {
+        (place, if out_of_time() { Err(StoreError::out_of_time()) } else { store.quarantine(&object).await })
+    }))
+    .buffer_unordered(settings.writes_in_flight_max);
+    while let Some((place, result)) = kept.next().await {
+        match result {
+            Ok(()) => outcome.quarantined += 1,
+            Err(error) => outcome.fail(&[place], error),
+        }
+    }
+    drop(kept);
+
+    let puts =
+        plan.groups.into_iter().flat_map(|((window, lane), planned)| cut(layout, window, lane, planned, settings));
+    let mut written = stream::iter(puts.map(|put| async move {
+        let result =
+            if out_of_time() { Err(StoreError::out_of_time()) } else { store.put(&put.item, &Expected::Absent).await };
+        (put, result)
+    }))
+    .buffer_unordered(settings.writes_in_flight_max);
+    while let Some((put, result)) = written.next().await {
+        match result {
+            Ok(PutOutcome::Written) => outcome.put += put.events,
+            // The key is the digest of the identities inside: what stands there says the same.
+            Ok(PutOutcome::Conflict(_)) => outcome.duplicate += put.events,
+            Err(error) => outcome.fail(&put.messages, error),
+        }
+    }
+    drop(written);
+    for (place, error) in plan.left {
+        outcome.fail(&[place], error);
+    }
+    for (place, first) in plan.twice {
+        if outcome.failed.contains(&first) {
+            outcome.failed.insert(place);
+        }
+    }
+    outcome
+}
+
+impl LedgerOutcome {
+    fn fail(&mut self, messages: &[usize], error: StoreError) {
+        self.failed.extend(messages);
+        self.errors.push(error);
+    }
+}
+
+/// Cuts a group into items that fit, by halves.
+fn cut(
+    layout: &Layout,
+    window: Window,
+    lane: u16,
+    mut planned: Vec<Planned>,
+    settings: LedgerSettings,
+) -> Vec<LedgerPut> {
+    planned.sort_by(|a, b| a.entry.identity.cmp(&b.entry.identity));
+    let mut puts = vec![];
+    let mut pieces = vec![planned];
+    while let Some(mut piece) = pieces.pop() {
+        let body = encode(&piece);
+        if body.len() > settings.item_bytes_max && piece.len() > 1 {
+            pieces.push(piece.split_off(piece.len() / 2));
+            pieces.push(piece);
+            continue;
+        }
+        let body = if body.len() > settings.item_bytes_max { encode(&folded(&piece)) } else { body };
+        let key = layout.ledger(window, lane, &digest(piece.iter().map(|planned| planned.entry.identity.as_str())));
+        puts.push(LedgerPut {
+            item: Item { key, fence: None, body, expires_at: Some(expires_at(window.end())) },
+            messages: piece.iter().map(|planned| planned.message).collect(),
+            events: piece.iter().map(|planned| planned.events).sum(),
+        });
+    }
+    puts
+}
+
+fn encode(piece: &[Planned]) -> Vec<u8> {
+    Ledger { entries: piece.iter().map(|planned| planned.entry.clone()).collect() }.encode()
+}
+
+/// One message too large for an item: its series folded into [`OTHER`]. A function of the message and the
+/// window alone, so every delivery writes the same.
+fn folded(piece: &[Planned]) -> Vec<Planned> {
+    let fold = |planned: &Planned| {
+        let mut other = Rollup::default();
+        planned.entry.series.values().for_each(|rollup| other.merge(rollup));
+        let key = SeriesKey { service: OTHER.to_owned(), endpoint: OTHER.to_owned() };
+        let entry = LedgerEntry { identity: planned.entry.identity.clone(), series: BTreeMap::from([(key, other)]) };
+        Planned { message: planned.message, events: planned.events, entry }
+    };
+    piece.iter().map(fold).collect()
+}
