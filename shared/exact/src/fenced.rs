@@ -195,6 +195,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
                     outcome.duplicate += group.duplicate;
                     outcome.conflicts += group.conflicts;
                 }
+                Err(error) if left_out!(SuccessDespiteFailedGroup) => outcome.errors.push(error),
                 Err(error) => outcome.fail(&tallies[first as usize].sequence, error),
             }
         }
@@ -227,6 +228,9 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
             None => self.read_open_part(layout, key, OpenPart::absent(0, None)).await?,
         };
         loop {
+            if left_out!(RecordsNotDropped) && outcome.applied == 0 {
+                open.floor = None;
+            }
             let applied_before = |floor: &SequenceNumber| {
                 group.events.partition_point(|event| tallies[event.record as usize].sequence <= *floor)
             };
@@ -241,6 +245,9 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
                 return Err(StoreError::out_of_time());
             }
             let next = target.next_put(&open, first, fresh);
+            if left_out!(CachedBeforeAcknowledged) {
+                self.cache.put(key.clone(), next.then.clone());
+            }
             match self.store.put(&next.item, &open.expected()).await? {
                 PutOutcome::Written => {
                     outcome.applied += next.events as u64;

@@ -48,7 +48,12 @@ pub fn fold(items: &[Item]) -> Result<Totals, StoreError> {
             continue;
         }
         for entry in Ledger::decode(&item.body).map_err(unreadable)?.entries {
-            let first = counted.insert(entry.identity);
+            let identity = if left_out!(DeduplicationPerLane) {
+                format!("{} in {}", entry.identity, item.key.sk.get(..7).unwrap_or_default())
+            } else {
+                entry.identity
+            };
+            let first = counted.insert(identity) || left_out!(NoDeduplication);
             totals.duplicate_copies += u64::from(!first);
             for (key, series) in entry.series {
                 let (rollup, revision) = totals.series.entry(key).or_default();

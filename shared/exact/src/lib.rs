@@ -12,6 +12,17 @@
 //! arguments, and [`memory`] and [`failing`] implement the ports for tests. No condition may be weakened
 //! without a schedule that shows it is safe: ARCHITECTURE.md, "The protocol".
 
+/// Whether a rule of the protocol is left out: never, but in the variants of the simulation's tests.
+macro_rules! left_out {
+    ($rule:ident) => {{
+        #[cfg(variants)]
+        let left_out = $crate::variants::is($crate::variants::Variant::$rule);
+        #[cfg(not(variants))]
+        let left_out = false;
+        left_out
+    }};
+}
+
 pub mod epochs;
 pub mod failing;
 pub mod fenced;
@@ -27,5 +38,7 @@ pub mod replay;
 pub mod row;
 pub mod sequence;
 pub mod sweep;
+#[cfg(variants)]
+pub mod variants;
 
 mod item_cache;

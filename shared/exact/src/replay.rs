@@ -4,11 +4,12 @@
 //! coordinates: never the identity of the message it came from, under which the rest of that message is counted, and
 //! never with the reason, which may change. It is decoded under the rules in force when it was *asked for*, since those
 //! of its arrival set it aside. The first request that is accepted claims the identity, and every later one is decoded
-//! under that request's rules: another epoch might put the same event into another window or series.
+//! under that request's rules: another epoch might put the same event into another window or series, or refuse it where
+//! the first request got halfway before it died (ARCHITECTURE.md has the schedule).
 
 use crate::layout::Layout;
 use crate::ledger::{Claim, Identity, Message, claim};
-use crate::ports::{ContributionPut, StoreError};
+use crate::ports::{ContributionGet, ContributionPut, StoreError};
 use crate::quarantine::QuarantineObject;
 use weir_telemetry::{EpochView, Millis};
 
@@ -46,7 +47,7 @@ impl Identity {
 ///
 /// # Errors
 /// When the rules are not known here and now, or the store fails: the request must be delivered again.
-pub async fn settle<S: ContributionPut>(
+pub async fn settle<S: ContributionGet + ContributionPut>(
     store: &S,
     layout: &Layout,
     epochs: &EpochView,
@@ -64,9 +65,11 @@ pub async fn settle<S: ContributionPut>(
         event_index: object.rejected.event_index,
         data: object.rejected.payload,
     };
-    if message.decode(epochs)?.accepted.is_empty() {
-        return Ok(Settled::Message(message));
-    }
-    let stands = claim(store, layout, &message.identity, Claim::new(requested_at, &message.data)).await?;
-    Ok(Settled::Message(Message { rules_at: stands.at(), ..message }))
+    let stands = if message.decode(epochs)?.accepted.is_empty() {
+        store.get(&layout.claim(message.identity.as_str())).await?.as_ref().map(Claim::from_item).transpose()?
+    } else {
+        Some(claim(store, layout, &message.identity, Claim::new(requested_at, &message.data)).await?)
+    };
+    let rules_at = stands.map_or(requested_at, |claim| claim.at());
+    Ok(Settled::Message(Message { rules_at, ..message }))
 }

@@ -32,6 +32,7 @@
 //! A body of which the frame would not be read back, being beyond [`PLAIN_BYTES_MAX`], is left
 //! uncompressed: no store takes an item that large, so the writer fails and not every later reader.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
@@ -304,7 +305,21 @@ fn plain(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
         Ok(_) => return Err(DecodeError::Corrupt("bytes after the frame")),
         Err(_) => return Err(DecodeError::Truncated),
     }
-    zstd::bulk::decompress(frame, plain_bytes).map_err(|_| DecodeError::Corrupt("a damaged frame"))
+    DECOMPRESSOR.with_borrow_mut(|reader| {
+        let reader = match reader {
+            Some(reader) => reader,
+            none => none.insert(zstd::bulk::Decompressor::new().map_err(|_| DecodeError::Corrupt(NO_ZSTD))?),
+        };
+        reader.decompress(frame, plain_bytes).map_err(|_| DecodeError::Corrupt("a damaged frame"))
+    })
+}
+
+/// Out of memory is all that can be in the way.
+const NO_ZSTD: &str = "zstd gives no context to read it with";
+
+thread_local! {
+    /// Kept from item to item: setting one up costs more than reading a small item.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
 #[cfg(test)]

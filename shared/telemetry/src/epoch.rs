@@ -169,6 +169,11 @@ impl EpochView {
         &self.table.generation
     }
 
+    /// The table.
+    pub fn table(&self) -> &EpochTable {
+        &self.table
+    }
+
     /// When the table was read.
     pub fn read_at(&self) -> Millis {
         self.read_at

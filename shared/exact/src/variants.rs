@@ -1,0 +1,33 @@
+//! Broken variants of the protocol, one rule left out each, for the tests that show that the simulation notices.
+//! Compiled only under `cfg(variants)`, which nothing but `tests/simulation/exact-variants` sets: the product has none of it.
+
+use std::cell::Cell;
+
+/// A rule of the protocol, left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// Records at or below the fence are merged again.
+    RecordsNotDropped,
+    /// The cache is filled before the store has acknowledged.
+    CachedBeforeAcknowledged,
+    /// A batch is a success although one of its groups failed.
+    SuccessDespiteFailedGroup,
+    /// Every copy of a ledger identity is counted.
+    NoDeduplication,
+    /// A ledger identity is counted once in each lane.
+    DeduplicationPerLane,
+}
+
+thread_local! {
+    static ACTIVE: Cell<Option<Variant>> = const { Cell::new(None) };
+}
+
+/// Leaves this rule out on this thread from now on.
+pub fn set(variant: Option<Variant>) {
+    ACTIVE.set(variant);
+}
+
+/// Whether this rule is left out on this thread.
+pub fn is(variant: Variant) -> bool {
+    ACTIVE.get() == Some(variant)
+}

@@ -1,0 +1,180 @@
+//! Whether a run came out right: at rest, and once more when TTL has taken the contributions away.
+
+use crate::finalizer;
+use crate::oracle::Oracle;
+use crate::seen::Seen;
+use crate::world::World;
+use crate::{kinesis, queue};
+use std::collections::BTreeMap;
+use weir_exact::finalize::{self, fold};
+use weir_exact::ports::Item;
+use weir_exact::progress::Progress;
+use weir_exact::reconcile;
+use weir_exact::row::{Row, RowKey, State as RowState};
+use weir_rollup::{Rollup, SeriesKey};
+use weir_telemetry::Window;
+
+/// All sources have come to rest, and every contribution still stands.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn at_rest(world: &mut World) -> Result<(), String> {
+    if !kinesis::drained(world) {
+        return Err("stuck: the stream is not read to its end".to_owned());
+    }
+    if !queue::drained(&world.state.queue) || !queue::drained(&world.state.replays) {
+        return Err("stuck: messages are left in a queue".to_owned());
+    }
+    let oracle = Oracle::of(&world.state)?;
+    contributions(world, &oracle)?;
+    shards(world, &oracle)?;
+    quarantine(world, &oracle)?;
+    world.state.seen.add(Seen::Events, oracle.events);
+    world.state.seen.add(Seen::Quarantined, world.state.bucket.len() as u64);
+    // Half the time an operator computes everything now; else the sweep alone must.
+    if world.choices.below(2) == 1 {
+        let windows: Vec<Window> = world.state.triggers.touched.iter().copied().collect();
+        finalizer::finalize(world, windows, true, |world, _| {
+            if let Err(wrong) = reconciled(world) {
+                world.state.violation = Some(wrong);
+            }
+        });
+    }
+    world.state.oracle = Some(oracle);
+    Ok(())
+}
+
+/// Nothing is under way, and no trigger was lost: then rows are what contributions add up to, without any sweep.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn when_quiet(world: &mut World) -> Result<(), String> {
+    if world.is_busy()
+        || world.weather.trigger_lost > 0
+        || world.weather.old_algorithm > 0
+        || !finalizer::drained(world)
+    {
+        return Ok(());
+    }
+    world.state.seen.once(Seen::Quiet);
+    reconciled(world)
+}
+
+/// All windows are sealed, and most contributions are gone.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn at_the_end(world: &World) -> Result<(), String> {
+    let Some(oracle) = &world.state.oracle else { return Err("the run never came to rest".to_owned()) };
+    let mut stand = world.state.rows.rows.clone();
+    for (window, series) in &oracle.windows {
+        let totals = finalize::Totals {
+            series: series.iter().map(|(key, rollup)| (key.clone(), (rollup.clone(), 0))).collect(),
+            duplicate_copies: 0,
+        };
+        for expect in finalize::rows(*window, totals) {
+            let name = format!("row {} {}", expect.key.series(), expect.key.window_text());
+            let row = stand.remove(&expect.key).ok_or_else(|| format!("{name} is missing"))?;
+            equal(&name, &row.rollup, &expect.rollup)?;
+            if row.top_endpoints != expect.top_endpoints {
+                return Err(format!("{name}: top {:?}, expected {:?}", row.top_endpoints, expect.top_endpoints));
+            }
+            if row.version.state != RowState::Sealed {
+                return Err(format!("{name} is {}, not sealed", row.version.state.name()));
+            }
+        }
+    }
+    none_left("row", stand.into_keys().map(|key| format!("{} {}", key.series(), key.window_text())))
+}
+
+fn contributions(world: &mut World, oracle: &Oracle) -> Result<(), String> {
+    let mut items = by_window(world);
+    let mut copies = 0;
+    for (window, series) in &oracle.windows {
+        let totals = fold(&items.remove(window).unwrap_or_default()).map_err(|error| error.to_string())?;
+        copies += totals.duplicate_copies;
+        let mut stands: BTreeMap<SeriesKey, Rollup> =
+            totals.series.into_iter().map(|(key, (rollup, _))| (key, rollup)).collect();
+        for (key, expect) in series {
+            let name = format!("contributions of {}#{} {window}", key.service, key.endpoint);
+            equal(&name, &stands.remove(key).unwrap_or_default(), expect)?;
+        }
+        none_left("series", stands.into_keys().map(|key| format!("{}#{} in {window}", key.service, key.endpoint)))?;
+    }
+    world.state.seen.add(Seen::Copies, copies);
+    none_left("window", items.into_keys().map(|window| window.to_string()))
+}
+
+fn by_window(world: &World) -> BTreeMap<Window, Vec<Item>> {
+    let mut windows: BTreeMap<Window, Vec<Item>> = BTreeMap::new();
+    for item in world.state.table.items() {
+        if let Some(window) = world.state.layout.window_of(&item.key.pk) {
+            windows.entry(window).or_default().push(item.clone());
+        }
+    }
+    windows
+}
+
+fn shards(world: &World, oracle: &Oracle) -> Result<(), String> {
+    let items: Vec<Item> = by_window(world).into_values().flatten().collect();
+    let progress = world.state.table.partition(&world.state.layout.progress_pk());
+    let findings = reconcile::shards(&items, &progress).map_err(|error| error.to_string())?;
+    if let Some(finding) = findings.first() {
+        return Err(finding.to_string());
+    }
+    let mut expected = oracle.shards.clone();
+    for item in &progress {
+        let totals = Progress::from_item(item).map_err(|error| error.to_string())?.totals;
+        let stands = [totals.records, totals.empty, totals.accepted, totals.rejected];
+        let expect = expected.remove(&item.key.sk);
+        if expect != Some(stands) {
+            let what = "[records, empty, accepted, rejected]";
+            return Err(format!("progress of {}: {what} {stands:?}, expected {expect:?}", item.key.sk));
+        }
+    }
+    none_left("missing progress of shard", expected.into_keys())
+}
+
+fn quarantine(world: &World, oracle: &Oracle) -> Result<(), String> {
+    for (key, expect) in &oracle.required {
+        let stands = world.state.bucket.get(key).ok_or_else(|| format!("quarantine lacks {key}"))?;
+        let replayed = || oracle.allowed.iter().any(|allowed| allowed == stands);
+        if stands != expect && !replayed() {
+            return Err(format!("quarantine has {stands:?} under {key}, expected {expect:?}"));
+        }
+    }
+    let surplus = world.state.bucket.iter().filter(|(key, stands)| {
+        !oracle.required.contains_key(*key) && !oracle.allowed.iter().any(|allowed| allowed == *stands)
+    });
+    none_left("quarantine object", surplus.map(|(key, _)| key.clone()))
+}
+
+/// Every row equals a recomputation.
+fn reconciled(world: &World) -> Result<(), String> {
+    let mut rows: BTreeMap<Window, BTreeMap<RowKey, Row>> = BTreeMap::new();
+    for (key, row) in &world.state.rows.rows {
+        rows.entry(key.window).or_default().insert(key.clone(), row.clone());
+    }
+    for (window, items) in by_window(world) {
+        let stand = rows.remove(&window).unwrap_or_default();
+        let findings = reconcile::window(window, &items, &stand).map_err(|error| error.to_string())?;
+        if let Some(finding) = findings.first() {
+            return Err(format!("reconcile: {finding}"));
+        }
+    }
+    Ok(())
+}
+
+fn equal(name: &str, stands: &Rollup, expect: &Rollup) -> Result<(), String> {
+    if stands == expect {
+        return Ok(());
+    }
+    if stands.events() != expect.events() {
+        return Err(format!("{name}: {} events, expected {}", stands.events(), expect.events()));
+    }
+    Err(format!("{name}: {stands:?}, expected {expect:?}"))
+}
+
+fn none_left(what: &str, mut left: impl Iterator<Item = String>) -> Result<(), String> {
+    left.next().map_or(Ok(()), |first| Err(format!("{what} that should not be: {first}")))
+}

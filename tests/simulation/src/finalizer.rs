@@ -1,0 +1,137 @@
+//! The contributions table's stream and the schedule, and `rollup-finalize` behind them.
+
+use crate::client::Client;
+use crate::functions::{self, Environment, environment, invoke};
+use crate::rules::Rule;
+use crate::seen::Seen;
+use crate::world::World;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use weir_exact::finalize::Finalizer;
+use weir_exact::sweep;
+use weir_telemetry::{Millis, Window};
+
+/// What the stream says was written, in order, and how far it is read.
+#[derive(Default)]
+pub(crate) struct Triggers {
+    windows: Vec<Window>,
+    at: usize,
+    busy: bool,
+    /// Every window that was ever touched.
+    pub(crate) touched: BTreeSet<Window>,
+    /// Ticks of the schedule that are on the agenda.
+    ticks: BTreeSet<Millis>,
+}
+
+/// Whether every trigger was answered.
+pub(crate) fn drained(world: &World) -> bool {
+    let triggers = &world.state.triggers;
+    !triggers.busy && triggers.at >= triggers.windows.len()
+}
+
+/// A contribution of this partition was written.
+pub(crate) fn touched(world: &mut World, pk: &str) {
+    let Some(window) = world.state.layout.window_of(pk) else { return };
+    if world.state.triggers.touched.insert(window) && world.state.left_out != Some(Rule::Sweep) {
+        plan_ticks(world, window);
+    }
+    if world.choices.happens(world.weather.trigger_lost) {
+        world.state.seen.once(Seen::TriggersLost);
+        return;
+    }
+    world.state.triggers.windows.push(window);
+    let ms = world.choices.one_of(&[0, 500, 5_000]);
+    world.after(ms, poll);
+}
+
+/// The minutes at which the schedule sees a window: at all others it finds nothing to do.
+fn plan_ticks(world: &mut World, window: Window) {
+    for age_ms in sweep::AGES_MS {
+        for minute in 0..3 {
+            let at = window.end().plus(age_ms + minute * 60_000);
+            if at > world.now && world.state.triggers.ticks.insert(at) {
+                world.at(at, tick);
+            }
+        }
+    }
+}
+
+fn tick(world: &mut World) {
+    if world.choices.happens(world.weather.tick_lost) {
+        return;
+    }
+    let touched = &world.state.triggers.touched;
+    let windows: BTreeSet<Window> =
+        sweep::windows_at(world.now).into_iter().filter(|window| touched.contains(window)).collect();
+    finalize(world, windows.into_iter().collect(), true, |_, _| {});
+}
+
+fn poll(world: &mut World) {
+    let triggers = &world.state.triggers;
+    let waiting = (triggers.windows.len() - triggers.at) as u32;
+    if triggers.busy || waiting == 0 {
+        return;
+    }
+    let size = waiting - world.choices.below(waiting);
+    let triggers = &mut world.state.triggers;
+    triggers.busy = true;
+    let first = triggers.at;
+    let batch = triggers.windows[first..first + size as usize].to_vec();
+    let mut windows: Vec<Window> = vec![];
+    batch.iter().for_each(|window| {
+        if !windows.contains(window) {
+            windows.push(*window);
+        }
+    });
+    finalize(world, windows, false, move |world, answer| {
+        let triggers = &mut world.state.triggers;
+        triggers.busy = false;
+        // Reported is the first trigger of the first window that failed; without an answer all of them come again.
+        triggers.at = match answer {
+            Some(None) => first + batch.len(),
+            Some(Some(failed)) => first + batch.iter().position(|window| *window == failed).unwrap_or(0),
+            None => first,
+        };
+        let ms = world.choices.one_of(&[0, 1_000, 61_000]);
+        world.after(ms, poll);
+    });
+}
+
+/// Computes windows; `done` hears which failed first.
+pub(crate) fn finalize(
+    world: &mut World,
+    windows: Vec<Window>,
+    ask: bool,
+    done: impl FnOnce(&mut World, Option<Option<Window>>) + Send + 'static,
+) {
+    let finalizers = environment(world, "rollup-finalize", |fleet| &mut fleet.finalize, functions::finalize_function);
+    let Some(environment) = finalizers else { return };
+    let name = environment.name.clone();
+    world.say(|| {
+        let names: Vec<String> = windows.iter().map(ToString::to_string).collect();
+        format!("{name}: {}{}", if ask { "sweep " } else { "" }, names.join(" "))
+    });
+    let handler = handle(environment.clone(), world.shared(), windows, ask, world.now);
+    invoke(world, environment, |fleet| &mut fleet.finalize, handler, done);
+}
+
+/// The shell of `rollup-finalize`.
+async fn handle(
+    environment: Arc<Environment<Finalizer<Client, Client>>>,
+    world: Option<crate::world::Shared>,
+    windows: Vec<Window>,
+    ask: bool,
+    begun: Millis,
+) -> Option<Option<Window>> {
+    let client = Client { world: world?, name: environment.name.clone(), version: environment.version };
+    let finalizer = &environment.inner;
+    let progress = finalizer.progress().await.ok()?;
+    let out_of_time = || functions::out_of_time(&client, begun);
+    for window in windows {
+        let now = functions::now(&client);
+        if finalizer.finalize(window, &progress, now, ask, &out_of_time).await.is_err() {
+            return Some(Some(window));
+        }
+    }
+    Some(None)
+}

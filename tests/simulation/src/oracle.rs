@@ -1,0 +1,228 @@
+//! What must come out: each accepted event once, counted from what was sent and not from what was stored.
+//!
+//! Of the stores it reads only the claims, since which of two sendings came first is the world's decision; that the
+//! decision is one of those that were possible, it checks.
+
+use crate::queue::{Body, Sent};
+use crate::state::State;
+use std::collections::{BTreeMap, BTreeSet};
+use weir_exact::ledger::{Claim, Identity};
+use weir_exact::quarantine::{Coordinates, QuarantineObject};
+use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesBody, SeriesKey, Status};
+use weir_telemetry::{
+    Accepted, Decoded, Epoch, Millis, OTHER, Reason, Rejected, Window, decode_event_alone, decode_payload,
+};
+
+/// What must come out.
+#[derive(Default)]
+pub(crate) struct Oracle {
+    pub(crate) windows: BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>,
+    /// Objects that must be in quarantine, by key.
+    pub(crate) required: BTreeMap<String, QuarantineObject>,
+    /// Objects that replays may have put there besides.
+    pub(crate) allowed: Vec<QuarantineObject>,
+    /// By shard: records, empty ones, events accepted, objects rejected.
+    pub(crate) shards: BTreeMap<String, [u64; 4]>,
+    pub(crate) events: u64,
+}
+
+impl Oracle {
+    /// Counts everything that was sent.
+    ///
+    /// # Errors
+    /// A claim that cannot be: of another body or time than any that was sent.
+    pub(crate) fn of(state: &State) -> Result<Self, String> {
+        let mut oracle = Self::default();
+        oracle.stream(state);
+        oracle.queue(state)?;
+        oracle.replays(state)?;
+        Ok(oracle)
+    }
+
+    fn stream(&mut self, state: &State) {
+        for log in &state.stream.shards {
+            let mut totals = [0; 4];
+            for record in &log.records {
+                let epoch = state.epochs.epoch_at(record.arrived_at);
+                let decoded = decode_payload(&record.data, record.arrived_at, epoch);
+                let (accepted, rejected) = (decoded.accepted.len() as u64, decoded.rejected.len() as u64);
+                let these = [1, u64::from(accepted + rejected == 0), accepted, rejected];
+                totals.iter_mut().zip(these).for_each(|(total, this)| *total += this);
+                let path = vec![
+                    ("stream", format!("{}@{}", log.shard.stream, log.shard.created_at.0)),
+                    ("shard", log.shard.id.clone()),
+                    ("sequence_number", record.sequence.to_string()),
+                ];
+                let coordinates = Coordinates { source: "kinesis", path };
+                self.require(&coordinates, record.arrived_at, decoded.rejected);
+                // A record that fits no item is folded: by window and split, since those are its items.
+                let mut groups: BTreeMap<(Window, u16), Vec<Accepted>> = BTreeMap::new();
+                for accepted in decoded.accepted {
+                    groups.entry((accepted.window, accepted.series.split(epoch.splits))).or_default().push(accepted);
+                }
+                for ((window, _), accepted) in groups {
+                    let series = by_series(accepted);
+                    let fits = chain_bytes(&series) <= state.settings.fenced.item_bytes_max;
+                    self.count(window, if fits { series } else { folded(&series) });
+                }
+            }
+            if totals[0] > 0 {
+                self.shards.insert(log.shard.to_string(), totals);
+            }
+        }
+    }
+
+    fn queue(&mut self, state: &State) -> Result<(), String> {
+        let mut identities: BTreeMap<Identity, Vec<(usize, &Sent)>> = BTreeMap::new();
+        for (place, sent) in state.queue.sent.iter().enumerate() {
+            identities.entry(sent.identity(place)).or_default().push((place, sent));
+        }
+        for (identity, sendings) in identities {
+            let first = sendings[0].1;
+            let mut at = first.arrived_at();
+            let mut payload = body(first);
+            let claiming = |sent: &Sent| sent.own_id.is_some();
+            if sendings.iter().any(|(_, sent)| claiming(sent)) {
+                // Where nobody has claimed it, whoever was first: then it is the counts that must show what went wrong.
+                let claim = claim_of(state, &identity)?.unwrap_or_else(|| Claim::new(at, payload));
+                let claimed = |sent: &Sent| Claim::new(sent.arrived_at(), body(sent)) == claim;
+                let winner = sendings.iter().find(|(_, sent)| claimed(sent));
+                let (_, winner) =
+                    winner.ok_or_else(|| format!("the claim of {identity} is of no sending: {claim:?}"))?;
+                (at, payload) = (claim.at(), body(winner));
+                self.others(state, &claim, &sendings);
+            }
+            let decoded = decode_payload(payload, at, state.epochs.epoch_at(at));
+            let coordinates = first.coordinates(sendings[0].0, false);
+            self.ledger(state, &identity, decoded.accepted);
+            self.require(&coordinates, at, decoded.rejected);
+        }
+        Ok(())
+    }
+
+    /// Every other body under a claimed id is in quarantine, as one of its sendings at least: what was dead before it
+    /// was read is known as its redrive.
+    fn others(&mut self, state: &State, claim: &Claim, sendings: &[(usize, &Sent)]) {
+        let mut bodies: BTreeMap<&[u8], Vec<QuarantineObject>> = BTreeMap::new();
+        for (place, sent) in sendings.iter().filter(|(_, sent)| sent.own_id.is_some()) {
+            if Claim::new(claim.at(), body(sent)).digest != claim.digest {
+                let coordinates = sent.coordinates(*place, true);
+                let object = QuarantineObject { coordinates, arrived_at: sent.arrived_at(), rejected: reused(sent) };
+                bodies.entry(body(sent)).or_default().push(object);
+            }
+        }
+        for objects in bodies.into_values() {
+            let stands = objects.iter().find(|object| state.bucket.contains_key(&object.key()));
+            let required = stands.unwrap_or(&objects[0]).clone();
+            self.required.insert(required.key(), required);
+            self.allowed.extend(objects);
+        }
+    }
+
+    fn replays(&mut self, state: &State) -> Result<(), String> {
+        let mut counted = BTreeSet::new();
+        for replay in &state.replayed {
+            let object = &replay.object;
+            let asked = decode_again(object, state.epochs.epoch_at(replay.requested_at));
+            let may_stand = |rejected| QuarantineObject { rejected, ..object.clone() };
+            self.allowed.extend(asked.rejected.into_iter().map(may_stand));
+            let identity = Identity::replay(object);
+            let Some(claim) = claim_of(state, &identity)? else { continue };
+            let requests = state.replayed.iter().filter(|other| Identity::replay(&other.object) == identity);
+            if !requests
+                .clone()
+                .any(|request| Claim::new(request.requested_at, &request.object.rejected.payload) == claim)
+            {
+                return Err(format!("the claim of {identity} is of no request: {claim:?}"));
+            }
+            let claimed = decode_again(object, state.epochs.epoch_at(claim.at()));
+            self.allowed
+                .extend(claimed.rejected.into_iter().map(|rejected| QuarantineObject { rejected, ..object.clone() }));
+            if counted.insert(identity.clone()) {
+                self.ledger(state, &identity, claimed.accepted);
+            }
+        }
+        Ok(())
+    }
+
+    fn ledger(&mut self, state: &State, identity: &Identity, accepted: Vec<Accepted>) {
+        let mut windows: BTreeMap<Window, Vec<Accepted>> = BTreeMap::new();
+        for accepted in accepted {
+            windows.entry(accepted.window).or_default().push(accepted);
+        }
+        for (window, accepted) in windows {
+            let series = by_series(accepted);
+            let entry = LedgerEntry { identity: identity.to_string(), series: series.clone() };
+            let fits = Ledger { entries: vec![entry] }.encode().len() <= state.settings.ledger.item_bytes_max;
+            self.count(window, if fits { series } else { folded(&series) });
+        }
+    }
+
+    fn count(&mut self, window: Window, series: BTreeMap<SeriesKey, Rollup>) {
+        let counted = self.windows.entry(window).or_default();
+        for (key, rollup) in series {
+            self.events += rollup.events();
+            counted.entry(key).or_default().merge(&rollup);
+        }
+    }
+
+    fn require(&mut self, coordinates: &Coordinates, arrived_at: Millis, rejected: Vec<Rejected>) {
+        for rejected in rejected {
+            let object = QuarantineObject { coordinates: coordinates.clone(), arrived_at, rejected };
+            self.required.insert(object.key(), object);
+        }
+    }
+}
+
+fn body(sent: &Sent) -> &[u8] {
+    match &sent.body {
+        Body::Payload(body) => body,
+        Body::Replay(_) => &[],
+    }
+}
+
+fn reused(sent: &Sent) -> Rejected {
+    Rejected {
+        reason: Reason::IdReused,
+        detail: "weir-id: was used before for another body, which counts under it".to_owned(),
+        event_index: None,
+        payload: body(sent).to_vec(),
+    }
+}
+
+fn claim_of(state: &State, identity: &Identity) -> Result<Option<Claim>, String> {
+    let item = state.table.get(&state.layout.claim(identity.as_str()));
+    item.as_ref().map(Claim::from_item).transpose().map_err(|error| error.to_string())
+}
+
+fn decode_again(object: &QuarantineObject, epoch: &Epoch) -> Decoded {
+    let (payload, arrived_at) = (&object.rejected.payload, object.arrived_at);
+    match object.rejected.event_index {
+        Some(index) => decode_event_alone(payload, index, arrived_at, epoch),
+        None => decode_payload(payload, arrived_at, epoch),
+    }
+}
+
+/// One pass over the events, each added by itself.
+fn by_series(accepted: Vec<Accepted>) -> BTreeMap<SeriesKey, Rollup> {
+    let mut series: BTreeMap<SeriesKey, Rollup> = BTreeMap::new();
+    for event in accepted {
+        let key = SeriesKey { service: event.series.service, endpoint: event.series.endpoint };
+        let status = event.status.and_then(Status::new).unwrap_or(Status::UNKNOWN);
+        series.entry(key).or_default().add(status, event.duration_us, event.user.as_deref().map(str::as_bytes));
+    }
+    series
+}
+
+/// Bytes of a chain's first part with nothing else in it.
+fn chain_bytes(series: &BTreeMap<SeriesKey, Rollup>) -> usize {
+    let touched =
+        |(key, rollup): (&SeriesKey, &Rollup)| (key.clone(), SeriesBody { rollup: rollup.clone(), touches: 1 });
+    weir_rollup::Body { series: series.iter().map(touched).collect() }.encode().len()
+}
+
+fn folded(series: &BTreeMap<SeriesKey, Rollup>) -> BTreeMap<SeriesKey, Rollup> {
+    let mut other = Rollup::default();
+    series.values().for_each(|rollup| other.merge(rollup));
+    BTreeMap::from([(SeriesKey { service: OTHER.to_owned(), endpoint: OTHER.to_owned() }, other)])
+}

@@ -1,0 +1,84 @@
+//! Everything there is in a run: stores, sources, environments, and what was seen on the way.
+
+use crate::dynamodb::{Rows, Table};
+use crate::finalizer::Triggers;
+use crate::functions::Fleet;
+use crate::kinesis::Stream;
+use crate::oracle::Oracle;
+use crate::queue::{Queue, Replayed};
+use crate::rules::Rule;
+use crate::seen::Tally;
+use std::collections::{BTreeMap, BTreeSet};
+use weir_exact::fenced::FencedSettings;
+use weir_exact::layout::Layout;
+use weir_exact::ledger::LedgerSettings;
+use weir_exact::ports::{Item, ItemKey};
+use weir_exact::quarantine::QuarantineObject;
+use weir_telemetry::EpochTable;
+
+/// Stores, sources and environments.
+pub(crate) struct State {
+    /// The rule that this run leaves out, if any.
+    pub(crate) left_out: Option<Rule>,
+    pub(crate) settings: Settings,
+    pub(crate) layout: Layout,
+    /// The epoch table as last announced: what decides, whoever has read it.
+    pub(crate) epochs: EpochTable,
+    pub(crate) table: Table,
+    pub(crate) rows: Rows,
+    pub(crate) bucket: BTreeMap<String, QuarantineObject>,
+    /// TTLs that are on the agenda.
+    pub(crate) expiring: BTreeSet<(ItemKey, i64)>,
+    pub(crate) stream: Stream,
+    pub(crate) queue: Queue,
+    /// Requests to put back what was set aside.
+    pub(crate) replays: Queue,
+    /// All that was ever asked to be put back.
+    pub(crate) replayed: Vec<Replayed>,
+    pub(crate) triggers: Triggers,
+    pub(crate) fleet: Fleet,
+    /// What must come out, once everything is at rest.
+    pub(crate) oracle: Option<Oracle>,
+    pub(crate) seen: Tally,
+    pub(crate) violation: Option<String>,
+}
+
+impl State {
+    /// Stores that hold nothing but the epoch table.
+    pub(crate) fn new(left_out: Option<Rule>, settings: Settings, epochs: EpochTable) -> Self {
+        let mut table = Table::default();
+        table.overwrite(Item { key: Layout::epochs(), fence: None, body: epochs.to_json(), expires_at: None });
+        Self {
+            left_out,
+            settings,
+            layout: Layout::new("live", epochs.generation.clone()),
+            epochs,
+            table,
+            rows: Rows::default(),
+            bucket: BTreeMap::new(),
+            expiring: BTreeSet::new(),
+            stream: Stream::default(),
+            queue: Queue::default(),
+            replays: Queue::default(),
+            replayed: vec![],
+            triggers: Triggers::default(),
+            fleet: Fleet::default(),
+            oracle: None,
+            seen: Tally::default(),
+            violation: None,
+        }
+    }
+}
+
+/// Bounds that decide how work is cut, and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) fenced: FencedSettings,
+    pub(crate) ledger: LedgerSettings,
+    /// Most records of a stream's batch, and messages of a queue's.
+    pub(crate) batch_max: u32,
+    /// How long a message that was handed out stays hidden, milliseconds.
+    pub(crate) visibility_ms: i64,
+    /// Receives after which a message goes to the dead-letter queue.
+    pub(crate) receives_max: u32,
+}

@@ -1,0 +1,252 @@
+//! What producers send, and what operators do meanwhile: all of it drawn before or as it happens.
+
+use crate::choices::Choices;
+use crate::queue::{self, Body, REPLAYS, Sent, TELEMETRY};
+use crate::seen::Seen;
+use crate::weather::Weather;
+use crate::world::World;
+use crate::{check, finalizer, kinesis};
+use weir_exact::layout::Layout;
+use weir_exact::ports::Item;
+use weir_telemetry::{Epoch, EpochTable, Limits, Millis, Window};
+
+const DAY_MS: i64 = 86_400_000;
+/// Payloads of a run at most.
+const PAYLOADS_MAX: u32 = 20;
+/// Choices that a payload takes at most: when, where, and two bodies of five events with six fields.
+const CHOICES_A_PAYLOAD: usize = 72;
+/// From here on there are no more faults; what is dead then is put back in time, since replays and redrives may be
+/// asked for until 14 days after arrival. Milliseconds after the beginning.
+const CALM_AFTER_MS: i64 = 13 * DAY_MS;
+/// Everything has settled, and no contribution has passed its TTL. Milliseconds after the beginning.
+pub(crate) const SETTLED_AFTER_MS: i64 = 18 * DAY_MS + 20 * 3_600_000;
+
+/// Puts a whole run on the agenda.
+pub(crate) fn begin(world: &mut World) {
+    world.weather = Weather::drawn(&mut world.choices);
+    let calm_from = world.now.plus(CALM_AFTER_MS);
+    world.at(calm_from, |world| world.weather = Weather::calm());
+    // One shard, one minute and small items: every writer meets every other in one long chain.
+    let crowded = world.choices.below(4) == 3;
+    if crowded {
+        world.state.settings.fenced.item_bytes_max = world.choices.one_of(&[160, 110]);
+        world.state.settings.batch_max = 3;
+    }
+    let shards = if crowded { 1 } else { 1 + world.choices.below(3) };
+    kinesis::create(world, shards);
+    // Stream and queue, stream alone, queue alone.
+    let lanes = if crowded { 1 } else { world.choices.below(3) };
+    let mut at_ms = 0;
+    let density = if crowded { 1_000 } else { world.choices.one_of(&[300, 600, 1_000]) };
+    // Few windows that many batches meet in, or many.
+    let gaps_ms = world.choices.one_of(&[
+        [10, 500, 2_000, 20_000, 60_000, 300_000, 960_000],
+        [10, 10, 10, 100, 500, 500, 5_000],
+        [10, 10, 500, 500, 2_000, 20_000, 1_000_000],
+    ]);
+    let gaps_ms = if crowded { [10, 10, 10, 50, 200, 500, 1_000] } else { gaps_ms };
+    let spread = if crowded { 2 } else { world.choices.one_of(&[6, 2]) };
+    for place in 0..PAYLOADS_MAX {
+        let begun = world.now;
+        let number = world.number();
+        let sendings = world.choices.stretch(CHOICES_A_PAYLOAD, |choices| {
+            let there = choices.happens(density) || place == 0;
+            at_ms += choices.one_of(&gaps_ms);
+            let to_queue = lanes == 2 || (lanes == 0 && choices.below(2) == 1);
+            let own_id = format!("own-{number}");
+            if there { produced(choices, begun.plus(at_ms), spread, to_queue, own_id) } else { vec![] }
+        });
+        sendings.into_iter().for_each(|sending| sending.plan(world));
+    }
+    interfere(world, at_ms);
+}
+
+/// What happens besides, each at some time: announcements, reshards, second pollers, redrives, replays, late finalizers.
+fn interfere(world: &mut World, traffic_ms: i64) {
+    let during = |world: &mut World| world.choices.between(0, traffic_ms.min(i64::from(i32::MAX)));
+    for _ in 0..world.choices.below(3) {
+        let at = during(world);
+        world.after(at, announce);
+    }
+    for _ in 0..world.choices.below(3) {
+        let at = during(world);
+        world.after(at, kinesis::reshard);
+    }
+    for _ in 0..world.choices.below(4) {
+        let most = world.choices.one_of(&[traffic_ms, traffic_ms + 60_000, 3 * DAY_MS]);
+        let at = world.choices.between(0, most);
+        world.after(at, kinesis::second_poller);
+    }
+    if world.choices.below(4) == 3 {
+        world.after(traffic_ms + 6 * 3_600_000, |world| {
+            kinesis::recreate(world);
+            let begun = world.now;
+            for n in 0..4 {
+                let produced = produced(&mut world.choices, begun.plus(n * 700), 6, false, String::new());
+                produced.into_iter().for_each(|sending| sending.plan(world));
+            }
+        });
+    }
+    // Redrives and replays as long as they are allowed; the last ones in calm weather, so that nothing stays dead.
+    let hour = 3_600_000;
+    for at in [hour, DAY_MS, 10 * DAY_MS, CALM_AFTER_MS + hour, CALM_AFTER_MS + 2 * hour] {
+        world.after(at, |world| {
+            queue::redrive(world, TELEMETRY);
+            queue::redrive(world, REPLAYS);
+        });
+    }
+    for minutes in [1, 4, 14, 150, 60 * 25] {
+        world.after(traffic_ms + minutes * 60_000, |world| {
+            if let Err(wrong) = check::when_quiet(world) {
+                world.state.violation = Some(wrong);
+            }
+        });
+    }
+    for _ in 0..world.choices.below(3) {
+        let most = world.choices.one_of(&[traffic_ms + 60_000, 13 * DAY_MS]);
+        let at = world.choices.between(0, most);
+        world.after(at, replay_some);
+    }
+    for _ in 0..world.choices.below(3) {
+        // In quarters of an hour, up to and beyond the contributions' TTL.
+        let at = i64::from(world.choices.below(24 * 24 * 4)) * (hour / 4);
+        world.after(at, late_finalizer);
+    }
+}
+
+/// Announces an epoch, for as soon as it may be.
+fn announce(world: &mut World) {
+    let choices = &mut world.choices;
+    let limits = Limits {
+        events_per_record_max: choices.one_of(&[100_000, 3, 2]),
+        series_per_record_max: choices.one_of(&[1_000, 1]),
+        rejected_per_record_max: choices.one_of(&[1_000, 0]),
+        ..Epoch::genesis().limits
+    };
+    let splits = choices.one_of(&[1, 2, 3]);
+    let more_notice_ms = choices.one_of(&[0, 60_000]);
+    let from = world.now.plus(EpochTable::NOTICE_MS + more_notice_ms);
+    let mut table = world.state.epochs.clone();
+    let Some(last) = table.epochs.last() else { return };
+    if last.from_ms >= from.0 {
+        return;
+    }
+    let epoch = Epoch { number: last.number + 1, from_ms: from.0, splits, limits, ..Epoch::genesis() };
+    world.say(|| format!("announce epoch {epoch:?}"));
+    world.state.seen.once(Seen::Epochs);
+    table.epochs.push(epoch);
+    if world.choices.below(2) == 1 {
+        // Whoever was waiting for the new rules asks at once.
+        world.at(from.plus(1_000), replay_some);
+    }
+    let item = Item { key: Layout::epochs(), fence: None, body: table.to_json(), expires_at: None };
+    world.state.table.overwrite(item);
+    world.state.epochs = table;
+}
+
+fn replay_some(world: &mut World) {
+    let objects: Vec<_> = world.state.bucket.values().cloned().collect();
+    for object in objects {
+        // One, several, or the same twice in a row.
+        for _ in 0..world.choices.one_of(&[1, 0, 2]) {
+            queue::request(world, &object);
+        }
+    }
+}
+
+/// Somebody has a window computed although nothing moved, perhaps when half of it has passed its TTL.
+fn late_finalizer(world: &mut World) {
+    let windows: Vec<Window> = world.state.triggers.touched.iter().copied().collect();
+    if !windows.is_empty() {
+        let window = world.choices.one_of(&windows);
+        let ask = world.choices.below(2) == 1;
+        finalizer::finalize(world, vec![window], ask, |_, _| {});
+    }
+}
+
+/// One record or message at its time.
+enum Sending {
+    Record(Millis, Vec<u8>),
+    Message(Sent),
+}
+
+impl Sending {
+    fn plan(self, world: &mut World) {
+        match self {
+            Self::Record(at, body) => world.at(at, |world| kinesis::put(world, body)),
+            Self::Message(sent) => world.at(sent.sent_at, |world| queue::send(world, TELEMETRY, sent)),
+        }
+    }
+}
+
+/// One payload; on the queue sometimes sent twice under the producer's own id, or that id used for another body.
+fn produced(choices: &mut Choices, at: Millis, spread: u32, to_queue: bool, own_id: String) -> Vec<Sending> {
+    let body = payload(choices, at, spread);
+    if !to_queue {
+        return vec![Sending::Record(at, body)];
+    }
+    let kind = choices.below(8);
+    let own_id = (kind >= 5).then_some(own_id);
+    let sent = Sent { sent_at: at, body: Body::Payload(body), own_id, own_arrival: None };
+    if kind < 6 {
+        return vec![Sending::Message(sent)];
+    }
+    // The producer heard no answer and sends again, later.
+    let later = at.plus(choices.one_of(&[10, 2_000, 61_000]));
+    let body = if kind == 7 { Body::Payload(payload(choices, later, spread)) } else { sent.body.clone() };
+    let again = Sent { sent_at: later, body, ..sent.clone() };
+    vec![Sending::Message(sent), Sending::Message(again)]
+}
+
+/// Some events as one, a line each, or an array; sometimes empty or no telemetry at all.
+fn payload(choices: &mut Choices, at: Millis, spread: u32) -> Vec<u8> {
+    let form = choices.below(12);
+    match form {
+        10 => return b" \n".to_vec(),
+        11 => return b"nonsense".to_vec(),
+        _ => {}
+    }
+    let count = choices.one_of(&[1, 1, 2, 3, 5]);
+    let events: Vec<String> = (0..count).map(|_| event(choices, at, spread)).collect();
+    match (count, form % 2) {
+        (1, _) => events.concat(),
+        (_, 0) => events.join("\n"),
+        _ => format!("[{}]", events.join(",")),
+    }
+    .into_bytes()
+}
+
+fn event(choices: &mut Choices, at: Millis, spread: u32) -> String {
+    let mut fields = vec![];
+    match choices.one_of(&["/a", "/b", "/users/17", "/c", ""]) {
+        "" => {}
+        endpoint => fields.push(format!(r#""endpoint":"{endpoint}""#)),
+    }
+    match choices.one_of(&["", "s", "t"]) {
+        "" => {}
+        service => fields.push(format!(r#""service":"{service}""#)),
+    }
+    match choices.one_of(&["200", "503", "", "\"x\""]) {
+        "" => {}
+        status => fields.push(format!(r#""status":{status}"#)),
+    }
+    match choices.below(40) {
+        0..20 => {}
+        n => fields.push(format!(r#""duration_ms":{n}.25"#)),
+    }
+    match choices.below(12) {
+        0..4 => {}
+        n => fields.push(format!(r#""user_id":"u{n}""#)),
+    }
+    // None, now, minutes ago, so long ago that the clock would decide otherwise, too late, in the future.
+    let hour = 3_600_000;
+    let all_ms = [None, Some(0), Some(61_000), Some(48 * hour - 500), Some(48 * hour + 500), Some(-11 * 60_000)];
+    let ago_ms = all_ms[choices.below(spread) as usize];
+    if let Some(ago_ms) = ago_ms {
+        fields.push(format!(r#""timestamp":{}"#, at.0 - ago_ms));
+    }
+    format!("{{{}}}", fields.join(","))
+}
+
+/// When a run begins: shortly before a minute is over.
+pub(crate) const BEGUN: Millis = Millis(1_795_224_655_000);
