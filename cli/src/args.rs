@@ -43,6 +43,14 @@ Then, in another terminal:
   weir query --service checkout --endpoint /pay --since 2h
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
     Query(Query),
+    /// Run the protocol against simulated stores and sources that fail in every way, one schedule a seed.
+    #[command(after_help = "Examples:
+  weir simulate
+  weir simulate --seeds 1000000 --state million.json
+  weir simulate --seed 42
+The second can be interrupted and taken up again. The third tells what happens under one seed, and makes a failing
+schedule as short as it still fails.")]
+    Simulate(Simulate),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -99,6 +107,32 @@ pub(crate) struct Demo {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Simulate {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: u64,
+    /// The first seed; a fresh one is drawn and printed otherwise.
+    #[arg(long)]
+    pub(crate) from: Option<u64>,
+    /// Tell what happens under this one seed.
+    #[arg(long, conflicts_with_all = ["seeds", "from", "state", "threads", "json"])]
+    pub(crate) seed: Option<u64>,
+    /// Keep how far it came in FILE, and go on from there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Seeds to run at a time; as many as there are cores otherwise.
+    #[arg(long, value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+    /// The result as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|threads| (1..=1_024).contains(threads)).ok_or_else(|| "expected 1 to 1024".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,6 +15,7 @@ mod produce;
 mod query;
 mod rate;
 mod rows;
+mod simulate;
 mod up;
 mod workload;
 
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
             Command::Demo(demo) => demo::run(demo).await,
             Command::Produce(produce) => produce::run(produce, &args.stack).await,
             Command::Query(query) => query::run(query, &args.stack).await,
+            Command::Simulate(simulate) => simulate::run(simulate).await,
         }
     });
     match result {

@@ -238,7 +238,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
             let Some(first) = fresh.first() else {
                 self.cache.put(key.clone(), open);
                 // Whatever this delivery did not apply, an earlier or a concurrent one did.
-                outcome.duplicate = group.events.len() as u64 - outcome.applied;
+                outcome.duplicate = (group.events.len() as u64).saturating_sub(outcome.applied);
                 return Ok(outcome);
             };
             if out_of_time() {

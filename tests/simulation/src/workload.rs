@@ -37,7 +37,7 @@ pub(crate) fn begin(world: &mut World) {
     // Stream and queue, stream alone, queue alone.
     let lanes = if crowded { 1 } else { world.choices.below(3) };
     let mut at_ms = 0;
-    let density = if crowded { 1_000 } else { world.choices.one_of(&[300, 600, 1_000]) };
+    let density = if crowded { world.choices.one_of(&[600, 999]) } else { world.choices.one_of(&[300, 600, 999]) };
     // Few windows that many batches meet in, or many.
     let gaps_ms = world.choices.one_of(&[
         [10, 500, 2_000, 20_000, 60_000, 300_000, 960_000],

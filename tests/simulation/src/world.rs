@@ -10,6 +10,7 @@ use crate::schedule::Schedule;
 use crate::weather::Weather;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
@@ -170,7 +171,12 @@ fn run_tasks(world: &Shared, ready: &Ready, tasks: &mut BTreeMap<TaskId, (Task, 
             continue;
         };
         let Some((future, waker)) = tasks.get_mut(&next) else { continue };
-        if future.as_mut().poll(&mut Context::from_waker(waker)).is_ready() {
+        let mut poll = || future.as_mut().poll(&mut Context::from_waker(waker)).is_ready();
+        let ended = catch_unwind(AssertUnwindSafe(&mut poll)).unwrap_or_else(|_| {
+            lock(world).state.violation = Some("the product's code panicked: see above".to_owned());
+            true
+        });
+        if ended {
             tasks.remove(&next);
             lock(world).running.remove(&next);
         }
