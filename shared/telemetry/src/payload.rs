@@ -2,9 +2,10 @@
 //! compressed. Splits it into events and holds each against its arrival.
 
 use crate::decompress;
-use crate::epoch::{Epoch, Limits};
+use crate::epoch::Epoch;
 use crate::event::{self, JSON_SPACE, Refusal};
 use crate::json;
+use crate::limits::Limits;
 use crate::reject::{Limit, Reason, Rejected};
 use crate::series::{OTHER, Series};
 use crate::time::{Millis, Window};
@@ -60,7 +61,7 @@ pub fn decode_payload(payload: &[u8], arrival: Millis, epoch: &Epoch) -> Decoded
     };
     let mut decoded = Decoded::default();
     for (index, event) in events.into_iter().enumerate() {
-        match event.and_then(|text| decode_event(text, arrival, limits).map_err(|refusal| (text.as_bytes(), refusal))) {
+        match event.and_then(|text| decode_event(text, arrival, epoch).map_err(|refusal| (text.as_bytes(), refusal))) {
             Ok(accepted) => decoded.accepted.push(accepted),
             Err((bytes, (reason, detail))) => {
                 // An index fits: events_per_record_max is a u32.
@@ -183,8 +184,8 @@ fn bounded(events: usize, limits: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn decode_event(text: &str, arrival: Millis, limits: &Limits) -> Result<Accepted, Refusal> {
-    let event = event::decode(text, limits.json_depth_max)?;
+fn decode_event(text: &str, arrival: Millis, epoch: &Epoch) -> Result<Accepted, Refusal> {
+    let event = event::decode(text, epoch.limits.json_depth_max, &epoch.rules)?;
     let at = event.timestamp.unwrap_or(arrival);
     if at < arrival.plus(-LATENESS_MS_MAX) {
         return Err((Reason::TooLate, "timestamp: more than 48 h before arrival".to_owned()));
