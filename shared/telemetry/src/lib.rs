@@ -19,9 +19,11 @@
 //! assert_eq!(decoded.accepted[0].window.to_string(), "2026-11-21T01:30:00Z");
 //! ```
 
+mod aggregate;
 mod decompress;
 mod epoch;
 mod event;
+mod form;
 mod hash;
 mod json;
 mod limits;
@@ -37,7 +39,7 @@ pub use event::{DURATION_MS_MAX, ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, STATUS_M
 pub use hash::stable_hash;
 pub use limits::{Limits, ObjectLimits};
 pub use message::MessageBody;
-pub use payload::{Accepted, Decoded, decode_payload};
+pub use payload::{Accepted, Decoded, decode_payload, decode_record};
 pub use reject::{Field, Limit, Reason, Rejected};
 pub use rules::{Rules, RulesError, Template};
 pub use series::{OTHER, Series};

@@ -53,16 +53,25 @@ pub enum Limit {
     RejectedPerRecord,
     /// Nesting of arrays and objects.
     JsonDepth,
+    /// Bytes of an object after decompression ([`crate::ObjectLimits`], as the two below).
+    ObjectBytes,
+    /// Events in one object.
+    EventsPerObject,
+    /// Bytes of one event of an object.
+    EventBytes,
 }
 
 impl Limit {
-    /// The limit's name, as in [`crate::Limits`].
+    /// The limit's name, as in [`crate::Limits`] or [`crate::ObjectLimits`].
     pub fn name(self) -> &'static str {
         match self {
             Self::PayloadBytes => "payload_bytes_max",
             Self::EventsPerRecord => "events_per_record_max",
             Self::RejectedPerRecord => "rejected_per_record_max",
             Self::JsonDepth => "json_depth_max",
+            Self::ObjectBytes => "object_bytes_max",
+            Self::EventsPerObject => "events_per_object_max",
+            Self::EventBytes => "event_bytes_max",
         }
     }
 }
@@ -92,6 +101,12 @@ pub enum Reason {
     UnsupportedForm,
     /// A message attribute of ours (`weir-id`, `weir-arrived-at`) that does not say what it should.
     BadAttribute,
+    /// A KPL aggregate whose MD5 does not match, or that is none inside.
+    DamagedAggregate,
+    /// An Extended Client pointer that does not say where it points.
+    BadPointer,
+    /// An S3 event notification that does not say which object it is about.
+    BadNotice,
 }
 
 impl fmt::Display for Reason {
@@ -108,6 +123,9 @@ impl fmt::Display for Reason {
             Self::NotDecompressible => f.write_str("not_decompressible"),
             Self::UnsupportedForm => f.write_str("unsupported_form"),
             Self::BadAttribute => f.write_str("bad_attribute"),
+            Self::DamagedAggregate => f.write_str("damaged_aggregate"),
+            Self::BadPointer => f.write_str("bad_pointer"),
+            Self::BadNotice => f.write_str("bad_notice"),
         }
     }
 }

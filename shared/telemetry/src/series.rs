@@ -2,6 +2,7 @@
 
 use crate::hash::stable_hash;
 use crate::rules::Rules;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Where a record's events go when it names more series than it may ([`crate::Limits::series_per_record_max`]).
@@ -49,6 +50,37 @@ impl fmt::Display for Series {
 /// `#` separates service and endpoint in a row's key: two services must not meet in one key.
 fn normalise_service(service: &str) -> String {
     service.replace('#', "%23")
+}
+
+/// What a record or object may name: its first series, and [`OTHER`] for all that go beyond them, by service where
+/// the service is among the first. A function of the record alone, so every delivery agrees.
+#[derive(Debug)]
+pub(crate) struct SeriesRoom {
+    series_max: usize,
+    seen: BTreeSet<Series>,
+    services: BTreeSet<String>,
+}
+
+impl SeriesRoom {
+    pub(crate) fn new(series_max: usize) -> Self {
+        Self { series_max, seen: BTreeSet::new(), services: BTreeSet::new() }
+    }
+
+    /// Takes the series of the next event, or makes it one of the others.
+    pub(crate) fn take(&mut self, series: &mut Series) {
+        if self.seen.contains(series) {
+            return;
+        }
+        if self.seen.len() < self.series_max {
+            self.services.insert(series.service.clone());
+            self.seen.insert(series.clone());
+            return;
+        }
+        if !self.services.contains(&series.service) {
+            OTHER.clone_into(&mut series.service);
+        }
+        OTHER.clone_into(&mut series.endpoint);
+    }
 }
 
 #[cfg(test)]
