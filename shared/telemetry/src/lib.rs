@@ -28,6 +28,7 @@ mod hash;
 mod json;
 mod limits;
 mod message;
+mod notice;
 mod payload;
 mod reject;
 mod rules;
@@ -39,6 +40,7 @@ pub use event::{DURATION_MS_MAX, ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, STATUS_M
 pub use hash::stable_hash;
 pub use limits::{Limits, ObjectLimits};
 pub use message::MessageBody;
+pub use notice::{Notice, ObjectRef};
 pub use payload::{Accepted, Decoded, decode_payload, decode_record};
 pub use reject::{Field, Limit, Reason, Rejected};
 pub use rules::{Rules, RulesError, Template};
