@@ -63,7 +63,11 @@ pub(crate) fn decode(text: &str, depth_max: u32, rules: &Rules) -> Result<Event,
 pub(crate) const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 pub(crate) fn not_json(error: &serde_json::Error) -> Refusal {
-    (Reason::NotJson, format!("not JSON at line {} column {}", error.line(), error.column()))
+    not_json_at(format_args!("line {} column {}", error.line(), error.column()))
+}
+
+pub(crate) fn not_json_at(place: fmt::Arguments<'_>) -> Refusal {
+    (Reason::NotJson, format!("not JSON at {place}"))
 }
 
 /// The raw values of the fields that the contract names.

@@ -48,8 +48,7 @@ impl Room {
 /// Why the payload is set aside whole.
 pub(crate) fn split(plain: &[u8], room: Room, json_depth_max: u32) -> Result<Vec<Piece<'_>>, Refusal> {
     if plain.starts_with(KPL_MAGIC) {
-        let detail = "a KPL aggregate, which only a Kinesis record may be, uncompressed and not inside another";
-        return Err((Reason::UnsupportedForm, detail.to_owned()));
+        return Err(no_aggregate());
     }
     let plain = plain.strip_prefix(BYTE_ORDER_MARK).unwrap_or(plain);
     let first_refusal = match std::str::from_utf8(plain).map(|text| text.trim_matches(JSON_SPACE)) {
@@ -67,6 +66,12 @@ pub(crate) fn split(plain: &[u8], room: Room, json_depth_max: u32) -> Result<Vec
     } else {
         Err(first_refusal)
     }
+}
+
+/// The refusal of an aggregate where none may be.
+pub(crate) fn no_aggregate() -> Refusal {
+    let detail = "a KPL aggregate, which only a Kinesis record may be, uncompressed and not inside another";
+    (Reason::UnsupportedForm, detail.to_owned())
 }
 
 pub(crate) fn is_json_space(byte: u8) -> bool {

@@ -142,11 +142,12 @@ impl<'a> Record<'a> {
     fn reject(&mut self, payload: Vec<u8>, (reason, detail): Refusal) -> Result<(), Refusal> {
         let rejected = &mut self.decoded.rejected;
         rejected.push(Rejected { reason, detail, event_index: Some(self.events), payload });
-        let first = &rejected[0];
-        match self.epoch.limits.rejected_per_record_max {
-            max if rejected.len() > max as usize => Err(too_many_rejected(max, first)),
-            _ => Ok(()),
+        let rejected_max = self.epoch.limits.rejected_per_record_max;
+        if rejected.len() > rejected_max as usize {
+            let first = &rejected[0];
+            return Err(too_many_rejected(rejected_max, first.reason, &first.detail));
         }
+        Ok(())
     }
 
     fn finish(mut self) -> Decoded {
@@ -177,9 +178,9 @@ fn is_of_the_record(reason: Reason) -> bool {
 }
 
 /// The refusal of a record or object of more than `rejected_max` rejected events.
-pub(crate) fn too_many_rejected(rejected_max: u32, first: &Rejected) -> Refusal {
+pub(crate) fn too_many_rejected(rejected_max: u32, reason: Reason, detail: &str) -> Refusal {
     let limit = Limit::RejectedPerRecord;
-    let first = format!("the first is {}: {}", first.reason, first.detail);
+    let first = format!("the first is {reason}: {detail}");
     (Reason::Exceeds(limit), format!("more than {rejected_max} rejected events ({}); {first}", limit.name()))
 }
 
