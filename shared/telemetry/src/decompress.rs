@@ -1,15 +1,17 @@
-//! gzip and zstd payloads, told by their magic bytes, decompressed within a bound.
+//! gzip and zstd, told by their magic bytes, decompressed within a bound: whole, or as bytes come.
+//!
+//! One way for both, since what a decoder makes of a damaged frame can depend on how its input is cut.
 
+mod inflate;
+
+pub(crate) use inflate::Inflater;
 use std::borrow::Cow;
-use std::io::{self, Read};
+use std::io;
 
 /// How a gzip member begins (RFC 1952).
-pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
+const GZIP: &[u8] = &[0x1f, 0x8b];
 /// How a zstd frame begins (RFC 8878).
-pub(crate) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// Largest window of a zstd frame, as a power of two, bytes: 128 MiB, the library's own default, written down since
-/// a frame that one version refuses every version must refuse.
-pub(crate) const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// In words. The library's may change with its version; ours are part of what is stored.
 pub(crate) const DAMAGED: &str = "the payload begins like gzip or zstd but is damaged or cut short";
@@ -29,27 +31,23 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The payload as text bytes: as it is, or decompressed (all members of a gzip, all frames of a zstd).
+/// The payload as text bytes: as it is, or decompressed (all members of a gzip, all frames of a zstd). A bomb is
+/// expanded little further than the bound.
 ///
 /// # Errors
 /// [`Failure`], with more than `bytes_max` bytes or damaged ones.
 pub(crate) fn plain(payload: &[u8], bytes_max: u64) -> Result<Cow<'_, [u8]>, Failure> {
-    if payload.starts_with(GZIP) {
-        read_within(flate2::read::MultiGzDecoder::new(payload), bytes_max).map(Cow::Owned)
-    } else if payload.starts_with(ZSTD) {
-        let mut decoder = zstd::stream::read::Decoder::with_buffer(payload)?;
-        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-        read_within(decoder, bytes_max).map(Cow::Owned)
-    } else if payload.len() as u64 > bytes_max {
-        Err(Failure::TooLong)
-    } else {
-        Ok(Cow::Borrowed(payload))
+    let fits = |length: usize| if length as u64 > bytes_max { Err(Failure::TooLong) } else { Ok(()) };
+    if !payload.starts_with(GZIP) && !payload.starts_with(ZSTD) {
+        return fits(payload.len()).map(|()| Cow::Borrowed(payload));
     }
-}
-
-/// Reads to the end, or one byte past the bound: a bomb is not expanded further than that.
-fn read_within(reader: impl Read, bytes_max: u64) -> Result<Vec<u8>, Failure> {
-    let mut plain = Vec::new();
-    reader.take(bytes_max + 1).read_to_end(&mut plain)?;
-    if plain.len() as u64 > bytes_max { Err(Failure::TooLong) } else { Ok(plain) }
+    let mut plain = vec![];
+    let mut sink = |bytes: &[u8]| {
+        plain.extend_from_slice(bytes);
+        fits(plain.len())
+    };
+    let mut inflater = Inflater::default();
+    inflater.push(payload, &mut sink)?;
+    inflater.finish(&mut sink)?;
+    Ok(Cow::Owned(plain))
 }

@@ -8,19 +8,17 @@
 mod array;
 mod carry;
 mod events;
-mod inflate;
 mod lines;
 mod plain;
 mod utf8;
 
-use crate::decompress::{DAMAGED, Failure};
+use crate::decompress::{DAMAGED, Failure, Inflater};
 use crate::epoch::Epoch;
 use crate::event::Refusal;
 use crate::limits::ObjectLimits;
 use crate::payload::Accepted;
 use crate::reject::{Limit, Reason, Rejected};
 use crate::time::Millis;
-use inflate::Inflater;
 use plain::Plain;
 
 /// An event of an object.

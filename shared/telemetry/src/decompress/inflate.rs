@@ -1,6 +1,6 @@
 //! Decompression of what is pushed: gzip members and zstd frames, one after another, or nothing to do.
 
-use crate::decompress::{Failure, GZIP, ZSTD, ZSTD_WINDOW_LOG_MAX};
+use super::{Failure, GZIP, ZSTD};
 use flate2::write::MultiGzDecoder;
 use std::fmt;
 use std::io::Write;
@@ -9,11 +9,15 @@ use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 /// Decompressed at once, bytes: as much as the gzip decoder hands over too.
 const OUTPUT_BYTES: usize = 32 << 10;
 
+/// Largest window of a zstd frame, as a power of two, bytes: 128 MiB, the library's own default, written down since
+/// a frame that one version refuses every version must refuse.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
 /// Takes decompressed bytes; fails when there are too many.
 type Sink<'f> = &'f mut dyn FnMut(&[u8]) -> Result<(), Failure>;
 
 /// Tells a compression by its magic number and undoes it.
-pub(super) enum Inflater {
+pub(crate) enum Inflater {
     /// Too short so far to tell.
     Untold(Vec<u8>),
     Plain,
@@ -41,7 +45,7 @@ impl fmt::Debug for Inflater {
 impl Inflater {
     /// # Errors
     /// [`Failure::Damaged`], or what the sink fails with. Push no more after either.
-    pub(super) fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
+    pub(crate) fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
         match self {
             Self::Untold(begin) => {
                 begin.extend_from_slice(bytes);
@@ -59,7 +63,7 @@ impl Inflater {
 
     /// # Errors
     /// [`Failure::Damaged`] when more should have come, or what the sink fails with.
-    pub(super) fn finish(mut self, sink: Sink<'_>) -> Result<(), Failure> {
+    pub(crate) fn finish(mut self, sink: Sink<'_>) -> Result<(), Failure> {
         if let Self::Untold(_) = self {
             let begin = self.tell()?;
             self.push(&begin, sink)?;
@@ -98,7 +102,7 @@ fn gunzip(decoder: &mut MultiGzDecoder<Vec<u8>>, mut bytes: &[u8], sink: Sink<'_
     Ok(())
 }
 
-pub(super) struct Zstd {
+pub(crate) struct Zstd {
     decoder: Decoder<'static>,
     output: Vec<u8>,
     /// Whether a frame has begun and not ended.
@@ -109,20 +113,32 @@ impl Zstd {
     fn new() -> Result<Self, Failure> {
         let mut decoder = Decoder::new()?;
         decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
-        Ok(Self { decoder, output: vec![0; OUTPUT_BYTES], in_frame: true })
+        Ok(Self { decoder, output: vec![0; OUTPUT_BYTES], in_frame: false })
     }
 
-    fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
+    fn push(&mut self, mut bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            // A frame's first byte goes alone: the library decodes a frame that it sees whole by another way, which
+            // refuses other frames.
+            let length = if self.in_frame { bytes.len() } else { 1 };
+            let taken = self.run(&bytes[..length], sink)?;
+            bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// Takes bytes up to the end of the frame.
+    fn run(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<usize, Failure> {
         let mut input = InBuffer::around(bytes);
-        let mut full = false;
-        // A full output may have left some in the decoder; at a frame's end it has not.
-        while input.pos < bytes.len() || (full && self.in_frame) {
+        loop {
             let mut output = OutBuffer::around(&mut self.output[..]);
             self.in_frame = self.decoder.run(&mut input, &mut output)? != 0;
             let written = output.pos();
-            full = written == self.output.len();
             sink(&self.output[..written])?;
+            // A full output may have left some in the decoder; at a frame's end it has not.
+            if !self.in_frame || (input.pos == bytes.len() && written < self.output.len()) {
+                return Ok(input.pos);
+            }
         }
-        Ok(())
     }
 }
