@@ -137,8 +137,9 @@ pub struct Rejected {
     pub reason: Reason,
     /// What was found and what was expected. Never holds payload text.
     pub detail: String,
-    /// Which event of the record, from 0 in the record's own order; none when it is the whole record.
+    /// Which event of the record or object, from 0 in its own order; none when it is all of it.
     pub event_index: Option<u32>,
-    /// The event's bytes, or the record's as they came.
+    /// The event's bytes, or the record's as they came; of an object no more than
+    /// [`crate::ObjectLimits::kept_bytes_max`].
     pub payload: Vec<u8>,
 }

@@ -72,19 +72,12 @@ impl Array {
         for (at, byte) in bytes.iter().copied().enumerate() {
             self.nesting.step(byte);
             self.lines.step(byte);
-            let end = match self.step(byte) {
-                Step::Pass => None,
-                Step::Begins => {
-                    begin = at;
-                    None
-                }
-                Step::Ends => Some(at + 1),
-                Step::Ended => Some(at),
-            };
-            if let Some(end) = end {
-                self.place = Place::After;
-                self.end(&bytes[begin..end], events, each);
-                if end == at {
+            match self.step(byte) {
+                Step::Pass => {}
+                Step::Begins => begin = at,
+                Step::Ends => self.end(&bytes[begin..=at], events, each),
+                Step::Ended => {
+                    self.end(&bytes[begin..at], events, each);
                     self.step(byte);
                 }
             }
@@ -132,6 +125,7 @@ impl Array {
 
     /// Ends the element at hand with these bytes.
     fn end(&mut self, last: &[u8], events: &mut Events<'_>, each: Each<'_>) {
+        self.place = Place::After;
         if self.element.is_empty() && last.len() <= self.element_bytes_max {
             return self.element(last, events, each);
         }
