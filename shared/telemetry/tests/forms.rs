@@ -70,11 +70,14 @@ fn object(bytes: &[u8]) -> Decoded {
     }
 }
 
+/// How a form is read.
+type Read = fn(&[u8]) -> Decoded;
+
 /// A form of the events, and how it is read.
 struct Form {
     name: &'static str,
     bytes: Vec<u8>,
-    read: fn(&[u8]) -> Decoded,
+    read: Read,
     /// Whether any damage shows: lines lack a frame.
     framed: bool,
 }
@@ -96,10 +99,10 @@ fn forms(events: &[String]) -> Vec<Form> {
     ];
     let mut forms = vec![];
     for (name, bytes, framed) in sound {
-        let readers: [fn(&[u8]) -> Decoded; 3] = [payload, record, object];
+        let readers: [Read; 3] = [payload, record, object];
         forms.extend(readers.map(|read| Form { name, bytes: bytes.clone(), read, framed }));
     }
-    let more: [(&'static str, Vec<u8>, fn(&[u8]) -> Decoded); 5] = [
+    let more: [(&'static str, Vec<u8>, Read); 5] = [
         ("base64 of gzip", STANDARD.encode(gzip(&lines)).into_bytes(), message),
         ("base64 of zstd", STANDARD.encode(zstd(&array)).into_bytes(), message),
         ("an aggregate", aggregate(&singles), record),
@@ -110,7 +113,7 @@ fn forms(events: &[String]) -> Vec<Form> {
     let members: Vec<u8> = singles.iter().flat_map(|event| gzip(&[event, &b"\n"[..]].concat())).collect();
     let frames: Vec<u8> = singles.iter().flat_map(|event| zstd(&[event, &b"\n"[..]].concat())).collect();
     for (name, bytes) in [("gzip members", members), ("zstd frames", frames)] {
-        let readers: [fn(&[u8]) -> Decoded; 2] = [payload, object];
+        let readers: [Read; 2] = [payload, object];
         forms.extend(readers.map(|read| Form { name, bytes: bytes.clone(), read, framed: false }));
     }
     forms
