@@ -7,7 +7,7 @@ use rollup_finalize::Trigger;
 use serde_json::Value;
 use std::fmt::Write as _;
 use weir_exact::layout::Layout;
-use weir_telemetry::{EpochTable, MessageBody, Millis, decode_payload};
+use weir_telemetry::{Decoded, EpochTable, MessageBody, Millis, Notice, decode_payload, decode_record};
 use weir_tests::root;
 
 fn sample(name: &str) -> String {
@@ -25,10 +25,8 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_else(|| panic!("{field} of {value}"))
 }
 
-/// What a payload comes to, a line for each event. Never the user: only whether there is one.
-fn decoded(payload: &[u8], arrival: Millis) -> String {
-    let table = EpochTable::genesis();
-    let decoded = decode_payload(payload, arrival, table.epoch_at(arrival));
+/// What a payload or record comes to, a line for each event. Never the user: only whether there is one.
+fn shown(decoded: &Decoded) -> String {
     let mut lines = String::new();
     for event in &decoded.accepted {
         let status = event.status.map_or("-".to_owned(), |status| status.to_string());
@@ -43,6 +41,19 @@ fn decoded(payload: &[u8], arrival: Millis) -> String {
     if lines.is_empty() { "  empty\n".to_owned() } else { lines }
 }
 
+fn noticed(notice: &Notice) -> String {
+    let mut lines = String::new();
+    for object in &notice.objects {
+        let (version, etag) = (object.version.as_deref().unwrap_or("-"), object.etag.as_deref().unwrap_or("-"));
+        let size = object.size.map_or("-".to_owned(), |size| format!("{size} bytes"));
+        let _ = writeln!(lines, "  object {} in {} | {version} | {etag} | {size}", object.key, object.bucket);
+    }
+    for event in &notice.ignored {
+        let _ = writeln!(lines, "  ignored {event}");
+    }
+    lines
+}
+
 fn kinesis(name: &str) -> String {
     let mut lines = String::new();
     for (index, record) in records(name).iter().enumerate() {
@@ -50,7 +61,9 @@ fn kinesis(name: &str) -> String {
         let payload = STANDARD.decode(text(data, "data")).expect("base64");
         let arrival = data["approximateArrivalTimestamp"].as_f64().expect("seconds");
         let arrival = Millis((arrival * 1_000.0).round() as i64);
-        let _ = write!(lines, "record {index}, arrived {arrival}\n{}", decoded(&payload, arrival));
+        let table = EpochTable::genesis();
+        let decoded = decode_record(&payload, arrival, table.epoch_at(arrival));
+        let _ = write!(lines, "record {index}, arrived {arrival}\n{}", shown(&decoded));
     }
     lines
 }
@@ -76,7 +89,13 @@ fn messages() {
             let _ = write!(lines, ", {name} {}", attribute["stringValue"].as_str().unwrap_or("without text"));
         }
         let held = match MessageBody::of(text(message, "body")) {
-            MessageBody::Payload(payload) => decoded(&payload, arrival),
+            MessageBody::Payload(payload) => {
+                let table = EpochTable::genesis();
+                shown(&decode_payload(&payload, arrival, table.epoch_at(arrival)))
+            }
+            MessageBody::Pointer { bucket, key } => format!("  pointer to {key} in {bucket}\n"),
+            MessageBody::Notice(notice) => noticed(&notice),
+            MessageBody::Malformed { reason, detail } => format!("  rejected: {reason}: {detail}\n"),
             MessageBody::TestEvent => "  test event\n".to_owned(),
             MessageBody::Unsupported(what) => format!("  unsupported: {what}\n"),
         };

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::SqsMessage;
 use lambda_runtime::Error;
-use weir_exact::ledger::{Identity, Incoming, Message};
+use weir_exact::ledger::{Held, Identity, Incoming, Message};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
@@ -50,14 +50,17 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Incoming), Error> {
         (_, Attribute::Other) => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
         (_, Attribute::Text(text)) if arrival(text, sent_at).is_none() => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
         _ => match MessageBody::of(&body) {
+            MessageBody::Pointer { .. } => set_aside(Reason::UnsupportedForm, POINTER),
+            MessageBody::Notice(_) => set_aside(Reason::UnsupportedForm, NOTICE),
+            MessageBody::Malformed { reason, detail } => set_aside(reason, &detail),
             MessageBody::Unsupported(detail) => set_aside(Reason::UnsupportedForm, detail),
-            held => {
+            held @ (MessageBody::Payload(_) | MessageBody::TestEvent) => {
                 let identity = Identity::sqs(&queue_arn, &name);
                 let data = if let MessageBody::Payload(data) = held { data.into_owned() } else { vec![] };
                 let own_arrival = if let Attribute::Text(text) = &own_arrival { arrival(text, sent_at) } else { None };
                 let arrived_at = own_arrival.unwrap_or(sent_at);
                 let (rules_at, coordinates) = (arrived_at, coordinates.clone());
-                let message = Message { identity, arrived_at, rules_at, coordinates, data, event_index: None };
+                let message = Message { identity, arrived_at, rules_at, coordinates, data, held: Held::Payload };
                 match own_id {
                     Attribute::Text(_) => Incoming::Claiming { message, sent_as },
                     _ => Incoming::Message(message),
@@ -71,6 +74,9 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Incoming), Error> {
 const BAD_ID: &str = "weir-id: expected a string of 1 to 256 bytes";
 const BAD_ARRIVAL: &str =
     "weir-arrived-at: expected RFC 3339 or epoch milliseconds, from 14 days before to 10 min after sending";
+
+const POINTER: &str = "an Amazon SQS Extended Client pointer, which this version does not follow";
+const NOTICE: &str = "an S3 event notification, which belongs on the landing queue";
 
 enum Attribute {
     None,

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use weir_rollup::{LedgerEntry, Rollup, SeriesKey, Status};
-use weir_telemetry::{Decoded, EpochView, Millis, Reason, Window, decode_event_alone, decode_payload};
+use weir_telemetry::{Decoded, EpochView, Millis, Reason, Window, decode_event_alone, decode_payload, decode_record};
 
 /// What a contribution is counted under, once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,8 +60,19 @@ pub struct Message {
     pub coordinates: Coordinates,
     /// Its payload.
     pub data: Vec<u8>,
-    /// None: a payload in any form. Of a replay, where the payload is exactly one event, which one of its record.
-    pub event_index: Option<u32>,
+    /// What the payload is.
+    pub held: Held,
+}
+
+/// What a message's payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A payload in any form but a KPL aggregate.
+    Payload,
+    /// Of a replay: a Kinesis record that was set aside whole.
+    Record,
+    /// Of a replay: exactly one event, the n-th of its record.
+    Event(u32),
 }
 
 impl Message {
@@ -70,9 +81,10 @@ impl Message {
         let epoch = epochs
             .epoch_for(self.rules_at)
             .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error.to_string()))?;
-        Ok(match self.event_index {
-            None => decode_payload(&self.data, self.arrived_at, epoch),
-            Some(index) => decode_event_alone(&self.data, index, self.arrived_at, epoch),
+        Ok(match self.held {
+            Held::Payload => decode_payload(&self.data, self.arrived_at, epoch),
+            Held::Record => decode_record(&self.data, self.arrived_at, epoch),
+            Held::Event(index) => decode_event_alone(&self.data, index, self.arrived_at, epoch),
         })
     }
 }

@@ -8,7 +8,7 @@
 //! the first request got halfway before it died (ARCHITECTURE.md has the schedule).
 
 use crate::layout::Layout;
-use crate::ledger::{Claim, Identity, Message, claim};
+use crate::ledger::{Claim, Held, Identity, Message, claim};
 use crate::ports::{ContributionGet, ContributionPut, StoreError};
 use crate::quarantine::QuarantineObject;
 use weir_telemetry::{EpochView, Millis};
@@ -57,12 +57,17 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
     if requested_at.0 - object.arrived_at.0 > REPLAY_AGE_MS_MAX {
         return Ok(Settled::TooOld);
     }
+    let held = match object.rejected.event_index {
+        Some(index) => Held::Event(index),
+        None if object.coordinates.source == "kinesis" => Held::Record,
+        None => Held::Payload,
+    };
     let message = Message {
         identity: Identity::replay(&object),
         arrived_at: object.arrived_at,
         rules_at: requested_at,
         coordinates: object.coordinates,
-        event_index: object.rejected.event_index,
+        held,
         data: object.rejected.payload,
     };
     let stands = if message.decode(epochs)?.accepted.is_empty() {

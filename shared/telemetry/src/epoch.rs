@@ -5,24 +5,14 @@
 //! for every arrival up to `t + NOTICE_MS`. Code that meets an epoch it does not implement, or a later
 //! arrival, fails the batch and retries: a guess would count a record under two rules.
 
+mod announce;
+
+use crate::limits::{Limits, ObjectLimits};
+use crate::rules::Rules;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
-/// Bounds on one record. Part of the epoch: a record that one version rejects every version rejects.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Payload of a record after decompression, bytes.
-    pub payload_bytes_max: u64,
-    /// Events in one record.
-    pub events_per_record_max: u32,
-    /// Rejected events of one record that are set aside one by one; with more the record is set aside whole.
-    pub rejected_per_record_max: u32,
-    /// Series that one record may name; further ones are counted under [`crate::OTHER`].
-    pub series_per_record_max: u32,
-    /// Nesting of arrays and objects.
-    pub json_depth_max: u32,
-}
+pub use announce::AnnounceError;
 
 /// A set of rules. Never edited once announced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +28,13 @@ pub struct Epoch {
     pub splits: u16,
     /// Bounds on one record.
     pub limits: Limits,
+    /// Bounds on one object. Left out of a stored table where they are the default, so that versions which do not
+    /// know them still read it.
+    #[serde(default, skip_serializing_if = "ObjectLimits::are_default")]
+    pub object_limits: ObjectLimits,
+    /// How endpoints are normalised. Left out of a stored table likewise.
+    #[serde(default, skip_serializing_if = "Rules::are_built_in")]
+    pub rules: Rules,
 }
 
 impl Epoch {
@@ -51,18 +48,30 @@ impl Epoch {
             from_ms: 0,
             decoder: 1,
             splits: 1,
-            limits: Limits {
-                // A Kinesis record or SQS message is at most 1 MiB (10 MiB where the stream allows); JSON
-                // telemetry compresses about 10 to 1. One payload at a time is held in memory.
-                payload_bytes_max: 16 << 20,
-                events_per_record_max: 100_000,
-                rejected_per_record_max: 1_000,
-                series_per_record_max: 1_000,
-                json_depth_max: 32,
-            },
+            limits: Limits::genesis(),
+            object_limits: ObjectLimits::default(),
+            rules: Rules::default(),
+        }
+    }
+
+    /// What keeps these rules from being in force, if anything does. [`Rules`] are sound by their type.
+    fn problem(&self) -> Option<&'static str> {
+        let ObjectLimits { object_bytes_max, events_per_object_max, event_bytes_max, kept_bytes_max } =
+            self.object_limits;
+        if self.splits == 0 {
+            Some("splits should be at least one split")
+        } else if object_bytes_max == 0 || events_per_object_max == 0 || event_bytes_max == 0 {
+            Some("object_limits should be above 0")
+        } else if event_bytes_max > EVENT_BYTES_MAX || kept_bytes_max > event_bytes_max {
+            Some("object_limits: event_bytes_max should be at most 16 MiB, kept_bytes_max no more than it")
+        } else {
+            None
         }
     }
 }
+
+/// Highest `event_bytes_max`: an event is held in memory twice, in the smallest function.
+const EVENT_BYTES_MAX: u32 = 16 << 20;
 
 /// How a generation of the contributions table is laid out. Fixed for its life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,15 +135,16 @@ impl EpochTable {
         let table: Self = serde_json::from_slice(bytes).map_err(|error| EpochError::Unreadable(error.to_string()))?;
         let ordered =
             table.epochs.windows(2).all(|pair| pair[0].number < pair[1].number && pair[0].from_ms < pair[1].from_ms);
-        let sound = table.epochs.iter().all(|epoch| epoch.splits > 0)
-            && table.generation.lanes > 0
-            && table.generation.partitions > 0;
-        if table.epochs.is_empty() || !ordered || !sound {
+        let laid_out = table.generation.lanes > 0 && table.generation.partitions > 0;
+        if table.epochs.is_empty() || !ordered || !laid_out {
             return Err(EpochError::Unreadable(
-                "epochs must be in order, with at least one split, lane and partition".to_owned(),
+                "epochs must be in order, with at least one lane and partition".to_owned(),
             ));
         }
-        Ok(table)
+        match table.epochs.iter().find_map(|epoch| epoch.problem().map(|problem| (epoch.number, problem))) {
+            Some((number, problem)) => Err(EpochError::Unreadable(format!("epoch {number}: {problem}"))),
+            None => Ok(table),
+        }
     }
 
     /// The stored form, JSON.
@@ -149,6 +159,11 @@ impl EpochTable {
         let after = self.epochs.partition_point(|epoch| epoch.from_ms <= arrival.0);
         &self.epochs[after.saturating_sub(1)]
     }
+
+    /// The same by its short name: `table.at(arrival)`.
+    pub fn at(&self, arrival: Millis) -> &Epoch {
+        self.epoch_at(arrival)
+    }
 }
 
 /// The epoch table as one environment last read it.
@@ -156,12 +171,18 @@ impl EpochTable {
 pub struct EpochView {
     table: EpochTable,
     read_at: Millis,
+    decoders: &'static [u32],
 }
 
 impl EpochView {
     /// A table read at `read_at`: the time *before* the read was sent, so that it is never too new.
     pub fn new(table: EpochTable, read_at: Millis) -> Self {
-        Self { table, read_at }
+        Self::implementing(table, read_at, &Epoch::DECODERS)
+    }
+
+    /// The same for a version of the code that implements these decoders, which a test may have to be.
+    pub fn implementing(table: EpochTable, read_at: Millis, decoders: &'static [u32]) -> Self {
+        Self { table, read_at, decoders }
     }
 
     /// The layout of the contributions table.
@@ -189,7 +210,7 @@ impl EpochView {
             return Err(EpochError::Stale { arrival, read_at: self.read_at });
         }
         let epoch = self.table.epoch_at(arrival);
-        if !Epoch::DECODERS.contains(&epoch.decoder) {
+        if !self.decoders.contains(&epoch.decoder) {
             return Err(EpochError::UnknownDecoder { number: epoch.number, decoder: epoch.decoder });
         }
         Ok(epoch)
@@ -217,6 +238,10 @@ mod tests {
         let view = EpochView::new(two(), Millis(500_000));
         assert_eq!(view.epoch_for(Millis(999_999)).map(|epoch| epoch.number), Ok(1));
         assert_eq!(view.epoch_for(Millis(1_000_000)), Err(EpochError::UnknownDecoder { number: 2, decoder: 9 }));
+        let newer = EpochView::implementing(two(), Millis(500_000), &[1, 9]);
+        assert_eq!(newer.epoch_for(Millis(1_000_000)).map(|epoch| epoch.number), Ok(2));
+        let other = EpochView::implementing(two(), Millis(500_000), &[9]);
+        assert!(matches!(other.epoch_for(Millis(5)), Err(EpochError::UnknownDecoder { number: 1, decoder: 1 })));
         let stale = Millis(500_000 + EpochTable::NOTICE_MS + 1);
         assert!(matches!(view.epoch_for(stale), Err(EpochError::Stale { .. })));
     }
@@ -228,5 +253,39 @@ mod tests {
         assert!(EpochTable::from_json(&reversed.to_json()).is_err());
         let unknown = String::from_utf8(two().to_json()).unwrap().replace("\"splits\"", "\"rename\":1,\"splits\"");
         assert!(matches!(EpochTable::from_json(unknown.as_bytes()), Err(EpochError::Unreadable(_))));
+    }
+
+    /// As the first version wrote it.
+    const OLD: &str = r#"{"generation":{"lanes":16,"partitions":4},"epochs":[{"number":1,"from_ms":0,"decoder":1,"splits":1,"limits":{"payload_bytes_max":16777216,"events_per_record_max":100000,"rejected_per_record_max":1000,"series_per_record_max":1000,"json_depth_max":32}}]}"#;
+
+    #[test]
+    fn what_is_not_used_is_not_stored_so_every_version_reads_it() {
+        assert_eq!(EpochTable::from_json(OLD.as_bytes()), Ok(EpochTable::genesis()));
+        assert_eq!(String::from_utf8(EpochTable::genesis().to_json()).unwrap(), OLD);
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let with = |field: &str| OLD.replace(r#""splits":1"#, &format!(r#""splits":1,{field}"#));
+        let rules = with(r#""rules":{"patterns":false,"templates":[{"path":"/a/{x}"}]}"#);
+        let table = EpochTable::from_json(rules.as_bytes()).unwrap();
+        assert!(!table.epochs[0].rules.patterns());
+        assert_eq!(EpochTable::from_json(&table.to_json()), Ok(table));
+        let check = |json: &str, expect: &str| {
+            let error = EpochTable::from_json(json.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expect), "{error}");
+        };
+        check(&with(r#""rules":{"templates":[{"path":"/a/{x}"},{"path":"/a/{y}"}]}"#), "match the same endpoints");
+        check(&with(r#""rules":{"rename":[]}"#), "rename");
+        check(&OLD.replace(r#""splits":1"#, r#""splits":0"#), "epoch 1: splits should be at least one split");
+        let objects = |event: u32, kept: u32| {
+            with(&format!(
+                r#""object_limits":{{"object_bytes_max":9,"events_per_object_max":9,"event_bytes_max":{event},"kept_bytes_max":{kept}}}"#
+            ))
+        };
+        assert!(EpochTable::from_json(objects(9, 9).as_bytes()).is_ok());
+        check(&objects(0, 0), "object_limits should be above 0");
+        check(&objects(9, 10), "kept_bytes_max no more than it");
+        check(&objects(u32::MAX, 1), "at most 16 MiB");
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::json;
 use crate::reject::{Field, Limit, Reason};
+use crate::rules::Rules;
 use crate::series::Series;
 use crate::time::Millis;
 use serde::Deserializer;
@@ -39,7 +40,7 @@ pub(crate) type Refusal = (Reason, String);
 ///
 /// # Errors
 /// What is wrong with the first field that is, in the order of the text.
-pub(crate) fn decode(text: &str, depth_max: u32) -> Result<Event, Refusal> {
+pub(crate) fn decode(text: &str, depth_max: u32, rules: &Rules) -> Result<Event, Refusal> {
     let depth = json::depth(text.as_bytes());
     if depth > depth_max {
         return Err((
@@ -55,14 +56,18 @@ pub(crate) fn decode(text: &str, depth_max: u32) -> Result<Event, Refusal> {
     }
     let mut parser = serde_json::Deserializer::from_str(text);
     let fields = parser.deserialize_map(FieldsVisitor).and_then(|fields| parser.end().map(|()| fields));
-    fields.map_err(|error| not_json(&error))?.check()
+    fields.map_err(|error| not_json(&error))?.check(rules)
 }
 
 /// White space as JSON has it; Unicode's other spaces are no JSON.
 pub(crate) const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 pub(crate) fn not_json(error: &serde_json::Error) -> Refusal {
-    (Reason::NotJson, format!("not JSON at line {} column {}", error.line(), error.column()))
+    not_json_at(format_args!("line {} column {}", error.line(), error.column()))
+}
+
+pub(crate) fn not_json_at(place: fmt::Arguments<'_>) -> Refusal {
+    (Reason::NotJson, format!("not JSON at {place}"))
 }
 
 /// The raw values of the fields that the contract names.
@@ -122,7 +127,7 @@ impl<'de> serde::Deserialize<'de> for Name<'de> {
 }
 
 impl Fields<'_> {
-    fn check(self) -> Result<Event, Refusal> {
+    fn check(self, rules: &Rules) -> Result<Event, Refusal> {
         if let Some(field) = self.twice {
             return Err((Reason::Duplicate(field), format!("{} stands twice in one event", field.name())));
         }
@@ -134,7 +139,7 @@ impl Fields<'_> {
             duration_us: raw(Field::DurationMs).map(duration_us).transpose()?,
             user: raw(Field::UserId).map(user).transpose()?,
             timestamp: raw(Field::Timestamp).map(timestamp).transpose()?,
-            series: Series::new(service.as_deref(), endpoint.as_deref()),
+            series: Series::under(rules, service.as_deref(), endpoint.as_deref()),
         })
     }
 }
@@ -253,7 +258,7 @@ mod tests {
     use super::*;
 
     fn check(json: &str, expect: &str) {
-        let got = match decode(json, 32) {
+        let got = match decode(json, 32, &Rules::default()) {
             Ok(event) => format!(
                 "{} {:?} {:?} {:?} {:?}",
                 event.series,

@@ -31,9 +31,50 @@ fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
     }
 }
 
+/// The same for text that comes in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Nesting {
+    depth: u32,
+    deepest: u32,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Nesting {
+    pub(crate) fn step(&mut self, byte: u8) {
+        match byte {
+            _ if self.escaped => self.escaped = false,
+            b'\\' if self.in_string => self.escaped = true,
+            b'"' => self.in_string = !self.in_string,
+            _ if self.in_string => {}
+            b'[' | b'{' => {
+                self.depth = self.depth.saturating_add(1);
+                self.deepest = self.deepest.max(self.depth);
+            }
+            b']' | b'}' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    /// Brackets open after the last byte.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// As [`depth`] has it.
+    pub(crate) fn deepest(&self) -> u32 {
+        self.deepest
+    }
+
+    pub(crate) fn in_string(&self) -> bool {
+        self.in_string
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::depth;
+    use super::{Nesting, depth};
+    use proptest::prelude::*;
 
     #[test]
     fn strings_do_not_nest() {
@@ -41,5 +82,14 @@ mod tests {
         assert_eq!(depth(b"17"), 0);
         assert_eq!(depth(&vec![b'['; 100_000]), 100_000);
         assert_eq!(depth(br#""never closed [["#), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn byte_by_byte_is_the_same(text in "[\\[\\]{}\"\\\\a]{0,40}") {
+            let mut nesting = Nesting::default();
+            text.bytes().for_each(|byte| nesting.step(byte));
+            prop_assert_eq!(nesting.deepest(), depth(text.as_bytes()));
+        }
     }
 }

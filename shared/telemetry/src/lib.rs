@@ -19,22 +19,32 @@
 //! assert_eq!(decoded.accepted[0].window.to_string(), "2026-11-21T01:30:00Z");
 //! ```
 
+mod aggregate;
 mod decompress;
 mod epoch;
 mod event;
+mod form;
 mod hash;
 mod json;
+mod limits;
 mod message;
+mod notice;
+mod object;
 mod payload;
 mod reject;
+mod rules;
 mod series;
 mod time;
 
-pub use epoch::{Epoch, EpochError, EpochTable, EpochView, Generation, Limits};
+pub use epoch::{AnnounceError, Epoch, EpochError, EpochTable, EpochView, Generation};
 pub use event::{DURATION_MS_MAX, ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, STATUS_MAX, USER_ID_BYTES_MAX};
 pub use hash::stable_hash;
+pub use limits::{Limits, ObjectLimits};
 pub use message::MessageBody;
-pub use payload::{Accepted, Decoded, decode_event_alone, decode_payload};
+pub use notice::{Notice, ObjectRef};
+pub use object::{ObjectDecoder, ObjectEvent, ObjectTotals};
+pub use payload::{Accepted, Decoded, decode_event_alone, decode_payload, decode_record};
 pub use reject::{Field, Limit, Reason, Rejected};
+pub use rules::{Rules, RulesError, Template};
 pub use series::{OTHER, Series};
 pub use time::{Millis, TimeError, Window};

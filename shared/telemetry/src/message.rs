@@ -1,9 +1,13 @@
 //! What the body of a queue's message holds: contract §1. Text only, so compressed payloads come in base64, and a body
 //! may point elsewhere instead of holding events.
 
+use crate::event::Refusal;
+use crate::notice::{self, Malformed, Notice};
+use crate::reject::Reason;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -12,15 +16,31 @@ use std::borrow::Cow;
 pub enum MessageBody<'a> {
     /// A payload: events, or what should have been events.
     Payload(Cow<'a, [u8]>),
+    /// An Amazon SQS Extended Client pointer: the payload is an object.
+    Pointer {
+        /// The object's bucket.
+        bucket: String,
+        /// The object's key, as S3's API takes it.
+        key: String,
+    },
+    /// An S3 event notification, plain or wrapped by SNS: the payloads are objects.
+    Notice(Notice),
     /// `s3:TestEvent`: acknowledged, nothing counted.
     TestEvent,
-    /// A form of the contract that this decoder does not read; set aside whole, in words.
+    /// A pointer or a notice that does not say what it should, and which field; set aside whole.
+    Malformed {
+        /// [`Reason::BadPointer`] or [`Reason::BadNotice`].
+        reason: Reason,
+        /// The field, what was expected and what was found. Never holds payload text.
+        detail: String,
+    },
+    /// A form that the contract does not have; set aside whole, in words.
     Unsupported(&'static str),
 }
 
 /// First element of an Extended Client pointer, of version 2 and of version 1 of the library.
 const POINTERS: [&str; 2] =
-    ["software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer"];
+    [r#""software.amazon.payloadoffloading.PayloadS3Pointer""#, r#""com.amazon.sqs.javamessaging.MessageS3Pointer""#];
 /// How base64 of a gzip (1f 8b 08) and of a zstd (28 b5 2f fd) begins.
 const COMPRESSED: [&str; 2] = ["H4sI", "KLUv/"];
 
@@ -33,26 +53,41 @@ impl<'a> MessageBody<'a> {
         {
             return Self::Payload(Cow::Owned(bytes));
         }
-        if trimmed.starts_with('[') && is_pointer(trimmed) {
-            return Self::Unsupported("an Amazon SQS Extended Client pointer, which this version does not follow");
+        if is_pointer(trimmed) {
+            return pointer(trimmed).unwrap_or_else(malformed);
         }
         if trimmed.starts_with('{')
-            && let Ok(notice) = serde_json::from_str::<Notice<'_>>(trimmed)
+            && let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(trimmed)
+            && let Some(body) = envelope.body("")
         {
-            return notice.body().unwrap_or(Self::Payload(Cow::Borrowed(body.as_bytes())));
+            return body;
         }
         Self::Payload(Cow::Borrowed(body.as_bytes()))
     }
 }
 
+fn malformed<'b>((reason, detail): Refusal) -> MessageBody<'b> {
+    MessageBody::Malformed { reason, detail }
+}
+
+/// By the first element alone, so that an array of events is not parsed twice.
 fn is_pointer(text: &str) -> bool {
-    let pointer: Result<(String, &RawValue), _> = serde_json::from_str(text);
-    pointer.is_ok_and(|(class, _)| POINTERS.contains(&class.as_str()))
+    let first = text.strip_prefix('[').map(str::trim_ascii_start);
+    first.is_some_and(|first| POINTERS.iter().any(|class| first.starts_with(class)))
+}
+
+fn pointer<'b>(text: &str) -> Result<MessageBody<'b>, Refusal> {
+    let refused = |detail: String| (Reason::BadPointer, detail);
+    let (_, object): (String, Value) = serde_json::from_str(text)
+        .map_err(|_| refused("the pointer: expected a JSON array of its class and an object".to_owned()))?;
+    let field =
+        |name| notice::text(&object, "pointer", name).map(str::to_owned).map_err(|Malformed(detail)| refused(detail));
+    Ok(MessageBody::Pointer { bucket: field("s3BucketName")?, key: field("s3Key")? })
 }
 
 /// The fields by which S3's and SNS's notices are told from an event.
 #[derive(Deserialize)]
-struct Notice<'a> {
+struct Envelope<'a> {
     #[serde(rename = "Event", borrow)]
     event: Option<&'a RawValue>,
     #[serde(rename = "Service", borrow)]
@@ -63,58 +98,41 @@ struct Notice<'a> {
     kind: Option<&'a RawValue>,
     #[serde(rename = "TopicArn", borrow)]
     topic: Option<&'a RawValue>,
+    #[serde(rename = "Message", borrow)]
+    message: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Record {
-    #[serde(rename = "eventSource")]
-    source: String,
-}
-
-impl Notice<'_> {
-    fn body<'b>(&self) -> Option<MessageBody<'b>> {
+impl Envelope<'_> {
+    /// What it holds, if it is a notice. `at` is the path to it.
+    fn body<'b>(&self, at: &str) -> Option<MessageBody<'b>> {
         let is = |value: Option<&RawValue>, text: &str| value.is_some_and(|value| value.get() == text);
         if is(self.service, r#""Amazon S3""#) && is(self.event, r#""s3:TestEvent""#) {
             return Some(MessageBody::TestEvent);
         }
-        let records: Option<Vec<Record>> = self.records.and_then(|records| serde_json::from_str(records.get()).ok());
-        if records.is_some_and(|records| records.iter().any(|record| record.source == "aws:s3")) {
-            return Some(MessageBody::Unsupported("an S3 event notification, which belongs on the landing queue"));
+        let records: Option<Value> = self.records.and_then(|records| serde_json::from_str(records.get()).ok());
+        if let Some(notice) = records.and_then(|records| Notice::read(&records, &format!("{at}Records"))) {
+            return Some(match notice {
+                Ok(notice) => MessageBody::Notice(notice),
+                Err(Malformed(detail)) => malformed((Reason::BadNotice, detail)),
+            });
         }
-        if is(self.kind, r#""Notification""#) && self.topic.is_some() {
-            return Some(MessageBody::Unsupported("an SNS notification, which this version does not unwrap"));
-        }
-        None
+        let wrapped = at.is_empty() && is(self.kind, r#""Notification""#) && self.topic.is_some();
+        wrapped.then(|| self.unwrapped())
+    }
+
+    /// What SNS's `Message` holds, which is the text of a JSON document.
+    fn unwrapped<'b>(&self) -> MessageBody<'b> {
+        let message = self.message.and_then(|message| serde_json::from_str::<String>(message.get()).ok());
+        let Some(message) = message else {
+            let found: Option<Value> = self.message.and_then(|message| serde_json::from_str(message.get()).ok());
+            let detail = format!("Message: expected a string, found {}", notice::kind(found.as_ref()));
+            return malformed((Reason::BadNotice, detail));
+        };
+        let inner = serde_json::from_str::<Envelope<'_>>(&message).ok();
+        let other = "an SNS notification of something else than S3 objects";
+        inner.and_then(|inner| inner.body("Message.")).unwrap_or(MessageBody::Unsupported(other))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bodies_are_told_apart() {
-        let check = |body: &str, expect: &str| {
-            let got = match MessageBody::of(body) {
-                MessageBody::Payload(payload) => String::from_utf8_lossy(&payload).into_owned(),
-                MessageBody::TestEvent => "test event".to_owned(),
-                MessageBody::Unsupported(what) => what.to_owned(),
-            };
-            assert_eq!(got, expect, "{body}");
-        };
-        check("{}", "{}");
-        check("H4sI is no base64", "H4sI is no base64");
-        check("[\"a\",{}]", "[\"a\",{}]");
-        check(r#"{"Records":[{"status":200}]}"#, r#"{"Records":[{"status":200}]}"#);
-        check(r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#, "test event");
-        let zstd = zstd::encode_all(&b"{}"[..], 1).unwrap();
-        assert_eq!(MessageBody::of(&STANDARD.encode(&zstd)), MessageBody::Payload(Cow::Owned(zstd)));
-        for (body, what) in [
-            (r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"b","s3Key":"k"}]"#, "pointer"),
-            (r#"{"Records":[{"eventSource":"aws:s3","s3":{}}]}"#, "S3 event"),
-            (r#"{"Type":"Notification","TopicArn":"arn:aws:sns:x","Message":"{}"}"#, "SNS"),
-        ] {
-            assert!(matches!(MessageBody::of(body), MessageBody::Unsupported(text) if text.contains(what)), "{body}");
-        }
-    }
-}
+mod tests;

@@ -53,16 +53,25 @@ pub enum Limit {
     RejectedPerRecord,
     /// Nesting of arrays and objects.
     JsonDepth,
+    /// Bytes of an object after decompression ([`crate::ObjectLimits`], as the two below).
+    ObjectBytes,
+    /// Events in one object.
+    EventsPerObject,
+    /// Bytes of one event of an object.
+    EventBytes,
 }
 
 impl Limit {
-    /// The limit's name, as in [`crate::Limits`].
+    /// The limit's name, as in [`crate::Limits`] or [`crate::ObjectLimits`].
     pub fn name(self) -> &'static str {
         match self {
             Self::PayloadBytes => "payload_bytes_max",
             Self::EventsPerRecord => "events_per_record_max",
             Self::RejectedPerRecord => "rejected_per_record_max",
             Self::JsonDepth => "json_depth_max",
+            Self::ObjectBytes => "object_bytes_max",
+            Self::EventsPerObject => "events_per_object_max",
+            Self::EventBytes => "event_bytes_max",
         }
     }
 }
@@ -94,6 +103,12 @@ pub enum Reason {
     BadAttribute,
     /// A producer's own id (`weir-id`) under which another body is counted.
     IdReused,
+    /// A KPL aggregate whose MD5 does not match, or that is none inside.
+    DamagedAggregate,
+    /// An Extended Client pointer that does not say where it points.
+    BadPointer,
+    /// An S3 event notification that does not say which object it is about.
+    BadNotice,
 }
 
 impl fmt::Display for Reason {
@@ -111,6 +126,9 @@ impl fmt::Display for Reason {
             Self::UnsupportedForm => f.write_str("unsupported_form"),
             Self::BadAttribute => f.write_str("bad_attribute"),
             Self::IdReused => f.write_str("id_reused"),
+            Self::DamagedAggregate => f.write_str("damaged_aggregate"),
+            Self::BadPointer => f.write_str("bad_pointer"),
+            Self::BadNotice => f.write_str("bad_notice"),
         }
     }
 }
@@ -122,8 +140,9 @@ pub struct Rejected {
     pub reason: Reason,
     /// What was found and what was expected. Never holds payload text.
     pub detail: String,
-    /// Which event of the record, from 0 in the record's own order; none when it is the whole record.
+    /// Which event of the record or object, from 0 in its own order; none when it is all of it.
     pub event_index: Option<u32>,
-    /// The event's bytes, or the record's as they came.
+    /// The event's bytes, or the record's as they came; of an object no more than
+    /// [`crate::ObjectLimits::kept_bytes_max`].
     pub payload: Vec<u8>,
 }

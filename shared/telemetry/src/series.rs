@@ -1,6 +1,8 @@
-//! A series, and how an endpoint becomes one: normalisation is part of the epoch's decoder number.
+//! A series: a service and an endpoint under the epoch's rules.
 
 use crate::hash::stable_hash;
+use crate::rules::Rules;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Where a record's events go when it names more series than it may ([`crate::Limits::series_per_record_max`]).
@@ -16,11 +18,17 @@ pub struct Series {
 }
 
 impl Series {
-    /// The series of an event that names these, normalised.
+    /// The series of an event that names these, under the built-in rules.
     pub fn new(service: Option<&str>, endpoint: Option<&str>) -> Self {
+        Self::under(&Rules::default(), service, endpoint)
+    }
+
+    /// The series of an event that names these, under the rules of its epoch.
+    pub fn under(rules: &Rules, service: Option<&str>, endpoint: Option<&str>) -> Self {
+        let service = service.unwrap_or("default");
         Self {
-            service: normalise_service(service.unwrap_or("default")),
-            endpoint: normalise_endpoint(endpoint.unwrap_or("unknown")),
+            service: normalise_service(service),
+            endpoint: rules.endpoint(service, endpoint.unwrap_or("unknown")).into_owned(),
         }
     }
 
@@ -44,36 +52,35 @@ fn normalise_service(service: &str) -> String {
     service.replace('#', "%23")
 }
 
-/// `/users/17?page=2` → `/users/{id}`. Only paths are touched: an endpoint that does not start with `/`
-/// (an RPC method, a queue) is what it says. A lone `*` (as in `OPTIONS *`) is kept apart from the
-/// summary row's name.
-fn normalise_endpoint(endpoint: &str) -> String {
-    if endpoint == "*" {
-        return "%2A".to_owned();
-    }
-    if !endpoint.starts_with('/') {
-        return endpoint.to_owned();
-    }
-    let path = endpoint.split(['?', '#']).next().unwrap_or(endpoint);
-    let mut normal = String::with_capacity(path.len());
-    for segment in path[1..].split('/') {
-        normal.push('/');
-        normal.push_str(if is_identifier(segment) { "{id}" } else { segment });
-    }
-    normal
+/// What a record or object may name: its first series, and [`OTHER`] for all that go beyond them, by service where
+/// the service is among the first. A function of the record alone, so every delivery agrees.
+#[derive(Debug)]
+pub(crate) struct SeriesRoom {
+    series_max: usize,
+    seen: BTreeSet<Series>,
+    services: BTreeSet<String>,
 }
 
-/// A number, a UUID, or 16 and more hexadecimal digits (a trace id, an object id, a digest).
-fn is_identifier(segment: &str) -> bool {
-    let bytes = segment.as_bytes();
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let hex = bytes.iter().all(u8::is_ascii_hexdigit);
-    let uuid = bytes.len() == 36
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    (digits > 0 && digits == bytes.len()) || uuid || (hex && digits > 0 && bytes.len() >= 16)
+impl SeriesRoom {
+    pub(crate) fn new(series_max: usize) -> Self {
+        Self { series_max, seen: BTreeSet::new(), services: BTreeSet::new() }
+    }
+
+    /// Takes the series of the next event, or makes it one of the others.
+    pub(crate) fn take(&mut self, series: &mut Series) {
+        if self.seen.contains(series) {
+            return;
+        }
+        if self.seen.len() < self.series_max {
+            self.services.insert(series.service.clone());
+            self.seen.insert(series.clone());
+            return;
+        }
+        if !self.services.contains(&series.service) {
+            OTHER.clone_into(&mut series.service);
+        }
+        OTHER.clone_into(&mut series.endpoint);
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesBody, SeriesKey, Status};
 use weir_telemetry::{
     Accepted, Decoded, Epoch, Millis, OTHER, Reason, Rejected, Window, decode_event_alone, decode_payload,
+    decode_record,
 };
 
 /// What must come out.
@@ -44,7 +45,7 @@ impl Oracle {
             let mut totals = [0; 4];
             for record in &log.records {
                 let epoch = state.epochs.epoch_at(record.arrived_at);
-                let decoded = decode_payload(&record.data, record.arrived_at, epoch);
+                let decoded = decode_record(&record.data, record.arrived_at, epoch);
                 let (accepted, rejected) = (decoded.accepted.len() as u64, decoded.rejected.len() as u64);
                 let these = [1, u64::from(accepted + rejected == 0), accepted, rejected];
                 totals.iter_mut().zip(these).for_each(|(total, this)| *total += this);
@@ -199,6 +200,7 @@ fn decode_again(object: &QuarantineObject, epoch: &Epoch) -> Decoded {
     let (payload, arrived_at) = (&object.rejected.payload, object.arrived_at);
     match object.rejected.event_index {
         Some(index) => decode_event_alone(payload, index, arrived_at, epoch),
+        None if object.coordinates.source == "kinesis" => decode_record(payload, arrived_at, epoch),
         None => decode_payload(payload, arrived_at, epoch),
     }
 }

@@ -7,7 +7,7 @@ use crate::seen::Seen;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use weir_exact::ledger::{Identity, Incoming, Message, intake};
+use weir_exact::ledger::{Held, Identity, Incoming, Message, intake};
 use weir_exact::ports::StoreError;
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_exact::replay::{self, Replay, Settled};
@@ -236,7 +236,7 @@ fn telemetry(place: usize, sent: &Sent, body: &[u8], left_out: Option<Rule>, now
         rules_at: arrived_at,
         coordinates: sent.coordinates(place, false),
         data: body.to_vec(),
-        event_index: None,
+        held: Held::Payload,
     };
     if sent.own_id.is_none() || left_out == Some(Rule::IdClaimed) {
         return Incoming::Message(message);

@@ -6,7 +6,7 @@ use crate::progress::Tally;
 use crate::quarantine::{Coordinates, QuarantineObject};
 use crate::sequence::{SequenceNumber, Shard};
 use std::collections::BTreeMap;
-use weir_telemetry::{Accepted, EpochError, EpochView, Window, decode_payload};
+use weir_telemetry::{Accepted, EpochError, EpochView, Window, decode_record};
 
 /// What is to be done with consecutive records of one shard.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ pub(super) fn plan(
             Err(error) if place == 0 => return Err(error),
             Err(_) => break,
         };
-        let decoded = decode_payload(&record.data, record.arrived_at, epoch);
+        let decoded = decode_record(&record.data, record.arrived_at, epoch);
         plan.tallies.push(Tally {
             sequence: record.sequence.clone(),
             arrived_at: record.arrived_at,

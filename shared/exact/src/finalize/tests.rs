@@ -1,7 +1,7 @@
 use super::*;
 use crate::failing::{FailingStore, Fault, Request};
 use crate::fenced::{FencedLane, FencedSettings, Record};
-use crate::ledger::{self, Identity, LedgerSettings, Message};
+use crate::ledger::{self, Held, Identity, LedgerSettings, Message};
 use crate::memory::MemoryStore;
 use crate::quarantine::Coordinates;
 use crate::sequence::{SequenceNumber, Shard};
@@ -40,7 +40,7 @@ fn sqs(store: &MemoryStore, ids: &[&str]) {
         rules_at: ARRIVAL,
         coordinates: Coordinates { source: "sqs", path: vec![] },
         data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec(),
-        event_index: None,
+        held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
     let messages: Vec<(usize, Message)> = ids.iter().map(message).enumerate().collect();

@@ -21,7 +21,7 @@ fn message(id: usize, data: &str) -> Message {
         rules_at: ARRIVAL,
         coordinates: Coordinates { source: "sqs", path: vec![("message_id", format!("m{id}"))] },
         data: data.as_bytes().to_vec(),
-        event_index: None,
+        held: Held::Payload,
     }
 }
 

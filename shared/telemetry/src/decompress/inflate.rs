@@ -1,0 +1,144 @@
+//! Decompression of what is pushed: gzip members and zstd frames, one after another, or nothing to do.
+
+use super::{Failure, GZIP, ZSTD};
+use flate2::write::MultiGzDecoder;
+use std::fmt;
+use std::io::Write;
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
+
+/// Decompressed at once, bytes: as much as the gzip decoder hands over too.
+const OUTPUT_BYTES: usize = 32 << 10;
+
+/// Largest window of a zstd frame, as a power of two, bytes: 128 MiB, the library's own default, written down since
+/// a frame that one version refuses every version must refuse.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// Takes decompressed bytes; fails when there are too many.
+type Sink<'f> = &'f mut dyn FnMut(&[u8]) -> Result<(), Failure>;
+
+/// Tells a compression by its magic number and undoes it.
+pub(crate) enum Inflater {
+    /// Too short so far to tell.
+    Untold(Vec<u8>),
+    Plain,
+    Gzip(MultiGzDecoder<Vec<u8>>),
+    Zstd(Zstd),
+}
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self::Untold(vec![])
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Untold(_) => "Untold",
+            Self::Plain => "Plain",
+            Self::Gzip(_) => "Gzip",
+            Self::Zstd(_) => "Zstd",
+        })
+    }
+}
+
+impl Inflater {
+    /// # Errors
+    /// [`Failure::Damaged`], or what the sink fails with. Push no more after either.
+    pub(crate) fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Untold(begin) => {
+                begin.extend_from_slice(bytes);
+                if begin.len() < ZSTD.len() {
+                    return Ok(());
+                }
+                let begin = self.tell()?;
+                self.push(&begin, sink)
+            }
+            Self::Plain => sink(bytes),
+            Self::Gzip(decoder) => gunzip(decoder, bytes, sink),
+            Self::Zstd(zstd) => zstd.push(bytes, sink),
+        }
+    }
+
+    /// # Errors
+    /// [`Failure::Damaged`] when more should have come, or what the sink fails with.
+    pub(crate) fn finish(mut self, sink: Sink<'_>) -> Result<(), Failure> {
+        if let Self::Untold(_) = self {
+            let begin = self.tell()?;
+            self.push(&begin, sink)?;
+        }
+        match self {
+            Self::Untold(_) | Self::Plain => Ok(()),
+            Self::Gzip(decoder) => sink(&decoder.finish()?),
+            Self::Zstd(zstd) if zstd.in_frame => Err(Failure::Damaged),
+            Self::Zstd(_) => Ok(()),
+        }
+    }
+
+    /// Decides by the bytes so far, and gives them back.
+    fn tell(&mut self) -> Result<Vec<u8>, Failure> {
+        let Self::Untold(begin) = std::mem::replace(self, Self::Plain) else { return Ok(vec![]) };
+        if begin.starts_with(GZIP) {
+            *self = Self::Gzip(MultiGzDecoder::new(Vec::with_capacity(OUTPUT_BYTES)));
+        } else if begin.starts_with(ZSTD) {
+            *self = Self::Zstd(Zstd::new()?);
+        }
+        Ok(begin)
+    }
+}
+
+/// The decoder hands over at most a buffer a write, however much the bytes expand to.
+fn gunzip(decoder: &mut MultiGzDecoder<Vec<u8>>, mut bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
+    while !bytes.is_empty() {
+        let taken = decoder.write(bytes)?;
+        if taken == 0 {
+            return Err(Failure::Damaged);
+        }
+        bytes = &bytes[taken..];
+        sink(decoder.get_ref())?;
+        decoder.get_mut().clear();
+    }
+    Ok(())
+}
+
+pub(crate) struct Zstd {
+    decoder: Decoder<'static>,
+    output: Vec<u8>,
+    /// Whether a frame has begun and not ended.
+    in_frame: bool,
+}
+
+impl Zstd {
+    fn new() -> Result<Self, Failure> {
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
+        Ok(Self { decoder, output: vec![0; OUTPUT_BYTES], in_frame: false })
+    }
+
+    fn push(&mut self, mut bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            // A frame's first byte goes alone: the library decodes a frame that it sees whole by another way, which
+            // refuses other frames.
+            let length = if self.in_frame { bytes.len() } else { 1 };
+            let taken = self.run(&bytes[..length], sink)?;
+            bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// Takes bytes up to the end of the frame.
+    fn run(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<usize, Failure> {
+        let mut input = InBuffer::around(bytes);
+        loop {
+            let mut output = OutBuffer::around(&mut self.output[..]);
+            self.in_frame = self.decoder.run(&mut input, &mut output)? != 0;
+            let written = output.pos();
+            sink(&self.output[..written])?;
+            // A full output may have left some in the decoder; at a frame's end it has not.
+            if !self.in_frame || (input.pos == bytes.len() && written < self.output.len()) {
+                return Ok(input.pos);
+            }
+        }
+    }
+}
