@@ -190,9 +190,13 @@ impl Account {
             sent.queue_events, sent.queue_messages, sent.queue_messages_again
         );
         println!("  bad         {} to be set aside", sent.stream_rejected + sent.queue_rejected);
+        let killed = self.bootstraps_killed;
+        // A chaos kills by itself, and says so below.
+        let killed =
+            if self.chaos.is_some() && killed == 0 { String::new() } else { format!(", {killed} processors killed") };
         println!(
-            "on the way    {} deliveries, {} of them with an injected fault, {} processors killed",
-            self.deliveries, self.faults_injected, self.bootstraps_killed
+            "on the way    {} deliveries, {} of them with an injected fault{killed}",
+            self.deliveries, self.faults_injected
         );
         for (trouble, times) in self.chaos.iter().flatten() {
             println!("  {times:>10} {}", trouble.words());
