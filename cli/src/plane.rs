@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use weir_local::{Plan, Plane, PlaneOptions, StartError, build};
+use weir_local::{EndpointFaults, Plan, Plane, PlaneOptions, StartError, build};
 use weir_local_lambda::Faults;
 
 /// What to start besides the fleet itself.
@@ -17,6 +17,17 @@ pub(crate) struct Setup {
     pub(crate) port: u16,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) faults: Option<Arc<dyn Faults>>,
+    pub(crate) endpoint_faults: Option<Arc<dyn EndpointFaults>>,
+    /// How long a sandbox lives on after its timeout.
+    pub(crate) timeout_linger: Duration,
+}
+
+impl Setup {
+    /// Nothing besides.
+    pub(crate) fn new(stack: &str, port: u16) -> Self {
+        let stack = stack.to_owned();
+        Self { stack, port, data_dir: None, faults: None, endpoint_faults: None, timeout_linger: Duration::ZERO }
+    }
 }
 
 /// Builds the bootstraps of the fleet and starts it.
@@ -28,6 +39,8 @@ pub(crate) async fn start(fleet: &Fleet, setup: Setup) -> Result<Plane, Failure>
     options.parameters = fleet.parameters.iter().cloned().collect();
     options.log_dir = fleet.log_dir.clone();
     options.faults = setup.faults;
+    options.endpoint_faults = setup.endpoint_faults;
+    options.timeout_linger = setup.timeout_linger;
     // Told before the compiler runs for minutes.
     let plan =
         weir_local_template::read(&options.template, &options.settings()).map_err(|error| usage(error.into()))?;

@@ -52,6 +52,22 @@ pub enum StartError {
         /// Where it should be, when it was given.
         path: Option<PathBuf>,
     },
+    /// A function's code could not be set aside for it.
+    #[error("function {function}: its bootstrap can neither be linked nor copied: {error}")]
+    Code {
+        /// Logical id.
+        function: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A version or alias that the template asks for could not be made.
+    #[error("function {function}: {reason}")]
+    Version {
+        /// Logical id.
+        function: String,
+        /// What Lambda would say.
+        reason: weir_local_lambda::VersionError,
+    },
     /// A resource could not be created, or exists otherwise in the data directory.
     #[error("{resource}: {reason}")]
     Resource {

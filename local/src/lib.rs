@@ -8,18 +8,27 @@
 //! of ours, SQS is `weir-local-sqs`, Lambda is `weir-local-lambda`. Nothing listens on another interface than the
 //! loopback one, and nothing outlives [`Plane::shutdown`].
 //!
+//! A function with `AutoPublishAlias` runs as SAM deploys it: version 1 is published, the alias points at it, and mappings
+//! and schedules invoke the alias. Lambda's API on the endpoint publishes further versions and moves the alias, also by
+//! weight. Versions last as long as the plane: a data directory does not bring them back.
+//!
+//! [`PlaneOptions::faults`] and [`PlaneOptions::endpoint_faults`] trouble the fleet on purpose.
+//!
 //! What is absent: IAM (any credentials may do anything), every service not named above, and whatever
 //! [`Plan::warning_lines`] says of the template at hand.
 
 pub mod build;
 mod clients;
+mod code;
 mod create;
+mod data_dir;
 mod endpoint;
 mod error;
 mod plane;
 mod s3;
 mod wire;
 
+pub use endpoint::faults::{EndpointFault, EndpointFaults, FleetRequest};
 pub use error::StartError;
 pub use plane::{PORT_DEFAULT, Plane, PlaneOptions};
 pub use s3::{BODY_BYTES_MAX, KEY_BYTES_MAX, STORED_BYTES_MAX};

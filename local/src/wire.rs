@@ -9,20 +9,20 @@ use weir_local_lambda::{
 };
 use weir_local_template as template;
 
-use crate::clients::{ACCESS_KEY_ID, Clients, SECRET_ACCESS_KEY};
+use crate::clients::{Clients, SECRET_ACCESS_KEY};
+use crate::code::CodeStore;
 use crate::create;
 use crate::error::StartError;
 
 /// Concurrency of a function without reserved concurrency. AWS gives an account 1,000; a machine has fewer cores.
 pub(crate) const CONCURRENCY_DEFAULT: u32 = 50;
 
-/// Variables that every function gets beside the template's own: where AWS is, and how to sign.
+/// Variables that every function gets beside the template's own: where AWS is, and how to sign; as whom, the host says.
 pub(crate) fn environment(endpoint_url: &str, region: &str) -> BTreeMap<String, String> {
     [
         ("AWS_ENDPOINT_URL", endpoint_url),
         ("AWS_REGION", region),
         ("AWS_DEFAULT_REGION", region),
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         // Nothing is asked of a metadata service that does not exist here, nor of the developer's own profile.
         ("AWS_EC2_METADATA_DISABLED", "true"),
@@ -38,6 +38,7 @@ pub(crate) fn function(
     function: &template::Function,
     bootstraps: &BTreeMap<String, PathBuf>,
     concurrency_default: u32,
+    code: &CodeStore,
 ) -> Result<FunctionSpec, StartError> {
     let missing = |path: Option<PathBuf>| StartError::Bootstrap {
         function: function.logical_id.clone(),
@@ -50,9 +51,9 @@ pub(crate) fn function(
     }
     Ok(FunctionSpec {
         name: function.name.clone(),
-        version: "$LATEST".to_owned(),
-        // The host runs it from its own directory.
-        bootstrap: std::path::absolute(bootstrap).map_err(|_| missing(Some(bootstrap.clone())))?,
+        bootstrap: code
+            .keep(bootstrap)
+            .map_err(|error| StartError::Code { function: function.logical_id.clone(), error })?,
         environment: function.environment.clone(),
         memory_mb: function.memory_mb,
         timeout: Duration::from_secs(function.timeout_seconds.into()),
@@ -61,7 +62,15 @@ pub(crate) fn function(
     })
 }
 
-pub(crate) fn mapping(mapping: &template::Mapping, function_name: &str) -> MappingSpec {
+/// What a mapping or schedule of the function invokes: with `AutoPublishAlias`, SAM connects event sources to the alias.
+pub(crate) fn target(function: &template::Function) -> String {
+    match &function.alias {
+        Some(alias) => format!("{}:{alias}", function.name),
+        None => function.name.clone(),
+    }
+}
+
+pub(crate) fn mapping(mapping: &template::Mapping, target: String) -> MappingSpec {
     let kind = match &mapping.stream {
         Some(stream) => MappingKind::Stream(StreamSettings {
             starting_position: match stream.starting_position {
@@ -85,7 +94,7 @@ pub(crate) fn mapping(mapping: &template::Mapping, function_name: &str) -> Mappi
     };
     MappingSpec {
         id: mapping.logical_id.clone(),
-        function: function_name.to_owned(),
+        function: target,
         batch_size: mapping.batch_size,
         batching_window: Duration::from_secs(mapping.batching_window_seconds.into()),
         kind,

@@ -8,17 +8,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::ShardIteratorType;
-use support::{Fixture, TEMPLATE, options};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use support::{Fixture, TEMPLATE, http, options};
 use weir_local::{Plane, PlaneOptions};
-
-async fn http(url: &str, request: &str) -> String {
-    let mut stream = tokio::net::TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kinesis_puts_reads_and_splits() {

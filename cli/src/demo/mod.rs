@@ -1,8 +1,12 @@
 //! `weir demo`: the fleet, telemetry with every kind of trouble in it, and the account of every event.
 
+mod chaos;
+mod explain;
 mod faults;
+mod killer;
 mod oracle;
 mod poison;
+mod tally;
 mod traffic;
 mod verify;
 
@@ -14,41 +18,63 @@ use crate::produce::{Sender, Sink};
 use crate::rate::Rate;
 use crate::rows::Row;
 use crate::{query, rows};
+use chaos::{EndpointTrouble, Steps};
 use faults::SeededFaults;
 use indicatif::{ProgressBar, ProgressStyle};
+use killer::Killer;
 use oracle::Oracle;
-use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tally::Tally;
 use traffic::{Mix, Traffic};
 use verify::Account;
-use weir_local::Plane;
+use weir_local::{EndpointFaults, Plane};
 
 /// The demo's stack: it runs on a port of its own, so the name is never another stack's.
 const STACK: &str = "weir";
+/// Events sent unless told otherwise.
+const EVENTS: u64 = 200_000;
+/// Short windows: the demo is watched. A failed batch of the queue comes back at once, not after minutes.
+const PARAMETERS: [(&str, &str); 3] =
+    [("FinalizeSeconds", "1"), ("QueueTimeoutSeconds", "4"), ("QueueVisibilitySeconds", "4")];
 /// After everything is sent, how long the fleet may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(300);
 /// Quiet for this long is settled: longer than the demo's batching windows.
 const QUIET: Duration = Duration::from_millis(2_500);
 
+/// The trouble of one run.
+struct Trouble {
+    tally: Arc<Tally>,
+    /// Only with `--chaos`.
+    endpoint: Option<EndpointTrouble>,
+}
+
 pub(crate) async fn run(mut demo: Demo) -> Result<ExitCode, Failure> {
     let seed = demo.seed.unwrap_or_else(rand::random);
-    // Short windows: the demo is watched. A failed batch of the queue comes back at once, not after minutes.
-    for (name, value) in [("FinalizeSeconds", "1"), ("QueueTimeoutSeconds", "4"), ("QueueVisibilitySeconds", "4")] {
+    let more: &[_] = if demo.chaos { &chaos::PARAMETERS } else { &[] };
+    for (name, value) in PARAMETERS.iter().chain(more) {
         if !demo.fleet.parameters.iter().any(|(given, _)| given == name) {
-            demo.fleet.parameters.push((name.to_owned(), value.to_owned()));
+            demo.fleet.parameters.push(((*name).to_owned(), (*value).to_owned()));
         }
     }
-    let setup =
-        Setup { stack: STACK.to_owned(), port: 0, data_dir: None, faults: Some(Arc::new(SeededFaults::new(seed))) };
+    let tally = Arc::new(Tally::default());
+    let endpoint = demo.chaos.then(|| EndpointTrouble::new(seed, tally.clone()));
+    let percent_each = if demo.chaos { faults::PERCENT_EACH_CHAOS } else { faults::PERCENT_EACH };
+    let setup = Setup {
+        faults: Some(Arc::new(SeededFaults::new(seed, percent_each, tally.clone()))),
+        endpoint_faults: endpoint.clone().map(|trouble| Arc::new(trouble) as Arc<dyn EndpointFaults>),
+        timeout_linger: if demo.chaos { chaos::TIMEOUT_LINGER } else { Duration::ZERO },
+        ..Setup::new(STACK, 0)
+    };
     let plane = tokio::select! {
         started = plane::start(&demo.fleet, setup) => started?,
         () = plane::interrupted() => return Ok(ExitCode::from(130)),
     };
     say(&format!("the fleet runs on {}; seed {seed}", plane.endpoint_url()));
+    let trouble = Trouble { tally, endpoint };
     let result = tokio::select! {
-        result = drive(&demo, seed, &plane) => result,
+        result = drive(&demo, seed, &plane, &trouble) => result,
         () = plane::interrupted() => {
             plane.shutdown().await;
             return Ok(ExitCode::from(130));
@@ -59,17 +85,22 @@ pub(crate) async fn run(mut demo: Demo) -> Result<ExitCode, Failure> {
     if demo.json {
         print_json(&account)?;
     }
-    Ok(ExitCode::from(u8::from(!account.is_exact())))
+    Ok(ExitCode::from(u8::from(!account.is_good())))
 }
 
-async fn drive(demo: &Demo, seed: u64, plane: &Plane) -> Result<Account, Failure> {
+async fn drive(demo: &Demo, seed: u64, plane: &Plane, trouble: &Trouble) -> Result<Account, Failure> {
     let aws = Aws::local(plane.endpoint_url(), STACK).await;
     let begun = Instant::now();
     let mut oracle = Oracle::default();
-    let killed = send(demo, seed, plane, &aws, &mut oracle).await?;
+    let killed = send(demo, seed, plane, &aws, &mut oracle, trouble).await?;
     let sending = begun.elapsed();
 
     let bar = plane::spinner("settling");
+    if let Some(endpoint) = &trouble.endpoint
+        && !endpoint.calm().await
+    {
+        say("a request held back by the chaos was not done in time");
+    }
     let settled = plane.quiesce(QUIET, SETTLE_MAX).await;
     bar.finish_and_clear();
     if !settled {
@@ -82,6 +113,11 @@ async fn drive(demo: &Demo, seed: u64, plane: &Plane) -> Result<Account, Failure
     account.sending_seconds = sending.as_secs_f64();
     account.seconds = begun.elapsed().as_secs_f64();
     account.add_stats(plane);
+    if demo.chaos {
+        let again = plane.duplicate_stats().iter().map(|(_, stats)| stats.batches).sum();
+        trouble.tally.add(tally::Trouble::PolledTwice, again);
+        account.chaos = Some(trouble.tally.all());
+    }
     if !demo.json {
         show(&aws).await?;
         account.show();
@@ -89,15 +125,28 @@ async fn drive(demo: &Demo, seed: u64, plane: &Plane) -> Result<Account, Failure
     Ok(account)
 }
 
-/// Sends everything, kills processors on the way, shows progress; how many were killed.
-async fn send(demo: &Demo, seed: u64, plane: &Plane, aws: &Aws, oracle: &mut Oracle) -> Result<u64, Failure> {
-    let mix = Mix { events: demo.events, only: demo.only, batch: demo.batch };
+/// Sends everything, makes trouble on the way, shows progress; how many processors `--kill` has killed.
+async fn send(
+    demo: &Demo,
+    seed: u64,
+    plane: &Plane,
+    aws: &Aws,
+    oracle: &mut Oracle,
+    trouble: &Trouble,
+) -> Result<u64, Failure> {
+    let events = demo.events.unwrap_or(if demo.chaos { chaos::EVENTS } else { EVENTS });
+    let mix = Mix { events, only: demo.only, batch: demo.batch };
     let mut traffic = Traffic::new(seed, mix, weir_aws::clock::now());
     let mut kinesis = Sender::new(Sink::open(aws, Target::Kinesis).await?);
     let mut sqs = Sender::new(Sink::open(aws, Target::Sqs).await?);
-    let bar = progress(demo.events);
-    let mut rate = Rate::new(demo.rate);
-    let kill_every = demo.events / u64::from(demo.kill + 1);
+    let mut steps = trouble.endpoint.clone().map(|endpoint| {
+        endpoint.meet(plane);
+        Steps::new(endpoint, trouble.tally.clone(), demo.bootstraps_next.clone())
+    });
+    let bar = progress(events);
+    let spread = demo.chaos.then(|| (events / chaos::SENDING.as_secs()).max(1));
+    let mut rate = Rate::new(demo.rate.or(spread));
+    let kill_every = events / u64::from(demo.kill + 1);
     let (mut kills, mut killer) = (0, Killer::new(plane));
     let mut items: u64 = 0;
     while let Some(item) = traffic.next(oracle) {
@@ -105,7 +154,7 @@ async fn send(demo: &Demo, seed: u64, plane: &Plane, aws: &Aws, oracle: &mut Ora
         let sender = if item.to_queue { &mut sqs } else { &mut kinesis };
         sender.add(item.payload, false).await?;
         let sent = kinesis.sent.events + sqs.sent.events;
-        bar.set_position(sent.min(demo.events));
+        bar.set_position(sent.min(events));
         if kills < demo.kill && sent >= kill_every * u64::from(kills + 1) {
             kills += 1;
             killer.once_more();
@@ -114,47 +163,14 @@ async fn send(demo: &Demo, seed: u64, plane: &Plane, aws: &Aws, oracle: &mut Ora
         if items.is_multiple_of(200) {
             killer.strike(plane);
         }
+        if let Some(steps) = &mut steps {
+            steps.at(sent, events, plane, aws).await?;
+        }
     }
     kinesis.finish().await?;
     sqs.finish().await?;
     bar.finish_and_clear();
     Ok(killer.killed)
-}
-
-/// Kills processors while they work: each function as often as it is due, whenever it has a process.
-struct Killer {
-    due: BTreeMap<String, u32>,
-    killed: u64,
-}
-
-impl Killer {
-    fn new(plane: &Plane) -> Self {
-        Self { due: plane.plan().functions.iter().map(|function| (function.name.clone(), 0)).collect(), killed: 0 }
-    }
-
-    /// Every function is to be killed once more.
-    fn once_more(&mut self) {
-        self.due.values_mut().for_each(|due| *due += 1);
-    }
-
-    /// SIGKILL to one process of each function that is due and has one.
-    fn strike(&mut self, plane: &Plane) {
-        if self.due.values().all(|due| *due == 0) {
-            return;
-        }
-        let mut struck = BTreeSet::new();
-        for instance in plane.host().instances() {
-            let Some(due) = self.due.get_mut(&instance.function).filter(|due| **due > 0) else { continue };
-            let pid = i32::try_from(instance.pid).ok().and_then(rustix::process::Pid::from_raw);
-            // One that has just ended by itself does not count.
-            if struck.insert(instance.function)
-                && pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok())
-            {
-                *due -= 1;
-                self.killed += 1;
-            }
-        }
-    }
 }
 
 fn progress(events: u64) -> ProgressBar {

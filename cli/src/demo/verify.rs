@@ -1,6 +1,8 @@
 //! The account of every event: what was sent against what stands.
 
+use super::explain;
 use super::oracle::{Oracle, SentThrough};
+use super::tally::Trouble;
 use crate::aws::Aws;
 use crate::failure::{Failure, failed};
 use crate::rows::{self, Attributes};
@@ -9,7 +11,7 @@ use std::collections::BTreeMap;
 use weir_aws::contributions::ContributionsTable;
 use weir_exact::ports::ContributionQuery;
 use weir_exact::progress::Progress;
-use weir_exact::row::{Row, RowVersion, SUMMARY, State};
+use weir_exact::row::{Row, RowKey, RowVersion, SUMMARY, State};
 use weir_local::Plane;
 use weir_telemetry::Millis;
 
@@ -33,9 +35,14 @@ pub(crate) struct Account {
     /// Up to twenty, in words.
     pub(crate) differences: Vec<String>,
     pub(crate) differences_count: u64,
+    /// For as many rows: what the contributions say, so that it is known which side of them to look at.
+    pub(crate) causes: Vec<String>,
     pub(crate) deliveries: u64,
     pub(crate) faults_injected: u64,
     pub(crate) bootstraps_killed: u64,
+    /// With `--chaos`: how often each kind of trouble struck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chaos: Option<BTreeMap<Trouble, u64>>,
 }
 
 /// Reads the tables and the bucket and holds them against the oracle.
@@ -48,7 +55,8 @@ pub(crate) async fn account(aws: &Aws, oracle: &Oracle) -> Result<Account, Failu
         ..Account::default()
     };
     account.compare_progress(aws, oracle).await?;
-    account.compare_rows(&rows::all(aws, false).await?, oracle);
+    let wrong = account.compare_rows(&rows::all(aws, false).await?, oracle);
+    account.explain(aws, &wrong).await?;
     account.quarantined_found = quarantined(aws).await?;
     if account.quarantined_found != account.quarantined_expected {
         account.differs(format!("quarantine should hold {:?}", account.quarantined_expected));
@@ -65,6 +73,17 @@ impl Account {
         self.settled && self.differences_count == 0
     }
 
+    /// Exact, and the chaos was what it says: every kind of trouble struck.
+    pub(crate) fn is_good(&self) -> bool {
+        self.is_exact() && self.absent().is_empty()
+    }
+
+    /// Kinds of trouble that a chaos should have made and did not.
+    fn absent(&self) -> Vec<&'static str> {
+        let kinds = self.chaos.iter().flatten();
+        kinds.filter(|(_, times)| **times == 0).map(|(trouble, _)| trouble.words()).collect()
+    }
+
     fn differs(&mut self, what: String) {
         self.differences_count += 1;
         if self.differences.len() < DIFFERENCES_SHOWN_MAX {
@@ -72,17 +91,20 @@ impl Account {
         }
     }
 
-    fn compare_rows(&mut self, found: &[Attributes], oracle: &Oracle) {
+    /// Compares, and names the rows that are wrong.
+    fn compare_rows(&mut self, found: &[Attributes], oracle: &Oracle) -> Vec<RowKey> {
         self.rows_found = found.len() as u64;
         let name = |row: &Attributes| {
             let text = |name: &str| row.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
             (text("series"), text("window"))
         };
+        let mut differing = vec![];
         let mut found: BTreeMap<(String, String), &Attributes> = found.iter().map(|row| (name(row), row)).collect();
         for (key, rollup) in &oracle.rows {
             let name = (key.series(), key.window_text());
             let Some(row) = found.remove(&name) else {
                 self.differs(format!("row {} {} is missing", name.0, name.1));
+                differing.push(key.clone());
                 continue;
             };
             if key.endpoint != SUMMARY {
@@ -107,11 +129,25 @@ impl Account {
                 };
                 let (is, expected, wrong) = (events(row), events(&expected), wrong.join(", "));
                 self.differs(format!("row {} {}: {is} events, expected {expected}; wrong are {wrong}", name.0, name.1));
+                differing.push(key.clone());
             }
         }
         for (series, window) in found.into_keys() {
             self.differs(format!("row {series} {window} should not be there"));
         }
+        differing
+    }
+
+    /// Of rows that are wrong: whether their contributions say the same.
+    async fn explain(&mut self, aws: &Aws, wrong: &[RowKey]) -> Result<(), Failure> {
+        let windows = wrong.iter().map(|key| key.window).collect();
+        let recomputed = explain::recomputed(aws, &windows).await?;
+        for key in wrong {
+            let events = recomputed.get(key).copied().unwrap_or(0);
+            self.causes.push(format!("{} {}: its contributions add up to {events}", key.series(), key.window_text()));
+        }
+        self.causes.truncate(DIFFERENCES_SHOWN_MAX);
+        Ok(())
     }
 
     /// The shards' progress counts every record of the stream once.
@@ -154,10 +190,17 @@ impl Account {
             sent.queue_events, sent.queue_messages, sent.queue_messages_again
         );
         println!("  bad         {} to be set aside", sent.stream_rejected + sent.queue_rejected);
+        let killed = self.bootstraps_killed;
+        // A chaos kills by itself, and says so below.
+        let killed =
+            if self.chaos.is_some() && killed == 0 { String::new() } else { format!(", {killed} processors killed") };
         println!(
-            "on the way    {} deliveries, {} of them with an injected fault, {} processors killed",
-            self.deliveries, self.faults_injected, self.bootstraps_killed
+            "on the way    {} deliveries, {} of them with an injected fault{killed}",
+            self.deliveries, self.faults_injected
         );
+        for (trouble, times) in self.chaos.iter().flatten() {
+            println!("  {times:>10} {}", trouble.words());
+        }
         println!("counted       {} events in {} rows (with summaries)", self.events_in_rows, self.rows_found);
         println!("quarantined   {quarantined}");
         for (reason, count) in &self.quarantined_found {
@@ -170,8 +213,14 @@ impl Account {
             self.events_sent as f64 / self.sending_seconds.max(0.001)
         );
         println!();
+        for trouble in self.absent() {
+            println!("NO CHAOS: none of the {trouble}");
+        }
         for difference in &self.differences {
             println!("WRONG: {difference}");
+        }
+        for cause in &self.causes {
+            println!("CAUSE: {cause}");
         }
         if self.is_exact() {
             println!(

@@ -30,6 +30,8 @@ pub struct Invocation {
     pub duration: Duration,
     /// Whether a sandbox was started for it.
     pub cold_start: bool,
+    /// The version that ran: what an alias came to.
+    pub executed_version: String,
 }
 
 /// Why an invocation did not reach the function.
@@ -45,7 +47,7 @@ pub enum InvokeError {
         /// Its limit.
         concurrency_max: u32,
     },
-    /// No function of that name (`ResourceNotFoundException`).
+    /// No function of that name, or no version or alias (`ResourceNotFoundException`).
     #[error("ResourceNotFoundException: Function not found: {0}")]
     UnknownFunction(String),
     /// The event is larger than a synchronous invocation may carry (`RequestTooLargeException`).
@@ -61,8 +63,8 @@ pub enum InvokeError {
     HostStopped,
 }
 
-/// Invokes functions by name. Implemented by [`crate::Host`]; implement it to test a mapping without processes, or to
-/// deliver to functions that run elsewhere.
+/// Invokes functions by name, or by `name:qualifier`, the qualifier being a version or an alias. Implemented by
+/// [`crate::Host`]; implement it to test a mapping without processes, or to deliver to functions that run elsewhere.
 pub trait Invoker: Send + Sync + 'static {
     /// Invokes synchronously (`RequestResponse`). A function's own failure is an `Ok` with
     /// [`Outcome::FunctionError`]; an `Err` never reached the function.

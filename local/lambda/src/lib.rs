@@ -3,7 +3,8 @@
 //! Two halves that need each other only through one trait:
 //!
 //! - [`Host`] runs each function's own `bootstrap` as processes, one sandbox per concurrent invocation, with the
-//!   environment, deadlines, failures and log lines that Lambda gives them.
+//!   environment, deadlines, failures and log lines that Lambda gives them; versions are published from `$LATEST`, and
+//!   aliases route to them, by weight where they name two.
 //! - [`Runner`] polls a Kinesis stream, a DynamoDB stream or an SQS queue and delivers batches to any [`Invoker`],
 //!   with the retry, bisect, checkpoint and visibility rules that AWS documents.
 //!
@@ -19,11 +20,11 @@
 //!     region: "us-east-1".into(),
 //!     account: "000000000000".into(),
 //!     environment: Default::default(),
+//!     timeout_linger: Duration::ZERO,
 //!     logs: Arc::new(MemorySink::new(10_000)),
 //! });
 //! host.add_function(FunctionSpec {
 //!     name: "ingest".into(),
-//!     version: "$LATEST".into(),
 //!     bootstrap: "target/debug/ingest".into(),
 //!     environment: Default::default(),
 //!     memory_mb: 512,
@@ -50,9 +51,11 @@
 //! # }
 //! ```
 //!
-//! What is absent, and said so rather than ignored: layers and extensions, aliases and weighted versions, snap start,
-//! response streaming to the caller, tumbling windows, event filters, parallelization factors above 1
-//! ([`MappingSpec::validate`] refuses them by name). The memory limit is a backstop, not an accounting: [`FunctionSpec::memory_mb`].
+//! What is absent, and said so rather than ignored: layers and extensions, snap start, response streaming to the
+//! caller, tumbling windows, event filters, parallelization factors above 1 ([`MappingSpec::validate`] refuses them by
+//! name). The memory limit is a backstop, not an accounting: [`FunctionSpec::memory_mb`]. Versions and aliases live as
+//! long as the host; of a version's code only the path is kept, and whoever adds the function sees to it that the file
+//! behind it stays what it is.
 
 mod host;
 mod invoker;
@@ -62,7 +65,10 @@ mod queue;
 mod schedule;
 mod stream;
 
-pub use host::{FunctionSpec, FunctionStats, Host, HostOptions, InstanceInfo, PAYLOAD_BYTES_MAX};
+pub use host::{
+    ACCESS_KEY_ID_PREFIX, Alias, AliasTarget, FunctionSpec, FunctionStats, FunctionVersion, Host, HostOptions,
+    InstanceInfo, LATEST, PAYLOAD_BYTES_MAX, VersionError,
+};
 pub use invoker::{Invocation, InvokeError, Invoker, Outcome};
 pub use logs::{DirectorySink, LogLine, LogSink, LogStream, MemorySink, OwnedLogLine};
 pub use mapping::checkpoint::{CheckpointError, Checkpoints};

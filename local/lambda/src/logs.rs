@@ -26,6 +26,8 @@ pub enum LogStream {
 pub struct LogLine<'a> {
     /// Name of the function.
     pub function: &'a str,
+    /// `$LATEST`, or the number of the version that runs.
+    pub version: &'a str,
     /// Name of the sandbox: the log stream Lambda would write to.
     pub instance: &'a str,
     /// The invocation running while the line was read; `None` during initialisation and between invocations.
@@ -42,7 +44,8 @@ pub trait LogSink: Send + Sync + 'static {
     fn line(&self, line: &LogLine<'_>);
 }
 
-/// Appends to `<dir>/<function>.log`, each line led by the sandbox's last eight characters.
+/// Appends to `<dir>/<function>.log`, each line led by the version and the sandbox's last eight characters:
+/// `[1]89abcdef`.
 #[derive(Debug)]
 pub struct DirectorySink {
     dir: PathBuf,
@@ -77,7 +80,7 @@ impl DirectorySink {
         };
         let sandbox = line.instance.get(line.instance.len().saturating_sub(8)..).unwrap_or(line.instance);
         // One write call per line: lines of several functions never interleave within a line.
-        file.write_all(format!("{sandbox} {}\n", line.text).as_bytes())
+        file.write_all(format!("[{}]{sandbox} {}\n", line.version, line.text).as_bytes())
     }
 }
 
@@ -94,6 +97,7 @@ impl LogSink for DirectorySink {
 #[allow(missing_docs)]
 pub struct OwnedLogLine {
     pub function: String,
+    pub version: String,
     pub instance: String,
     pub request_id: Option<String>,
     pub stream: LogStream,
@@ -127,6 +131,7 @@ impl LogSink for MemorySink {
         }
         lines.push_back(OwnedLogLine {
             function: line.function.to_owned(),
+            version: line.version.to_owned(),
             instance: line.instance.to_owned(),
             request_id: line.request_id.map(str::to_owned),
             stream: line.stream,

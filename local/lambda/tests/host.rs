@@ -18,7 +18,6 @@ const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_weir-lambda-test-bootstrap");
 fn spec(name: &str) -> FunctionSpec {
     FunctionSpec {
         name: name.into(),
-        version: "$LATEST".into(),
         bootstrap: BOOTSTRAP.into(),
         environment: BTreeMap::from([("OWN".to_owned(), "1".to_owned())]),
         memory_mb: 128,
@@ -34,6 +33,7 @@ fn host(functions: impl IntoIterator<Item = FunctionSpec>) -> (Host, Arc<MemoryS
         region: "us-east-1".into(),
         account: "000000000000".into(),
         environment: BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:1".to_owned())]),
+        timeout_linger: Duration::ZERO,
         logs: logs.clone(),
     });
     for function in functions {
@@ -104,6 +104,9 @@ async fn sets_the_environment_of_lambda_and_nothing_else() {
     let mut all: BTreeMap<String, String> = serde_json::from_slice(&body).expect("a map");
     assert!(all.remove("AWS_LAMBDA_RUNTIME_API").expect("set").starts_with("127.0.0.1:"));
     assert!(all.remove("AWS_LAMBDA_LOG_STREAM_NAME").expect("set").contains("/[$LATEST]"));
+    let key = all.remove("AWS_ACCESS_KEY_ID").expect("set");
+    assert_eq!((key.len(), key.as_str()), (20, host.instances()[0].access_key_id.as_str()));
+    assert!(key.starts_with(weir_local_lambda::ACCESS_KEY_ID_PREFIX));
     let task_root = all.remove("LAMBDA_TASK_ROOT").expect("set");
     assert!(BOOTSTRAP.starts_with(&task_root));
     for inherited in ["PATH", "TMPDIR"] {
@@ -169,6 +172,37 @@ async fn a_timeout_kills_the_sandbox_and_what_it_started() {
     assert_eq!(host.stats()["f"].timeouts, 1);
     assert!(invoke(&host, json!({})).await.cold_start);
     host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_may_linger_after_its_time_and_gets_nothing_more() {
+    let logs = Arc::new(MemorySink::new(10_000));
+    let host = Host::new(HostOptions {
+        region: "us-east-1".into(),
+        account: "000000000000".into(),
+        environment: BTreeMap::new(),
+        timeout_linger: Duration::from_millis(400),
+        logs,
+    });
+    host.add_function(FunctionSpec { timeout: Duration::from_millis(500), ..spec("f") });
+    let begun = Instant::now();
+    let late = invoke(&host, json!({"do": "sleep"})).await;
+    assert_eq!(error_of(&late).0, "Sandbox.Timedout");
+    assert!(begun.elapsed() < Duration::from_millis(900), "the caller is told at once");
+    let all = host.instances();
+    assert!(all.len() == 1 && all[0].timed_out, "{all:?}");
+    assert!(invoke(&host, json!({})).await.cold_start);
+    let gone = async {
+        while host.instances().iter().any(|instance| instance.timed_out) || exists(all[0].pid) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("it is killed in the end");
+
+    invoke(&host, json!({"do": "sleep"})).await;
+    let pid = host.instances().iter().find(|instance| instance.timed_out).expect("it lingers").pid;
+    host.shutdown().await;
+    assert!(!exists(pid), "no sandbox outlives a shutdown");
 }
 
 #[tokio::test]

@@ -95,6 +95,22 @@ async fn reported_messages_stay_and_the_others_are_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_stands_in_a_batch_twice_fails_wherever_it_stands() {
+    let queue = Arc::new(MemoryQueue::new(ARN, Duration::from_secs(2)));
+    queue.send("1");
+    let script = |call, _: &[String]| if call == 0 { failures(["message-000001"]) } else { Answer::Ok };
+    let function = Function::new(script).with_concurrency(1).start();
+    // The window outlasts the visibility timeout: the message is received again into the batch that holds it.
+    let spec = MappingSpec { batching_window: Duration::from_secs(3), ..mapping(100) };
+    let runner = start(&function, &queue, spec, RunnerOptions::default());
+    until("the first answer", || runner.stats().partial_failures == 1).await;
+    assert_eq!(function.calls()[0], ["1", "1"]);
+    until("what has failed is delivered again", || function.calls().len() > 1).await;
+    until("empty", || queue.is_empty()).await;
+    runner.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_window_gathers_over_several_receives() {
     let (queue, function) = (filled(25), single_lane().start());
     let spec = MappingSpec { batching_window: Duration::from_secs(3), ..mapping(100) };

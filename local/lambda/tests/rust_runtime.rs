@@ -31,11 +31,11 @@ async fn test() {
         region: "us-east-1".into(),
         account: "000000000000".into(),
         environment: BTreeMap::new(),
+        timeout_linger: Duration::ZERO,
         logs: Arc::new(MemorySink::new(1_000)),
     });
     host.add_function(FunctionSpec {
         name: "f".into(),
-        version: "3".into(),
         bootstrap: std::env::current_exe().expect("this file's own"),
         environment: BTreeMap::new(),
         memory_mb: 256,
@@ -43,12 +43,13 @@ async fn test() {
         concurrency_max: 1,
         handler: "bootstrap".into(),
     });
+    host.publish_version("f", "", None).expect("it is there");
     let invoke = |event: Value| {
         let host = host.clone();
-        async move { host.invoke("f", event.to_string().into()).await.expect("reached") }
+        async move { host.invoke("f:1", event.to_string().into()).await.expect("reached") }
     };
     let first = invoke(json!({"n": 1})).await;
-    let expected = json!({"event": {"n": 1}, "arn": "arn:aws:lambda:us-east-1:000000000000:function:f:3"});
+    let expected = json!({"event": {"n": 1}, "arn": "arn:aws:lambda:us-east-1:000000000000:function:f:1"});
     let Outcome::Success(body) = &first.outcome else { panic!("{first:?}") };
     assert_eq!(serde_json::from_slice::<Value>(body).expect("JSON"), expected);
 

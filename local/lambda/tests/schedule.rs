@@ -37,7 +37,9 @@ impl Invoker for Flaky {
             true => Outcome::FunctionError { kind: "Unhandled".into(), payload: Bytes::new() },
             false => Outcome::Success(Bytes::new()),
         };
-        let invocation = Invocation { outcome, request_id: "r".into(), duration: Duration::ZERO, cold_start: false };
+        let executed_version = "$LATEST".to_owned();
+        let (request_id, duration) = ("r".to_owned(), Duration::ZERO);
+        let invocation = Invocation { outcome, request_id, duration, cold_start: false, executed_version };
         Box::pin(std::future::ready(Ok(invocation)))
     }
 

@@ -8,7 +8,6 @@ use axum::extract::DefaultBodyLimit;
 use bytes::Bytes;
 use ferrokinesis::store::{Store, StoreOptions};
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use serde::Deserialize;
 use tokio::sync::RwLock;
 use tower::ServiceExt;
@@ -75,8 +74,7 @@ impl Kinesis {
         self.reaper.abort();
     }
 
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let mut request = request.map(Body::new);
+    pub(crate) async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
         let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
         if target.ends_with(".UpdateShardCount") {
             // The engine gives the new shards no parents, so a reader could not tell that they continue the old ones.

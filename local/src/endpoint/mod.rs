@@ -2,6 +2,7 @@
 
 mod chunked;
 mod dynamodb;
+pub(crate) mod faults;
 mod journal;
 mod kinesis;
 mod lambda;
@@ -16,7 +17,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -29,12 +29,15 @@ pub(crate) use kinesis::Kinesis;
 pub(crate) use lambda::Functions;
 pub(crate) use s3::ObjectStore;
 
+use faults::{EndpointFault, EndpointFaults, FleetRequest};
 use route::{SERVED, Service, route};
 
 /// How long a client may take to send its headers.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long open requests may take to finish at shutdown.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Largest request that a fault may hold: S3's largest body and what it travels in.
+const REQUEST_BYTES_MAX: usize = crate::s3::BODY_BYTES_MAX + (1 << 20);
 /// Pause after a failed accept, which is a lack of descriptors and passes.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -48,7 +51,14 @@ pub(crate) struct Endpoint {
     /// Set once the host has its functions.
     pub(crate) functions: std::sync::OnceLock<Functions>,
     pub(crate) ready: AtomicBool,
+    /// Asked about every request of the functions.
+    pub(crate) faults: Option<Arc<dyn EndpointFaults>>,
 }
+
+/// The connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("dropped on purpose")]
+struct Dropped;
 
 /// A served [`Endpoint`].
 pub(crate) struct Serving {
@@ -101,7 +111,7 @@ pub(crate) fn serve(listener: TcpListener, endpoint: Arc<Endpoint>) -> Serving {
             let endpoint = endpoint.clone();
             let service = service_fn(move |request| {
                 let endpoint = endpoint.clone();
-                async move { Ok::<_, std::convert::Infallible>(endpoint.answer(request).await) }
+                async move { endpoint.answer(request.map(Body::new)).await }
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -125,15 +135,60 @@ pub(crate) fn serve(listener: TcpListener, endpoint: Arc<Endpoint>) -> Serving {
 }
 
 impl Endpoint {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Dropped> {
         let service = route(request.method(), request.uri(), request.headers());
+        match (&self.faults, &service) {
+            (Some(faults), Ok(service)) => match faults::fleet_request(*service, &request) {
+                Some(about) => self.clone().troubled(faults.clone(), *service, request, about).await,
+                None => Ok(self.execute(Ok(*service), request).await),
+            },
+            _ => Ok(self.execute(service, request).await),
+        }
+    }
+
+    /// Answers a request of the fleet, with the fault that is decided on.
+    async fn troubled(
+        self: Arc<Self>,
+        faults: Arc<dyn EndpointFaults>,
+        service: Service,
+        request: Request<Body>,
+        about: FleetRequest,
+    ) -> Result<Response<Body>, Dropped> {
+        // Read while the connection is there: what has been received is done, whatever becomes of its sender.
+        let (parts, body) = request.into_parts();
+        let body = match reply::body(body, REQUEST_BYTES_MAX).await {
+            Ok(body) => body,
+            Err(error) => return Ok(error.response(REQUEST_BYTES_MAX)),
+        };
+        let fault = faults.before(&about);
+        if let Some(refusal) = faults::refusal(service, fault) {
+            return Ok(refusal);
+        }
+        if fault == EndpointFault::DropBefore {
+            return Err(Dropped);
+        }
+        let done = tokio::spawn(async move {
+            if let EndpointFault::Late(delay) = fault {
+                tokio::time::sleep(delay).await;
+            }
+            let response = self.execute(Ok(service), Request::from_parts(parts, Body::from(body))).await;
+            faults.done(&about, fault);
+            response
+        });
+        match done.await {
+            Ok(response) if fault != EndpointFault::DropAfter => Ok(response),
+            _ => Err(Dropped),
+        }
+    }
+
+    async fn execute(&self, service: Result<Service, String>, request: Request<Body>) -> Response<Body> {
         match service {
             Ok(Service::Health) => self.health(),
             Ok(Service::S3) => self.objects.answer(request).await,
             Ok(Service::DynamoDb) => self.dynamodb.answer(request).await,
             Ok(Service::Kinesis) => self.kinesis.answer(request).await,
             Ok(Service::Sqs) => {
-                let Ok(response) = self.sqs.clone().oneshot(request.map(Body::new)).await;
+                let Ok(response) = self.sqs.clone().oneshot(request).await;
                 response
             }
             Ok(Service::Sts) => sts::answer(request, &self.account).await,

@@ -4,7 +4,6 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use serde_json::Value;
 
 pub(crate) fn json(status: StatusCode, body: &Value) -> Response<Body> {
@@ -48,7 +47,11 @@ pub(crate) enum BodyError {
 }
 
 /// The whole body, of at most `bytes_max`.
-pub(crate) async fn body(body: Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
+pub(crate) async fn body<B>(body: B, bytes_max: usize) -> Result<Bytes, BodyError>
+where
+    B: hyper::body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),

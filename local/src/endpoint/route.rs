@@ -19,6 +19,21 @@ pub(crate) enum Service {
     Sts,
 }
 
+impl Service {
+    /// As requests sign for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Service::Health => "health",
+            Service::DynamoDb => "dynamodb",
+            Service::Kinesis => "kinesis",
+            Service::Lambda => "lambda",
+            Service::S3 => "s3",
+            Service::Sqs => "sqs",
+            Service::Sts => "sts",
+        }
+    }
+}
+
 /// Names that requests sign for, as said in errors and by `GET /health`.
 pub(crate) const SERVED: &[&str] = &["dynamodb", "dynamodbstreams", "kinesis", "lambda", "s3", "sqs", "sts"];
 
@@ -53,9 +68,22 @@ pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<S
     Ok(Service::S3)
 }
 
-/// The service of the credential scope `AKID/date/region/service/aws4_request`, from header or presigned query.
+/// The service of the credential scope.
 fn signed_for(uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let scope = match headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+    // Access keys may hold slashes; the scope's own four parts may not.
+    let scope = scope(uri, headers)?;
+    scope.rsplit('/').nth(1).filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// Who signed.
+pub(crate) fn access_key_id(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let scope = scope(uri, headers)?;
+    scope.rsplitn(5, '/').nth(4).map(str::to_owned)
+}
+
+/// The credential scope `AKID/date/region/service/aws4_request`, from header or presigned query.
+fn scope(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    Some(match headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
         Some(authorization) => {
             let rest = &authorization[authorization.find("Credential=")? + "Credential=".len()..];
             rest.split([',', ' ']).next()?.to_owned()
@@ -64,9 +92,7 @@ fn signed_for(uri: &Uri, headers: &HeaderMap) -> Option<String> {
             let pair = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
             percent_decode_str(pair).decode_utf8_lossy().into_owned()
         }
-    };
-    // Access keys may hold slashes; the scope's own four parts may not.
-    scope.rsplit('/').nth(1).filter(|name| !name.is_empty()).map(str::to_owned)
+    })
 }
 
 /// The bucket of a virtual-host request: `<bucket>.s3.localhost` or `<bucket>.localhost`, with any port.
@@ -112,6 +138,9 @@ mod tests {
         assert_eq!(routed("GET", "/health", &[("authorization", &signed("s3"))]), Ok(Service::S3));
         let odd_key = "AWS4-HMAC-SHA256 Credential=a/b/c/20260101/us-east-1/sqs/aws4_request,SignedHeaders=host";
         assert_eq!(routed("POST", "/", &[("authorization", odd_key)]), Ok(Service::Sqs));
+        let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, odd_key.parse().unwrap())]);
+        assert_eq!(access_key_id(&Uri::from_static("/"), &headers), Some("a/b/c".into()));
+        assert_eq!(access_key_id(&Uri::from_static("/"), &HeaderMap::new()), None);
 
         assert_eq!(routed("POST", "/", &[("x-amz-target", "DynamoDB_20120810.PutItem")]), Ok(Service::DynamoDb));
         assert_eq!(

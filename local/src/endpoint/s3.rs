@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
-use hyper::body::Incoming;
 use s3s::service::S3Service;
 
 use super::{chunked, reply, route};
@@ -22,7 +21,7 @@ impl ObjectStore {
         Self { service }
     }
 
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let mut body = match reply::body(body, REQUEST_BYTES_MAX).await {
             Ok(body) => body,
@@ -117,7 +116,7 @@ fn unsigned(uri: &Uri, headers: &HeaderMap) -> Option<Uri> {
     path.parse().ok()
 }
 
-fn error(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     let xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     );

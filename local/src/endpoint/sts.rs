@@ -2,13 +2,12 @@
 
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 use super::reply;
 
 const REQUEST_BYTES_MAX: usize = 64 << 10;
 
-pub(crate) async fn answer(request: Request<Incoming>, account: &str) -> Response<Body> {
+pub(crate) async fn answer(request: Request<Body>, account: &str) -> Response<Body> {
     let body = match reply::body(request.into_body(), REQUEST_BYTES_MAX).await {
         Ok(body) => body,
         Err(error) => return error.response(REQUEST_BYTES_MAX),

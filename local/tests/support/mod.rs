@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use aws_smithy_http_client::Builder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use weir_local::{Plane, PlaneOptions};
 
 pub(crate) const TEMPLATE: &str = r"
@@ -70,6 +71,15 @@ pub(crate) fn options(dir: &std::path::Path, template: &str) -> PlaneOptions {
     options.port = 0;
     options.bootstraps.insert("echo".to_owned(), echo());
     options
+}
+
+/// One request as it stands, on a connection of its own, and all that comes back.
+pub(crate) async fn http(url: &str, request: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 macro_rules! client {

@@ -1,9 +1,9 @@
 //! The epoch table as one environment last read it, read again well before it grows stale.
 
 use crate::layout::Layout;
-use crate::ports::{ContributionGet, StoreError, StoreErrorKind};
-use std::sync::{Arc, Mutex, PoisonError};
-use weir_telemetry::{EpochTable, EpochView, Millis};
+use crate::ports::{ContributionGet, ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use weir_telemetry::{AnnounceError, Epoch, EpochTable, EpochView, Millis};
 
 /// Read again after this long: a third of the notice that a new epoch is given, so that two failed
 /// readings do not stop the function. Milliseconds.
@@ -47,17 +47,69 @@ impl<S: ContributionGet> Epochs<S> {
 
     /// `now` is the time before the reading was sent: a view is never newer than it says.
     async fn read(&self, now: Millis) -> Result<Arc<EpochView>, StoreError> {
-        let table = match self.store.get(&Layout::epochs()).await? {
-            None => EpochTable::genesis(),
-            Some(item) => EpochTable::from_json(&item.body)
-                .map_err(|error| StoreError::new(StoreErrorKind::Unreadable, error.to_string()))?,
-        };
-        let view = Arc::new(EpochView::new(table, now));
+        let item = self.store.get(&Layout::epochs()).await?;
+        let view = Arc::new(EpochView::new(table_of(item.as_ref())?, now));
         *self.known() = Some(view.clone());
         Ok(view)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Option<Arc<EpochView>>> {
+    fn known(&self) -> MutexGuard<'_, Option<Arc<EpochView>>> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The table that an item holds; the genesis table where there is none.
+///
+/// # Errors
+/// Unreadable when it is one that this version cannot follow.
+pub fn table_of(item: Option<&Item>) -> Result<EpochTable, StoreError> {
+    item.map_or_else(
+        || Ok(EpochTable::genesis()),
+        |item| {
+            EpochTable::from_json(&item.body)
+                .map_err(|error| StoreError::new(StoreErrorKind::Unreadable, error.to_string()))
+        },
+    )
+}
+
+/// The item that holds a table. Its fence is the number of its last epoch, since a table only ever grows.
+pub fn item_of(table: &EpochTable) -> Item {
+    let last = table.epochs.last().map_or(0, |epoch| epoch.number);
+    Item { key: Layout::epochs(), fence: Some(last.to_string()), body: table.to_json(), expires_at: None }
+}
+
+/// Why an epoch was not announced.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnnounceFailure {
+    /// The rules say no.
+    #[error("{0}")]
+    Refused(#[from] AnnounceError),
+    /// Somebody else announced one meanwhile: look at it, and announce again.
+    #[error("another epoch was announced meanwhile; look at it and announce again")]
+    Overtaken,
+    /// The store failed. The epoch may be announced all the same: look before announcing again.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// Announces an epoch: reads the table, and puts it with `epoch` at its end if it is still the one that was read.
+/// `now` is the time before the reading is sent.
+///
+/// # Errors
+/// [`AnnounceFailure`]; the table stands as it was, unless the store failed.
+pub async fn announce<S: ContributionGet + ContributionPut>(
+    store: &S,
+    epoch: Epoch,
+    now: Millis,
+) -> Result<EpochTable, AnnounceFailure> {
+    let stands = store.get(&Layout::epochs()).await?;
+    let table = table_of(stands.as_ref())?.announce(epoch, now)?;
+    let expected = match stands.and_then(|item| item.fence) {
+        Some(fence) => Expected::Fence(fence),
+        None => Expected::Absent,
+    };
+    match store.put(&item_of(&table), &expected).await? {
+        PutOutcome::Written => Ok(table),
+        PutOutcome::Conflict(_) => Err(AnnounceFailure::Overtaken),
     }
 }

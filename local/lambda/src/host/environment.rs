@@ -10,6 +10,10 @@ use super::{FunctionSpec, Shared};
 /// environment, so that a function cannot come to depend on the developer's shell.
 const INHERITED: [&str; 2] = ["PATH", "TMPDIR"];
 
+/// How the access key ids of all sandboxes begin: `ASIA` as all temporary ones do, and what no real one is likely to
+/// go on with.
+pub const ACCESS_KEY_ID_PREFIX: &str = "ASIALOCAL";
+
 pub(crate) fn log_group(function: &str) -> String {
     format!("/aws/lambda/{function}")
 }
@@ -20,9 +24,18 @@ pub(crate) fn log_stream(version: &str) -> String {
     format!("{day}/[{version}]{}", uuid::Uuid::new_v4().simple())
 }
 
-pub(crate) fn function_arn(shared: &Shared, spec: &FunctionSpec) -> String {
-    let arn = format!("arn:aws:lambda:{}:{}:function:{}", shared.region, shared.account, spec.name);
-    if spec.version == "$LATEST" { arn } else { format!("{arn}:{}", spec.version) }
+/// With the qualifier, where the invoker gave one: it "indicates if the invoker specified a version number or alias"
+/// ("Using the Lambda context object").
+pub(crate) fn function_arn(shared: &Shared, name: &str, qualifier: Option<&str>) -> String {
+    let arn = format!("arn:aws:lambda:{}:{}:function:{name}", shared.region, shared.account);
+    qualifier.map_or(arn.clone(), |qualifier| format!("{arn}:{qualifier}"))
+}
+
+/// What the sandbox signs its requests with: an id of its own, as the temporary credentials of each sandbox are on
+/// Lambda. Whoever receives a request can tell from it which sandbox sent it.
+pub(crate) fn access_key_id(stream: &str) -> String {
+    let unique = stream.rsplit(']').next().unwrap_or_default().to_ascii_uppercase();
+    format!("{ACCESS_KEY_ID_PREFIX}{}", &unique[..unique.len().min(11)])
 }
 
 /// The directory of the bootstrap: where its code is, as `/var/task` is on Lambda.
@@ -33,6 +46,7 @@ pub(crate) fn task_root(spec: &FunctionSpec) -> &Path {
 pub(crate) fn variables(
     shared: &Shared,
     spec: &FunctionSpec,
+    version: &str,
     runtime_api: SocketAddr,
     stream: &str,
 ) -> BTreeMap<String, String> {
@@ -51,12 +65,13 @@ pub(crate) fn variables(
     let reserved = [
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", version.to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", log_group(&spec.name)),
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.to_owned()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023".to_owned()),
+        ("AWS_ACCESS_KEY_ID", access_key_id(stream)),
         ("AWS_REGION", shared.region.clone()),
         ("AWS_DEFAULT_REGION", shared.region.clone()),
         ("LAMBDA_TASK_ROOT", task_root(spec).display().to_string()),

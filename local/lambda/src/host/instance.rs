@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::desk::{Desk, Phase, Reply, Work};
-use super::environment::{log_stream, task_root, variables};
+use super::environment::{access_key_id, log_stream, task_root, variables};
 use super::{FunctionSpec, Shared, sandbox};
 use crate::logs::{LINE_BYTES_MAX, LogLine, LogStream};
 
@@ -47,7 +48,10 @@ pub(crate) enum InitFailure {
 
 pub(crate) struct Instance {
     pub(crate) id: String,
+    pub(crate) access_key_id: String,
     pub(crate) pid: u32,
+    /// Its invocation has timed out: it gets nothing more.
+    condemned: AtomicBool,
     desk: Arc<Desk>,
     exit: watch::Receiver<Option<ExitStatus>>,
     kill: Arc<Notify>,
@@ -57,15 +61,15 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Starts the process; it initialises on its own.
-    pub(crate) async fn start(shared: &Arc<Shared>, spec: &FunctionSpec) -> io::Result<Instance> {
-        let id = log_stream(&spec.version);
+    pub(crate) async fn start(shared: &Arc<Shared>, spec: &FunctionSpec, version: &str) -> io::Result<Instance> {
+        let id = log_stream(version);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         // Absolute, since the child changes its directory first.
         let bootstrap = std::path::absolute(&spec.bootstrap)?;
         let mut command = Command::new(bootstrap);
         command
             .env_clear()
-            .envs(variables(shared, spec, listener.local_addr()?, &id))
+            .envs(variables(shared, spec, version, listener.local_addr()?, &id))
             .current_dir(task_root(spec))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -77,8 +81,13 @@ impl Instance {
         let desk = Desk::new();
         let server = tokio::spawn(desk.clone().serve(listener)).abort_handle();
         let last_stderr = Arc::new(Mutex::new(None));
-        let lines =
-            Lines { shared: shared.clone(), function: spec.name.clone(), instance: id.clone(), desk: desk.clone() };
+        let lines = Lines {
+            shared: shared.clone(),
+            function: spec.name.clone(),
+            version: version.to_owned(),
+            instance: id.clone(),
+            desk: desk.clone(),
+        };
         let readers = [
             child.stdout.take().map(|pipe| tokio::spawn(lines.clone().read(pipe, LogStream::Stdout, None))),
             child
@@ -89,8 +98,9 @@ impl Instance {
         let kill = Arc::new(Notify::new());
         let (exited, exit) = watch::channel(None);
         tokio::spawn(supervise(child, pid, kill.clone(), server, readers, exited));
+        let (access_key_id, condemned) = (access_key_id(&id), AtomicBool::new(false));
         let idle_since = Mutex::new(Instant::now());
-        Ok(Instance { id, pid, desk, exit, kill, last_stderr, idle_since })
+        Ok(Instance { id, access_key_id, pid, condemned, desk, exit, kill, last_stderr, idle_since })
     }
 
     pub(crate) async fn initialised(&self) -> Result<(), InitFailure> {
@@ -121,6 +131,14 @@ impl Instance {
             },
             () = sleep(limit) => Ended::TimedOut,
         }
+    }
+
+    pub(crate) fn condemn(&self) {
+        self.condemned.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_condemned(&self) -> bool {
+        self.condemned.load(Ordering::Acquire)
     }
 
     pub(crate) fn alive(&self) -> bool {
@@ -200,6 +218,7 @@ async fn supervise(
 struct Lines {
     shared: Arc<Shared>,
     function: String,
+    version: String,
     instance: String,
     desk: Arc<Desk>,
 }
@@ -218,6 +237,7 @@ impl Lines {
             let request_id = self.desk.log_id();
             self.shared.logs.line(&LogLine {
                 function: &self.function,
+                version: &self.version,
                 instance: &self.instance,
                 request_id: request_id.as_deref(),
                 stream,

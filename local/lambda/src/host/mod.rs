@@ -1,8 +1,12 @@
-//! The host: functions by name, each a pool of sandboxes.
+//! The host: functions by name, each with its versions, each version a pool of sandboxes.
 
+mod concurrency;
+mod counters;
 mod desk;
 mod environment;
+mod function;
 mod instance;
+mod manage;
 mod memory;
 mod outcome;
 mod pool;
@@ -10,6 +14,7 @@ mod report;
 #[allow(unsafe_code)]
 mod sandbox;
 mod spawner;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,8 +27,12 @@ use futures::future::{BoxFuture, join_all};
 
 use crate::invoker::{Invocation, InvokeError, Invoker};
 use crate::logs::LogSink;
+pub use counters::FunctionStats;
+pub use environment::ACCESS_KEY_ID_PREFIX;
+use function::Function;
 use pool::Pool;
 use spawner::Spawner;
+pub use versions::{Alias, AliasTarget, FunctionVersion, LATEST, VersionError};
 
 /// Most bytes of a synchronous invocation's event, and of its response: 6 MB ("Lambda quotas").
 pub const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
@@ -41,21 +50,22 @@ pub struct HostOptions {
     /// Account id in the functions' ARNs.
     pub account: String,
     /// Variables every function gets beside its own: endpoint, credentials. A function's own win over these, and
-    /// those that Lambda reserves (`AWS_LAMBDA_*`, `_HANDLER`, …) win over both.
+    /// those that Lambda reserves (`AWS_LAMBDA_*`, `_HANDLER`, `AWS_ACCESS_KEY_ID`, …) win over both.
     pub environment: BTreeMap<String, String>,
+    /// How long a sandbox lives on once its invocation has timed out. Zero kills it before the caller is told. Longer,
+    /// what it has begun may still happen while a retry is under way elsewhere, as nothing on AWS rules out.
+    pub timeout_linger: Duration,
     /// Where the lines of the functions and of the platform go.
     pub logs: Arc<dyn LogSink>,
 }
 
-/// One function.
-#[derive(Debug, Clone)]
+/// Code and configuration of one function.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionSpec {
     /// Its name; what [`Host::invoke`] takes.
     pub name: String,
-    /// `$LATEST` or a version number; only told to the function, not resolved.
-    pub version: String,
     /// The executable that speaks the Lambda Runtime API. Its directory becomes `LAMBDA_TASK_ROOT` and the working
-    /// directory.
+    /// directory. Published versions keep the path: the file must stay what it is.
     pub bootstrap: PathBuf,
     /// The function's own variables.
     pub environment: BTreeMap<String, String>,
@@ -66,11 +76,18 @@ pub struct FunctionSpec {
     pub memory_mb: u32,
     /// How long one invocation may take, 1 s–15 min on AWS; at its end the sandbox is killed.
     pub timeout: Duration,
-    /// Most invocations at once: the reserved concurrency, or a cap of your own. 0 throttles everything, as it does
-    /// on AWS.
+    /// Most invocations at once over all versions: the reserved concurrency, or a cap of your own. 0 throttles
+    /// everything, as it does on AWS. That of `$LATEST` counts.
     pub concurrency_max: u32,
     /// `_HANDLER`; a Rust bootstrap does not look at it.
     pub handler: String,
+}
+
+impl FunctionSpec {
+    /// Whether publishing both would make the same version: concurrency is the function's, not a version's.
+    fn same_version(&self, other: &FunctionSpec) -> bool {
+        *self == FunctionSpec { concurrency_max: self.concurrency_max, ..other.clone() }
+    }
 }
 
 /// One live sandbox.
@@ -78,33 +95,16 @@ pub struct FunctionSpec {
 pub struct InstanceInfo {
     /// The function it belongs to.
     pub function: String,
+    /// Its version, `$LATEST` or a number.
+    pub version: String,
     /// Its process, which leads a process group of its own.
     pub pid: u32,
+    /// What it signs its requests with: its alone, beginning with [`ACCESS_KEY_ID_PREFIX`].
+    pub access_key_id: String,
     /// Whether it is running an invocation or still initialising for one.
     pub busy: bool,
-}
-
-/// Counts since the function was added.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FunctionStats {
-    /// Invocations that reached a sandbox, or tried to start one.
-    pub invocations: u64,
-    /// Those that ended in a function error, of whatever kind.
-    pub errors: u64,
-    /// Refused because all sandboxes were busy.
-    pub throttles: u64,
-    /// Sandboxes started.
-    pub cold_starts: u64,
-    /// Errors because the time was over.
-    pub timeouts: u64,
-    /// Errors because the process ended under an invocation.
-    pub crashes: u64,
-    /// Errors because a sandbox did not initialise.
-    pub init_failures: u64,
-    /// Invocations after which the sandbox's peak memory was above its limit.
-    pub memory_exceeded: u64,
-    /// Most sandboxes busy at once.
-    pub concurrency_peak: u64,
+    /// Whether its invocation has timed out: it is about to be killed, after [`HostOptions::timeout_linger`].
+    pub timed_out: bool,
 }
 
 /// Runs functions. Cheap to clone; all clones are the same host. Needs a Tokio runtime with all drivers.
@@ -120,6 +120,7 @@ pub(crate) struct Shared {
     pub(crate) region: String,
     pub(crate) account: String,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) timeout_linger: Duration,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) spawner: Spawner,
     pub(crate) stopped: AtomicBool,
@@ -127,8 +128,8 @@ pub(crate) struct Shared {
 
 struct Inner {
     shared: Arc<Shared>,
-    functions: RwLock<BTreeMap<String, Arc<Pool>>>,
-    /// Replaced functions; their running invocations keep them alive, and a shutdown has to find them.
+    functions: RwLock<BTreeMap<String, Arc<Function>>>,
+    /// Replaced pools; their running invocations keep them alive, and a shutdown has to find them.
     replaced: Mutex<Vec<Weak<Pool>>>,
     reaper: OnceLock<tokio::task::AbortHandle>,
 }
@@ -136,9 +137,9 @@ struct Inner {
 impl Host {
     /// A host without functions. Starts one thread, from which all bootstraps are forked.
     pub fn new(options: HostOptions) -> Host {
-        let HostOptions { region, account, environment, logs } = options;
-        let spawner = Spawner::start();
-        let shared = Shared { region, account, environment, logs, spawner, stopped: AtomicBool::new(false) };
+        let HostOptions { region, account, environment, timeout_linger, logs } = options;
+        let (spawner, stopped) = (Spawner::start(), AtomicBool::new(false));
+        let shared = Shared { region, account, environment, timeout_linger, logs, spawner, stopped };
         Host {
             inner: Arc::new(Inner {
                 shared: Arc::new(shared),
@@ -149,21 +150,27 @@ impl Host {
         }
     }
 
-    /// Adds a function, or replaces the one of that name: new invocations go to the new one, running ones finish.
+    /// Adds a function, or replaces the one of that name with all its versions and aliases: new invocations go to the
+    /// new one, running ones finish.
     pub fn add_function(&self, spec: FunctionSpec) {
         let name = spec.name.clone();
-        let pool = Pool::new(spec, self.inner.shared.clone());
-        let replaced = self.inner.functions.write().expect("no panic while the lock is held").insert(name, pool);
-        if let Some(replaced) = replaced {
-            replaced.retire();
-            let mut all = self.inner.replaced.lock().expect("no panic while the lock is held");
-            all.retain(|pool| pool.strong_count() > 0);
-            all.push(Arc::downgrade(&replaced));
+        let function = Function::new(spec, self.inner.shared.clone());
+        let replaced = self.inner.functions.write().expect("no panic while the lock is held").insert(name, function);
+        for pool in replaced.iter().flat_map(|function| function.pools()) {
+            pool.retire();
+            self.remember(&pool);
         }
     }
 
-    /// Invokes a function and waits for its answer. Dropping the future does not cancel the invocation, as losing the
-    /// connection does not on AWS.
+    /// Keeps a replaced pool findable for as long as invocations run on it.
+    fn remember(&self, replaced: &Arc<Pool>) {
+        let mut all = self.inner.replaced.lock().expect("no panic while the lock is held");
+        all.retain(|pool| pool.strong_count() > 0);
+        all.push(Arc::downgrade(replaced));
+    }
+
+    /// Invokes `name`, which is `$LATEST`, or `name:qualifier`, a version or an alias, and waits for its answer. Dropping
+    /// the future does not cancel the invocation, as losing the connection does not on AWS.
     ///
     /// # Errors
     /// [`InvokeError`] when the invocation did not reach the function; its own failures are an [`Invocation`].
@@ -175,11 +182,12 @@ impl Host {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(InvokeError::PayloadTooLarge { bytes: payload.len(), bytes_max: PAYLOAD_BYTES_MAX });
         }
-        let pool = self.pool(function).ok_or_else(|| InvokeError::UnknownFunction(function.to_owned()))?;
-        let permit = pool.admit()?;
+        let (name, qualifier) = split(function);
+        let found = self.function(name).ok_or_else(|| InvokeError::UnknownFunction(function.to_owned()))?;
+        let (pool, permit, arn) = found.admit(qualifier, rand::random())?;
         // Its own task: the caller's cancellation must not tear a sandbox out of an invocation.
         let stopped = InvokeError::HostStopped;
-        tokio::spawn(async move { pool.run(permit, payload).await }).await.unwrap_or(Err(stopped))
+        tokio::spawn(async move { pool.run(permit, arn, payload).await }).await.unwrap_or(Err(stopped))
     }
 
     /// The live sandboxes, by function.
@@ -187,9 +195,14 @@ impl Host {
         self.pools().iter().flat_map(|pool| pool.instances()).collect()
     }
 
-    /// Counts per function.
+    /// Counts per function, over all of its versions.
     pub fn stats(&self) -> BTreeMap<String, FunctionStats> {
-        self.pools().iter().map(|pool| (pool.spec().name.clone(), pool.stats())).collect()
+        self.functions().iter().map(|(name, function)| (name.clone(), function.stats())).collect()
+    }
+
+    /// Counts per function and version.
+    pub fn stats_by_version(&self) -> BTreeMap<String, BTreeMap<String, FunctionStats>> {
+        self.functions().iter().map(|(name, function)| (name.clone(), function.stats_by_version())).collect()
     }
 
     /// Takes no more invocations, gives running ones two seconds, kills what is left and waits until every bootstrap is
@@ -205,12 +218,16 @@ impl Host {
         join_all(pools.iter().map(|pool| pool.shutdown(SHUTDOWN_GRACE))).await;
     }
 
-    fn pool(&self, function: &str) -> Option<Arc<Pool>> {
-        self.inner.functions.read().expect("no panic while the lock is held").get(function).cloned()
+    fn function(&self, name: &str) -> Option<Arc<Function>> {
+        self.inner.functions.read().expect("no panic while the lock is held").get(name).cloned()
+    }
+
+    fn functions(&self) -> BTreeMap<String, Arc<Function>> {
+        self.inner.functions.read().expect("no panic while the lock is held").clone()
     }
 
     fn pools(&self) -> Vec<Arc<Pool>> {
-        self.inner.functions.read().expect("no panic while the lock is held").values().cloned().collect()
+        self.functions().values().flat_map(|function| function.pools()).collect()
     }
 
     /// The reaper needs a runtime, which `new` may not have yet; the first invocation has.
@@ -236,8 +253,8 @@ impl Drop for Inner {
         if let Some(reaper) = self.reaper.get() {
             reaper.abort();
         }
-        for pool in self.functions.get_mut().expect("no panic while the lock is held").values() {
-            pool.retire();
+        for function in self.functions.get_mut().expect("no panic while the lock is held").values() {
+            function.pools().iter().for_each(|pool| pool.retire());
         }
     }
 }
@@ -248,6 +265,11 @@ impl Invoker for Host {
     }
 
     fn concurrency_max(&self, function: &str) -> Option<u32> {
-        self.pool(function).map(|pool| pool.spec().concurrency_max)
+        self.function(split(function).0).map(|function| function.concurrency_max())
     }
+}
+
+/// Name and qualifier.
+fn split(function: &str) -> (&str, Option<&str>) {
+    function.split_once(':').map_or((function, None), |(name, qualifier)| (name, Some(qualifier)))
 }

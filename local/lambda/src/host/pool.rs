@@ -1,7 +1,7 @@
-//! The sandboxes of one function.
+//! The sandboxes of one version of a function.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,11 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::concurrency::Place;
+use super::counters::{Counters, bump};
 use super::desk::{Reply, Work};
-use super::environment::function_arn;
 use super::instance::{Ended, InitFailure, Instance};
-use super::{FunctionSpec, FunctionStats, InstanceInfo, Shared, memory, outcome, report};
+use super::{FunctionSpec, InstanceInfo, Shared, memory, outcome, report};
 use crate::invoker::{Invocation, InvokeError, Outcome};
 use crate::logs::{LogLine, LogStream};
 
@@ -26,37 +27,21 @@ struct Sandboxes {
     live: HashMap<String, Arc<Instance>>,
 }
 
-#[derive(Default)]
-struct Counters {
-    invocations: AtomicU64,
-    errors: AtomicU64,
-    throttles: AtomicU64,
-    cold_starts: AtomicU64,
-    timeouts: AtomicU64,
-    crashes: AtomicU64,
-    init_failures: AtomicU64,
-    memory_exceeded: AtomicU64,
-    concurrency_peak: AtomicU64,
-}
-
-fn bump(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
 pub(crate) struct Pool {
     spec: FunctionSpec,
-    arn: Arc<str>,
+    version: String,
     shared: Arc<Shared>,
     sandboxes: Mutex<Sandboxes>,
     running: AtomicU32,
     finished: Notify,
     retired: AtomicBool,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
-/// A place among the concurrent invocations, given back when dropped.
+/// One invocation's right to run here, given back when dropped.
 pub(crate) struct Permit {
     pool: Arc<Pool>,
+    _place: Place,
 }
 
 impl Drop for Permit {
@@ -69,77 +54,67 @@ impl Drop for Permit {
 /// One invocation on its way through a sandbox.
 struct Attempt<'a> {
     request_id: &'a Arc<str>,
+    arn: &'a Arc<str>,
     payload: &'a Bytes,
     init: Option<Duration>,
 }
 
 impl Pool {
-    pub(crate) fn new(spec: FunctionSpec, shared: Arc<Shared>) -> Arc<Pool> {
+    pub(crate) fn new(spec: FunctionSpec, version: &str, counters: Arc<Counters>, shared: Arc<Shared>) -> Arc<Pool> {
         Arc::new(Pool {
-            arn: function_arn(&shared, &spec).into(),
             spec,
+            version: version.to_owned(),
             shared,
             sandboxes: Mutex::default(),
             running: AtomicU32::new(0),
             finished: Notify::new(),
             retired: AtomicBool::new(false),
-            counters: Counters::default(),
+            counters,
         })
     }
 
-    pub(crate) fn spec(&self) -> &FunctionSpec {
-        &self.spec
-    }
-
-    pub(crate) fn stats(&self) -> FunctionStats {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let counters = &self.counters;
-        FunctionStats {
-            invocations: read(&counters.invocations),
-            errors: read(&counters.errors),
-            throttles: read(&counters.throttles),
-            cold_starts: read(&counters.cold_starts),
-            timeouts: read(&counters.timeouts),
-            crashes: read(&counters.crashes),
-            init_failures: read(&counters.init_failures),
-            memory_exceeded: read(&counters.memory_exceeded),
-            concurrency_peak: read(&counters.concurrency_peak),
-        }
+    /// What outlives the pool, where another takes its place.
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
     }
 
     pub(crate) fn instances(&self) -> Vec<InstanceInfo> {
         let sandboxes = self.sandboxes();
         let info = |instance: &Arc<Instance>| InstanceInfo {
             function: self.spec.name.clone(),
+            version: self.version.clone(),
             pid: instance.pid,
+            access_key_id: instance.access_key_id.clone(),
             busy: !sandboxes.idle.iter().any(|idle| idle.id == instance.id),
+            timed_out: instance.is_condemned(),
         };
         sandboxes.live.values().filter(|instance| instance.alive()).map(info).collect()
     }
 
-    /// A place for one more invocation.
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, InvokeError> {
-        let limit = self.spec.concurrency_max;
-        let admit = |running: u32| (running < limit).then_some(running + 1);
-        match self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit) {
-            Ok(before) => {
-                self.counters.concurrency_peak.fetch_max(u64::from(before) + 1, Ordering::Relaxed);
-                Ok(Permit { pool: self.clone() })
-            }
-            Err(_) => {
-                bump(&self.counters.throttles);
-                Err(InvokeError::Throttled { function: self.spec.name.clone(), concurrency_max: limit })
-            }
-        }
+    /// One more invocation, which has its place among the function's.
+    pub(crate) fn enter(self: &Arc<Self>, place: Place) -> Permit {
+        let before = self.running.fetch_add(1, Ordering::AcqRel);
+        self.counters.concurrency_peak.fetch_max(u64::from(before) + 1, Ordering::Relaxed);
+        Permit { pool: self.clone(), _place: place }
     }
 
-    /// Runs one invocation on the warmest idle sandbox, or on a new one.
-    pub(crate) async fn run(&self, permit: Permit, payload: Bytes) -> Result<Invocation, InvokeError> {
+    /// One was refused.
+    pub(crate) fn throttled(&self) {
+        bump(&self.counters.throttles);
+    }
+
+    /// Runs one invocation on the warmest idle sandbox, or on a new one. `arn` is what it was invoked as.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        permit: Permit,
+        arn: Arc<str>,
+        payload: Bytes,
+    ) -> Result<Invocation, InvokeError> {
         let _permit = permit;
         bump(&self.counters.invocations);
         let request_id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
         while let Some(instance) = self.take_idle() {
-            let attempt = Attempt { request_id: &request_id, payload: &payload, init: None };
+            let attempt = Attempt { request_id: &request_id, arn: &arn, payload: &payload, init: None };
             if let Some(done) = self.attempt(&instance, attempt).await {
                 return done;
             }
@@ -151,7 +126,8 @@ impl Pool {
             Err(_) if self.shared.stopped.load(Ordering::Acquire) => return Err(InvokeError::HostStopped),
             Err(outcome) => return self.finish(&request_id, self.explain(&request_id, outcome), Duration::ZERO, true),
         };
-        let attempt = Attempt { request_id: &request_id, payload: &payload, init: Some(started.elapsed()) };
+        let init = Some(started.elapsed());
+        let attempt = Attempt { request_id: &request_id, arn: &arn, payload: &payload, init };
         match self.attempt(&instance, attempt).await {
             Some(done) => done,
             // It asked for work and ended before it got any: as far as the caller can tell, a crash.
@@ -164,17 +140,21 @@ impl Pool {
     }
 
     /// `None` when the sandbox ended before it saw the event.
-    async fn attempt(&self, instance: &Arc<Instance>, attempt: Attempt<'_>) -> Option<Result<Invocation, InvokeError>> {
-        let Attempt { request_id, payload, init } = attempt;
+    async fn attempt(
+        self: &Arc<Self>,
+        instance: &Arc<Instance>,
+        attempt: Attempt<'_>,
+    ) -> Option<Result<Invocation, InvokeError>> {
+        let Attempt { request_id, arn, payload, init } = attempt;
         let limit = self.spec.timeout;
         let work = Work {
             request_id: request_id.clone(),
             deadline_ms: jiff::Timestamp::now().as_millisecond()
                 + i64::try_from(limit.as_millis()).unwrap_or(i64::MAX / 2),
-            function_arn: self.arn.clone(),
+            function_arn: arn.clone(),
             payload: payload.clone(),
         };
-        self.log(&instance.id, Some(request_id), &report::start(request_id, &self.spec.version));
+        self.log(&instance.id, Some(request_id), &report::start(request_id, &self.version));
         let started = Instant::now();
         let ended = instance.invoke(work, limit).await;
         let duration = started.elapsed();
@@ -188,8 +168,7 @@ impl Pool {
             Ended::Reply(Reply::Error(body)) => (outcome::unhandled(body), Some("error")),
             Ended::TimedOut => {
                 bump(&self.counters.timeouts);
-                instance.kill();
-                instance.exited().await;
+                self.condemn(instance).await;
                 (self.explain(request_id, outcome::timed_out(request_id, limit)), Some("timeout"))
             }
             Ended::Exited(status) => {
@@ -209,13 +188,30 @@ impl Pool {
         let summary = report::Report { request_id, duration, memory_mb, peak_bytes, init, status };
         self.log(&instance.id, Some(request_id), &report::end(request_id));
         self.log(&instance.id, Some(request_id), &summary.line());
-        self.give_back(instance);
+        if !instance.is_condemned() {
+            self.give_back(instance);
+        }
         Some(self.finish(request_id, outcome, duration, init.is_some()))
+    }
+
+    /// Takes a sandbox out of service: it gets nothing more, and is killed once it has lingered.
+    async fn condemn(self: &Arc<Self>, instance: &Arc<Instance>) {
+        instance.condemn();
+        let linger = self.shared.timeout_linger;
+        let (pool, instance) = (self.clone(), instance.clone());
+        let end = async move {
+            // A shutdown does not wait for it.
+            let _ = timeout(linger, instance.exited()).await;
+            instance.kill();
+            instance.exited().await;
+            pool.remove(&instance);
+        };
+        if linger.is_zero() { end.await } else { drop(tokio::spawn(end)) }
     }
 
     async fn start(&self, request_id: &Arc<str>) -> Result<Arc<Instance>, Outcome> {
         bump(&self.counters.cold_starts);
-        let instance = Instance::start(&self.shared, &self.spec).await.map_err(|error| {
+        let instance = Instance::start(&self.shared, &self.spec, &self.version).await.map_err(|error| {
             bump(&self.counters.init_failures);
             outcome::no_bootstrap(request_id, &self.spec.bootstrap.display().to_string(), &error.to_string())
         })?;
@@ -253,7 +249,8 @@ impl Pool {
         if matches!(outcome, Outcome::FunctionError { .. }) {
             bump(&self.counters.errors);
         }
-        Ok(Invocation { outcome, request_id: request_id.to_string(), duration, cold_start })
+        let executed_version = self.version.clone();
+        Ok(Invocation { outcome, request_id: request_id.to_string(), duration, cold_start, executed_version })
     }
 
     /// Logs a failure the host answers for. A function's own error stays out of the log: it may quote its input.
@@ -343,7 +340,7 @@ impl Pool {
     }
 
     fn log(&self, instance: &str, request_id: Option<&str>, text: &str) {
-        let function = &self.spec.name;
-        self.shared.logs.line(&LogLine { function, instance, request_id, stream: LogStream::Platform, text });
+        let (function, version) = (&self.spec.name, &self.version);
+        self.shared.logs.line(&LogLine { function, version, instance, request_id, stream: LogStream::Platform, text });
     }
 }

@@ -5,7 +5,7 @@
 pub struct BatchInfo<'a> {
     /// [`crate::MappingSpec::id`].
     pub mapping: &'a str,
-    /// The function.
+    /// [`crate::MappingSpec::function`].
     pub function: &'a str,
     /// The shard; `None` for a queue.
     pub shard: Option<&'a str>,

@@ -33,7 +33,7 @@ const QUEUE_CONCURRENCY_RANGE: std::ops::RangeInclusive<u32> = 2..=1_000;
 pub struct MappingSpec {
     /// Names the mapping in checkpoints, statistics and faults; keep it across restarts.
     pub id: String,
-    /// The function to invoke.
+    /// The function to invoke: its name, or `name:qualifier` for a version or an alias.
     pub function: String,
     /// `BatchSize`: most records or messages per invocation. Streams 1–10,000; queues 1–10, standard queues with a
     /// window up to 10,000.

@@ -250,7 +250,16 @@ impl Lane {
         if !self.delivery.mapping.report_batch_item_failures {
             return Verdict::Success;
         }
-        verdict(response, |id| batch.iter().position(|held| held.id == id))
+        match verdict(response, |id| batch.iter().position(|held| held.id == id)) {
+            // A message may stand in a batch twice: received again while the batch gathered. It has failed wherever it
+            // stands: deleting it by one of its receipts would lose it.
+            Verdict::Partial(failed) => {
+                let ids: HashSet<&str> = failed.iter().map(|index| batch[*index].id.as_str()).collect();
+                let failed = batch.iter().enumerate().filter(|(_, held)| ids.contains(held.id.as_str()));
+                Verdict::Partial(failed.map(|(index, _)| index).collect())
+            }
+            all => all,
+        }
     }
 
     fn fault(&self, batch: &[Held]) -> Fault {

@@ -24,6 +24,7 @@ impl EventContext {
         let part = |index| arn.split(':').nth(index).unwrap_or_default();
         let (region, account) = (part(3).to_owned(), part(4));
         // The function's execution role; none is assumed here, only the form is kept.
+        let function = function.split(':').next().unwrap_or_default();
         let role_arn = format!("arn:aws:iam::{account}:role/{function}");
         EventContext { shard: shard.to_owned(), arn: arn.to_owned(), region, role_arn }
     }

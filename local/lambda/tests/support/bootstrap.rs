@@ -127,11 +127,11 @@ async fn host() {
         region: "us-east-1".into(),
         account: "000000000000".into(),
         environment: BTreeMap::new(),
+        timeout_linger: Duration::ZERO,
         logs: Arc::new(MemorySink::new(100)),
     });
     host.add_function(FunctionSpec {
         name: "f".into(),
-        version: "$LATEST".into(),
         bootstrap: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),
         environment: BTreeMap::new(),
         memory_mb: 128,

@@ -116,7 +116,14 @@ impl Invoker for Function {
                     return Err(InvokeError::Throttled { function: "f".into(), concurrency_max: 1 });
                 }
             };
-            Ok(Invocation { outcome, request_id: "r".into(), duration: self.takes, cold_start: false })
+            let executed_version = "$LATEST".into();
+            Ok(Invocation {
+                outcome,
+                request_id: "r".into(),
+                duration: self.takes,
+                cold_start: false,
+                executed_version,
+            })
         })
     }
 

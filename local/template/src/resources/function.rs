@@ -23,7 +23,7 @@ const RULES: &[(&str, crate::properties::Treatment)] = &[
     ("Policies", Warned("not enforced locally: every function may call everything")),
     ("Role", Warned("not enforced locally: every function may call everything")),
     ("Layers", Warned("not mounted under /opt locally")),
-    ("DeploymentPreference", Warned("no gradual deployment locally: one version runs")),
+    ("DeploymentPreference", Warned("no gradual deployment locally: move the alias through Lambda's API")),
     ("ProvisionedConcurrencyConfig", Warned("instances start on demand locally")),
     ("DeadLetterQueue", Warned("failed asynchronous invocations are not kept locally")),
     ("EventInvokeConfig", Warned("failed asynchronous invocations are not retried or routed locally")),

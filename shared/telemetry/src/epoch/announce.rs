@@ -35,7 +35,7 @@ pub enum AnnounceError {
         last_from: Millis,
     },
     /// Functions that read the table just before would not learn of it in time.
-    #[error("epoch {number} would begin at {from}, less than 15 min from now; begin it at {earliest} or later")]
+    #[error("epoch {number} would begin at {from}, less than 20 min from now; begin it at {earliest} or later")]
     TooSoon {
         /// Its number.
         number: u32,
@@ -79,12 +79,16 @@ impl EpochTable {
     /// Longest stored table, bytes: a DynamoDB item holds at most 400 KB.
     pub const TABLE_BYTES_MAX: usize = 380_000;
 
+    /// How much longer than [`Self::NOTICE_MS`] ahead an epoch is announced: whoever reads the table just before the
+    /// write takes effect vouches for 15 minutes from then, and the write may be late, and clocks differ. Milliseconds.
+    pub const WRITE_MS: i64 = 5 * 60_000;
+
     /// This table with `epoch` after all that stand. `now` is the time before the table is written, and the write is
     /// conditional on the table still being this one.
     ///
     /// # Errors
     /// [`AnnounceError`], by name, for an epoch that edits or replaces one that stands, leaves a gap, begins less
-    /// than [`Self::NOTICE_MS`] ahead or before another, or has rules that this version cannot follow.
+    /// than [`Self::NOTICE_MS`] + [`Self::WRITE_MS`] ahead or before another, or has rules that this version cannot follow.
     pub fn announce(&self, epoch: Epoch, now: Millis) -> Result<Self, AnnounceError> {
         let (number, from) = (epoch.number, Millis(epoch.from_ms));
         let last = self.epochs.last();
@@ -99,7 +103,7 @@ impl EpochTable {
             let last_from = Millis(last.from_ms);
             return Err(AnnounceError::NotAfterTheLast { number, from, last: last.number, last_from });
         }
-        let earliest = now.plus(Self::NOTICE_MS);
+        let earliest = now.plus(Self::NOTICE_MS + Self::WRITE_MS);
         if from < earliest {
             return Err(AnnounceError::TooSoon { number, from, earliest });
         }
@@ -125,7 +129,7 @@ mod tests {
     use crate::{Rules, Template};
 
     const NOW: Millis = Millis(1_795_224_605_000);
-    const EARLIEST: i64 = NOW.0 + EpochTable::NOTICE_MS;
+    const EARLIEST: i64 = NOW.0 + EpochTable::NOTICE_MS + EpochTable::WRITE_MS;
 
     fn second() -> Epoch {
         Epoch { number: 2, from_ms: EARLIEST, ..Epoch::genesis() }
@@ -159,7 +163,7 @@ mod tests {
         check(&two, Epoch { from_ms: EARLIEST, ..third() }, "not after epoch 2");
         check(&two, Epoch { decoder: 9, ..third() }, "needs decoder 9");
         check(&two, Epoch { splits: 0, ..third() }, "at least one split");
-        check(&EpochTable::genesis(), Epoch { from_ms: EARLIEST - 1, ..second() }, "less than 15 min from now");
+        check(&EpochTable::genesis(), Epoch { from_ms: EARLIEST - 1, ..second() }, "less than 20 min from now");
     }
 
     #[test]
