@@ -93,7 +93,7 @@ pub enum AnnounceFailure {
 }
 
 /// Announces an epoch: reads the table, and puts it with `epoch` at its end if it is still the one that was read.
-/// `now` is the time before the reading is sent.
+/// `now` is the time before the reading is sent; `decoders` are those that every live version implements.
 ///
 /// # Errors
 /// [`AnnounceFailure`]; the table stands as it was, unless the store failed.
@@ -101,9 +101,10 @@ pub async fn announce<S: ContributionGet + ContributionPut>(
     store: &S,
     epoch: Epoch,
     now: Millis,
+    decoders: &[u32],
 ) -> Result<EpochTable, AnnounceFailure> {
     let stands = store.get(&Layout::epochs()).await?;
-    let table = table_of(stands.as_ref())?.announce(epoch, now)?;
+    let table = table_of(stands.as_ref())?.announce(epoch, now, decoders)?;
     let expected = match stands.and_then(|item| item.fence) {
         Some(fence) => Expected::Fence(fence),
         None => Expected::Absent,

@@ -11,7 +11,7 @@ use weir_exact::fenced::FencedLane;
 use weir_exact::finalize::{FinalizeSettings, Finalizer};
 use weir_exact::layout::Layout;
 use weir_exact::ports::StoreError;
-use weir_telemetry::{EpochTable, EpochView, Millis};
+use weir_telemetry::{Epoch, EpochTable, EpochView, Millis};
 
 /// Every function's timeout, milliseconds.
 pub(crate) const TIMEOUT_MS: i64 = 30_000;
@@ -58,18 +58,24 @@ impl Rules {
         // The lanes of a generation are fixed. That deduplication looks across them all is the second line.
         generation.lanes += (self.client.version - 1) as u16;
         let layout = Layout::new("live", generation);
-        let world = lock(&self.client.world);
-        let table = view.table();
-        Ok(match world.state.left_out {
-            Some(Rule::StaleEpochRefused) => (Arc::new(EpochView::new(table.clone(), Millis(i64::MAX / 2))), layout),
+        let (world, table, decoders) = (lock(&self.client.world), view.table(), self.decoders());
+        let vouched_for_ever = Millis(i64::MAX / 2);
+        let seen = match world.state.left_out {
+            Some(Rule::StaleEpochRefused) => EpochView::implementing(table.clone(), vouched_for_ever, decoders),
             Some(Rule::EpochDecides) => {
-                let all = &world.state.epochs.epochs;
-                let own = all.get(self.client.version as usize - 1).unwrap_or(&all[0]).clone();
+                let all = world.state.epochs().epochs;
+                let own = Epoch { decoder: 1, ..all.get(self.client.version as usize - 1).unwrap_or(&all[0]).clone() };
                 let table = EpochTable { epochs: vec![own], ..table.clone() };
-                (Arc::new(EpochView::new(table, Millis(i64::MAX / 2))), layout)
+                EpochView::implementing(table, vouched_for_ever, decoders)
             }
-            _ => (view.clone(), layout),
-        })
+            _ => EpochView::implementing(table.clone(), view.read_at(), decoders),
+        };
+        Ok((Arc::new(seen), layout))
+    }
+
+    /// The first version does not know the second decoder. To the second they are the same: what it must not do is guess.
+    fn decoders(&self) -> &'static [u32] {
+        if self.client.version == 1 { &[1] } else { &[1, 2] }
     }
 }
 

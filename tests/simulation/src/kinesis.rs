@@ -37,6 +37,8 @@ struct Poller {
     cut_to: Option<u32>,
     /// With two batches of a shard at once: which of the two this is.
     half: Option<usize>,
+    /// Deliveries in a row that failed.
+    failures: u32,
     /// A second poller beside the mapping's own; children wait for the first only.
     second: bool,
 }
@@ -70,7 +72,7 @@ fn open(world: &mut World, id: usize, parents: Vec<usize>) {
 }
 
 fn poll_from(world: &mut World, shard: usize, at: usize, half: Option<usize>, second: bool) {
-    world.state.stream.pollers.push(Poller { shard, at, busy: false, cut_to: None, half, second });
+    world.state.stream.pollers.push(Poller { shard, at, busy: false, cut_to: None, half, failures: 0, second });
     wake(world, world.state.stream.pollers.len() - 1);
 }
 
@@ -236,10 +238,14 @@ fn settled(world: &mut World, place: usize, batch: &[usize], answer: Option<Opti
         poller.at = first;
     }
     if failed_at.is_none() {
+        poller.failures = 0;
         let children: Vec<usize> = (0..stream.pollers.len()).collect();
         children.into_iter().for_each(|poller| wake(world, poller));
     } else {
+        poller.failures += 1;
+        // Further and further apart, up to some hours: what nobody can handle now is not asked for all the time.
+        let doubled = 1_i64 << poller.failures.min(12).saturating_sub(3);
         let back_off = world.choices.one_of(&[100, 1_000, 61_000]);
-        world.after(back_off, move |world| poll(world, place));
+        world.after(back_off * doubled, move |world| poll(world, place));
     }
 }

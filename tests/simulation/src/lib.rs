@@ -154,5 +154,5 @@ fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
         receives_max: choices.one_of(&[1_000, 5, 2]),
     };
     let generation = Generation { lanes: choices.one_of(&[16, 1, 3]), partitions: choices.one_of(&[4, 1, 2]) };
-    State::new(left_out, settings, EpochTable { generation, ..EpochTable::genesis() })
+    State::new(left_out, settings, &EpochTable { generation, ..EpochTable::genesis() })
 }

@@ -10,12 +10,11 @@ use weir_exact::ledger::{Claim, Identity};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesBody, SeriesKey, Status};
 use weir_telemetry::{
-    Accepted, Decoded, Epoch, Millis, OTHER, Reason, Rejected, Window, decode_event_alone, decode_payload,
+    Accepted, Decoded, Epoch, EpochTable, Millis, OTHER, Reason, Rejected, Window, decode_event_alone, decode_payload,
     decode_record,
 };
 
 /// What must come out.
-#[derive(Default)]
 pub(crate) struct Oracle {
     pub(crate) windows: BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>,
     /// Objects that must be in quarantine, by key.
@@ -25,6 +24,7 @@ pub(crate) struct Oracle {
     /// By shard: records, empty ones, events accepted, objects rejected.
     pub(crate) shards: BTreeMap<String, [u64; 4]>,
     pub(crate) events: u64,
+    epochs: EpochTable,
 }
 
 impl Oracle {
@@ -33,7 +33,14 @@ impl Oracle {
     /// # Errors
     /// A claim that cannot be: of another body or time than any that was sent.
     pub(crate) fn of(state: &State) -> Result<Self, String> {
-        let mut oracle = Self::default();
+        let mut oracle = Self {
+            windows: BTreeMap::new(),
+            required: BTreeMap::new(),
+            allowed: vec![],
+            shards: BTreeMap::new(),
+            events: 0,
+            epochs: state.epochs(),
+        };
         oracle.stream(state);
         oracle.queue(state)?;
         oracle.replays(state)?;
@@ -44,8 +51,8 @@ impl Oracle {
         for log in &state.stream.shards {
             let mut totals = [0; 4];
             for record in &log.records {
-                let epoch = state.epochs.epoch_at(record.arrived_at);
-                let decoded = decode_record(&record.data, record.arrived_at, epoch);
+                let epoch = self.epochs.epoch_at(record.arrived_at).clone();
+                let decoded = decode_record(&record.data, record.arrived_at, &epoch);
                 let (accepted, rejected) = (decoded.accepted.len() as u64, decoded.rejected.len() as u64);
                 let these = [1, u64::from(accepted + rejected == 0), accepted, rejected];
                 totals.iter_mut().zip(these).for_each(|(total, this)| *total += this);
@@ -93,7 +100,7 @@ impl Oracle {
                 (at, payload) = (claim.at(), body(winner));
                 self.others(state, &claim, &sendings);
             }
-            let decoded = decode_payload(payload, at, state.epochs.epoch_at(at));
+            let decoded = decode_payload(payload, at, self.epochs.epoch_at(at));
             let coordinates = first.coordinates(sendings[0].0, false);
             self.ledger(state, &identity, decoded.accepted);
             self.require(&coordinates, at, decoded.rejected);
@@ -124,7 +131,7 @@ impl Oracle {
         let mut counted = BTreeSet::new();
         for replay in &state.replayed {
             let object = &replay.object;
-            let asked = decode_again(object, state.epochs.epoch_at(replay.requested_at));
+            let asked = decode_again(object, self.epochs.epoch_at(replay.requested_at));
             let may_stand = |rejected| QuarantineObject { rejected, ..object.clone() };
             self.allowed.extend(asked.rejected.into_iter().map(may_stand));
             let identity = Identity::replay(object);
@@ -136,7 +143,7 @@ impl Oracle {
             {
                 return Err(format!("the claim of {identity} is of no request: {claim:?}"));
             }
-            let claimed = decode_again(object, state.epochs.epoch_at(claim.at()));
+            let claimed = decode_again(object, self.epochs.epoch_at(claim.at()));
             self.allowed
                 .extend(claimed.rejected.into_iter().map(|rejected| QuarantineObject { rejected, ..object.clone() }));
             if counted.insert(identity.clone()) {

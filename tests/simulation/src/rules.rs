@@ -36,6 +36,8 @@ pub enum Rule {
     EpochDecides,
     /// An arrival later than the last reading of the epoch table can vouch for is left for another delivery.
     StaleEpochRefused,
+    /// An epoch is announced so far ahead that the write may be late; without: just so far as readers vouch for.
+    AnnouncedInTime,
     /// Closing a part of a chain changes its fence.
     ClosingChangesFence,
     /// A producer's own id is claimed for one arrival and one body.
@@ -48,7 +50,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ConditionOnObserved,
         Self::Condition,
         Self::RecordsDropped,
@@ -65,6 +67,7 @@ impl Rule {
         Self::ArrivalDecides,
         Self::EpochDecides,
         Self::StaleEpochRefused,
+        Self::AnnouncedInTime,
         Self::ClosingChangesFence,
         Self::IdClaimed,
         Self::ReplayClaimed,

@@ -9,10 +9,11 @@ use crate::queue::{Queue, Replayed};
 use crate::rules::Rule;
 use crate::seen::Tally;
 use std::collections::{BTreeMap, BTreeSet};
+use weir_exact::epochs::{item_of, table_of};
 use weir_exact::fenced::FencedSettings;
 use weir_exact::layout::Layout;
 use weir_exact::ledger::LedgerSettings;
-use weir_exact::ports::{Item, ItemKey};
+use weir_exact::ports::ItemKey;
 use weir_exact::quarantine::QuarantineObject;
 use weir_telemetry::EpochTable;
 
@@ -22,8 +23,6 @@ pub(crate) struct State {
     pub(crate) left_out: Option<Rule>,
     pub(crate) settings: Settings,
     pub(crate) layout: Layout,
-    /// The epoch table as last announced: what decides, whoever has read it.
-    pub(crate) epochs: EpochTable,
     pub(crate) table: Table,
     pub(crate) rows: Rows,
     pub(crate) bucket: BTreeMap<String, QuarantineObject>,
@@ -45,14 +44,13 @@ pub(crate) struct State {
 
 impl State {
     /// Stores that hold nothing but the epoch table.
-    pub(crate) fn new(left_out: Option<Rule>, settings: Settings, epochs: EpochTable) -> Self {
+    pub(crate) fn new(left_out: Option<Rule>, settings: Settings, epochs: &EpochTable) -> Self {
         let mut table = Table::default();
-        table.overwrite(Item { key: Layout::epochs(), fence: None, body: epochs.to_json(), expires_at: None });
+        table.overwrite(item_of(epochs));
         Self {
             left_out,
             settings,
             layout: Layout::new("live", epochs.generation.clone()),
-            epochs,
             table,
             rows: Rows::default(),
             bucket: BTreeMap::new(),
@@ -67,6 +65,12 @@ impl State {
             seen: Tally::default(),
             violation: None,
         }
+    }
+
+    /// The epoch table as it stands: what decides, whoever has read it.
+    pub(crate) fn epochs(&self) -> EpochTable {
+        // What cannot be read is the table of no epoch: nothing then decodes as it should, and the run fails.
+        table_of(self.table.get(&Layout::epochs()).as_ref()).unwrap_or_else(|_| EpochTable::genesis())
     }
 }
 

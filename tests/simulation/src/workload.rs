@@ -1,14 +1,16 @@
 //! What producers send, and what operators do meanwhile: all of it drawn before or as it happens.
 
 use crate::choices::Choices;
+use crate::client::Client;
 use crate::queue::{self, Body, REPLAYS, Sent, TELEMETRY};
+use crate::rules::Rule;
 use crate::seen::Seen;
 use crate::weather::Weather;
-use crate::world::World;
+use crate::world::{World, lock};
 use crate::{check, finalizer, kinesis};
-use weir_exact::layout::Layout;
-use weir_exact::ports::Item;
-use weir_telemetry::{Epoch, EpochTable, Limits, Millis, Window};
+use md5::{Digest, Md5};
+use weir_exact::epochs::announce as announce_epoch;
+use weir_telemetry::{Epoch, EpochTable, Limits, Millis, Rules, Template, Window};
 
 const DAY_MS: i64 = 86_400_000;
 /// Payloads of a run at most.
@@ -116,6 +118,26 @@ fn interfere(world: &mut World, traffic_ms: i64) {
 
 /// Announces an epoch, for as soon as it may be.
 fn announce(world: &mut World) {
+    let margin_ms = if world.state.left_out == Some(Rule::AnnouncedInTime) { 0 } else { EpochTable::WRITE_MS };
+    let epoch = next_epoch(world, margin_ms);
+    let Some(shared) = world.shared() else { return };
+    let client = Client { world: shared, name: "operator".into(), version: 2 };
+    world.say(|| format!("operator: announce {epoch:?}"));
+    let (from, now) = (Millis(epoch.from_ms), world.now);
+    // What the announcement believes the time to be: late enough for its epoch to be announced.
+    let believed = now.plus(margin_ms - EpochTable::WRITE_MS);
+    world.spawn(async move {
+        if announce_epoch(&client, epoch, believed, &[1, 2]).await.is_ok() {
+            lock(&client.world).state.seen.once(Seen::Epochs);
+        }
+    });
+    if world.choices.below(2) == 1 {
+        // Whoever was waiting for the new rules asks at once.
+        world.at(from.plus(1_000), replay_some);
+    }
+}
+
+fn next_epoch(world: &mut World, margin_ms: i64) -> Epoch {
     let choices = &mut world.choices;
     let limits = Limits {
         events_per_record_max: choices.one_of(&[100_000, 3, 2]),
@@ -124,24 +146,16 @@ fn announce(world: &mut World) {
         ..Epoch::genesis().limits
     };
     let splits = choices.one_of(&[1, 2, 3]);
+    // One that names another series, one that names none, or the patterns alone.
+    let templates = choices.one_of(&[None, Some("/users/{user}"), Some("/{anything}")]);
+    let templates = templates.map(|path| Template { path: path.to_owned(), service: None });
+    let rules = Rules::new(choices.below(2) == 0, templates.into_iter().collect()).unwrap_or_default();
+    // Announced once a version is live that implements it.
+    let decoder = choices.one_of(if world.weather.second_version > 0 { &[1, 1, 2] } else { &[1] });
     let more_notice_ms = choices.one_of(&[0, 60_000]);
-    let from = world.now.plus(EpochTable::NOTICE_MS + more_notice_ms);
-    let mut table = world.state.epochs.clone();
-    let Some(last) = table.epochs.last() else { return };
-    if last.from_ms >= from.0 {
-        return;
-    }
-    let epoch = Epoch { number: last.number + 1, from_ms: from.0, splits, limits, ..Epoch::genesis() };
-    world.say(|| format!("announce epoch {epoch:?}"));
-    world.state.seen.once(Seen::Epochs);
-    table.epochs.push(epoch);
-    if world.choices.below(2) == 1 {
-        // Whoever was waiting for the new rules asks at once.
-        world.at(from.plus(1_000), replay_some);
-    }
-    let item = Item { key: Layout::epochs(), fence: None, body: table.to_json(), expires_at: None };
-    world.state.table.overwrite(item);
-    world.state.epochs = table;
+    let from_ms = world.now.0 + EpochTable::NOTICE_MS + margin_ms + more_notice_ms;
+    let number = world.state.epochs().epochs.last().map_or(1, |last| last.number + 1);
+    Epoch { number, from_ms, decoder, splits, limits, rules, ..Epoch::genesis() }
 }
 
 fn replay_some(world: &mut World) {
@@ -200,7 +214,7 @@ fn produced(choices: &mut Choices, at: Millis, spread: u32, to_queue: bool, own_
 
 /// Some events as one, a line each, or an array; sometimes empty or no telemetry at all.
 fn payload(choices: &mut Choices, at: Millis, spread: u32) -> Vec<u8> {
-    let form = choices.below(12);
+    let form = choices.below(13);
     match form {
         10 => return b" \n".to_vec(),
         11 => return b"nonsense".to_vec(),
@@ -208,12 +222,25 @@ fn payload(choices: &mut Choices, at: Millis, spread: u32) -> Vec<u8> {
     }
     let count = choices.one_of(&[1, 1, 2, 3, 5]);
     let events: Vec<String> = (0..count).map(|_| event(choices, at, spread)).collect();
-    match (count, form % 2) {
-        (1, _) => events.concat(),
-        (_, 0) => events.join("\n"),
-        _ => format!("[{}]", events.join(",")),
+    match (count, form) {
+        // An aggregate on the stream; on the queue it has no place.
+        (_, 12) => aggregate(&events),
+        (1, _) => events.concat().into_bytes(),
+        (_, 0 | 2 | 4 | 6 | 8) => events.join("\n").into_bytes(),
+        _ => format!("[{}]", events.join(",")).into_bytes(),
     }
-    .into_bytes()
+}
+
+/// A KPL aggregate of one event a user record. Lengths below 128 only, so that a length is a byte.
+fn aggregate(events: &[String]) -> Vec<u8> {
+    let mut message = vec![];
+    for event in events.iter().filter(|event| event.len() < 120) {
+        let data = event.as_bytes();
+        message.extend([0x1a, data.len() as u8 + 4, 0x08, 0x00, 0x1a, data.len() as u8]);
+        message.extend(data);
+    }
+    let digest = Md5::digest(&message);
+    [&[0xf3, 0x89, 0x9a, 0xc2], message.as_slice(), digest.as_slice()].concat()
 }
 
 fn event(choices: &mut Choices, at: Millis, spread: u32) -> String {

@@ -21,6 +21,7 @@ fn no_schedule_makes_a_count_wrong() {
     let violations = campaign.go_on(threads, &stop, &progress);
     println!("{} seeds from {first} in {:.1} s", campaign.done, begun.elapsed().as_secs_f64());
     if let Some(violation) = violations.first() {
+        println!("seed {}: {}; looking for the shortest schedule that fails", violation.seed, violation.what);
         panic!(
             "seed {}: {}\n\ncargo weir simulate --seed {} shows all of it; the shortest that fails alike:\n\n{}",
             violation.seed,

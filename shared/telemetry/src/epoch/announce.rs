@@ -84,12 +84,13 @@ impl EpochTable {
     pub const WRITE_MS: i64 = 5 * 60_000;
 
     /// This table with `epoch` after all that stand. `now` is the time before the table is written, and the write is
-    /// conditional on the table still being this one.
+    /// conditional on the table still being this one. `decoders` are those that every live version implements:
+    /// [`Epoch::DECODERS`] of the oldest.
     ///
     /// # Errors
     /// [`AnnounceError`], by name, for an epoch that edits or replaces one that stands, leaves a gap, begins less
     /// than [`Self::NOTICE_MS`] + [`Self::WRITE_MS`] ahead or before another, or has rules that this version cannot follow.
-    pub fn announce(&self, epoch: Epoch, now: Millis) -> Result<Self, AnnounceError> {
+    pub fn announce(&self, epoch: Epoch, now: Millis, decoders: &[u32]) -> Result<Self, AnnounceError> {
         let (number, from) = (epoch.number, Millis(epoch.from_ms));
         let last = self.epochs.last();
         let next = last.map_or(1, |last| last.number.saturating_add(1));
@@ -107,7 +108,7 @@ impl EpochTable {
         if from < earliest {
             return Err(AnnounceError::TooSoon { number, from, earliest });
         }
-        if !Epoch::DECODERS.contains(&epoch.decoder) {
+        if !decoders.contains(&epoch.decoder) {
             return Err(AnnounceError::UnknownDecoder { number, decoder: epoch.decoder });
         }
         if let Some(problem) = epoch.problem() {
@@ -138,21 +139,21 @@ mod tests {
     #[test]
     fn an_epoch_goes_after_all_that_stand() {
         let one = EpochTable::genesis();
-        let two = one.announce(second(), NOW).unwrap();
+        let two = one.announce(second(), NOW, &Epoch::DECODERS).unwrap();
         assert_eq!(two.epochs, [Epoch::genesis(), second()]);
         assert_eq!(two.generation, one.generation);
         assert_eq!(EpochTable::from_json(&two.to_json()), Ok(two.clone()));
         assert_eq!(two.at(Millis(EARLIEST - 1)).number, 1);
         assert_eq!(two.at(Millis(EARLIEST)).number, 2);
         let third = Epoch { number: 3, from_ms: EARLIEST + 1, ..Epoch::genesis() };
-        assert_eq!(two.announce(third, NOW).map(|table| table.epochs.len()), Ok(3));
+        assert_eq!(two.announce(third, NOW, &Epoch::DECODERS).map(|table| table.epochs.len()), Ok(3));
     }
 
     #[test]
     fn what_stands_is_never_edited_and_nobody_is_surprised() {
-        let two = EpochTable::genesis().announce(second(), NOW).unwrap();
+        let two = EpochTable::genesis().announce(second(), NOW, &Epoch::DECODERS).unwrap();
         let check = |table: &EpochTable, epoch: Epoch, expect: &str| {
-            let error = table.announce(epoch, NOW).unwrap_err().to_string();
+            let error = table.announce(epoch, NOW, &Epoch::DECODERS).unwrap_err().to_string();
             assert!(error.contains(expect), "{error}");
         };
         let third = || Epoch { number: 3, from_ms: EARLIEST + 1, ..Epoch::genesis() };
@@ -174,7 +175,7 @@ mod tests {
         let error = (2..).find_map(|number| {
             let epoch =
                 Epoch { number, from_ms: EARLIEST + i64::from(number), rules: rules.clone(), ..Epoch::genesis() };
-            table.announce(epoch, NOW).map(|announced| table = announced).err()
+            table.announce(epoch, NOW, &Epoch::DECODERS).map(|announced| table = announced).err()
         });
         assert!(matches!(error, Some(AnnounceError::TooLarge { number: 7, .. })), "{error:?}");
         assert!(table.to_json().len() <= EpochTable::TABLE_BYTES_MAX);
