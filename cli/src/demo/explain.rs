@@ -4,7 +4,8 @@ use crate::aws::Aws;
 use crate::failure::{Failure, failed};
 use std::collections::{BTreeMap, BTreeSet};
 use weir_aws::contributions::ContributionsTable;
-use weir_aws::epochs::Epochs;
+
+use weir_exact::epochs::Epochs;
 use weir_exact::finalize::{fold, rows};
 use weir_exact::ports::ContributionQuery;
 use weir_exact::row::RowKey;

@@ -33,7 +33,14 @@ fn text(value: impl Into<String>) -> AttributeValue {
 
 fn to_item(attributes: &Attributes) -> Result<Item, StoreError> {
     let string = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok()).cloned();
-    let missing = |name: &str| StoreError::new(StoreErrorKind::Unreadable, format!("a contribution has no {name}"));
+    let missing = |name: &str| {
+        let what = format!("a contribution has no {name}, or one of another type");
+        StoreError::new(StoreErrorKind::Unreadable, what)
+    };
+    // Without its fence a fenced item would be read as a ledger item: of another type it is no item of ours.
+    if attributes.contains_key("fence") && string("fence").is_none() {
+        return Err(missing("fence"));
+    }
     let body = attributes.get("body").and_then(|value| value.as_b().ok()).ok_or_else(|| missing("body"))?;
     Ok(Item {
         key: ItemKey { pk: string("pk").ok_or_else(|| missing("pk"))?, sk: string("sk").ok_or_else(|| missing("sk"))? },

@@ -43,7 +43,8 @@ pub fn fold(items: &[Item]) -> Result<Totals, StoreError> {
             for (key, series) in Body::decode(&item.body).map_err(unreadable)?.series {
                 let (rollup, revision) = totals.series.entry(key).or_default();
                 rollup.merge(&series.rollup);
-                *revision += series.touches;
+                // Stored numbers are trusted to be numbers, not to be small.
+                *revision = revision.saturating_add(series.touches);
             }
             continue;
         }
@@ -57,7 +58,7 @@ pub fn fold(items: &[Item]) -> Result<Totals, StoreError> {
             totals.duplicate_copies += u64::from(!first);
             for (key, series) in entry.series {
                 let (rollup, revision) = totals.series.entry(key).or_default();
-                *revision += 1;
+                *revision = revision.saturating_add(1);
                 if first {
                     rollup.merge(&series);
                 }
@@ -91,7 +92,7 @@ pub fn rows(window: Window, totals: Totals) -> Vec<Computed> {
     for (key, (rollup, revision)) in totals.series {
         let (sum, sum_revision, endpoints) = services.entry(key.service.clone()).or_default();
         sum.merge(&rollup);
-        *sum_revision += revision;
+        *sum_revision = sum_revision.saturating_add(revision);
         endpoints.push((key.endpoint.clone(), rollup.events()));
         let key = RowKey { service: key.service, endpoint: key.endpoint, window };
         rows.push(Computed { key, rollup, revision, top_endpoints: None });

@@ -9,6 +9,7 @@ use crate::world::{Shared, Slot, World, lock};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use weir_exact::epochs::table_of;
 use weir_exact::layout::Layout;
 use weir_exact::ports::{
     ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantinePut,
@@ -251,6 +252,11 @@ fn name_of(key: &ItemKey) -> String {
 
 /// An item in few words.
 fn shown(item: &Item) -> String {
+    if let Ok(table) = table_of(Some(item))
+        && item.key == Layout::epochs()
+    {
+        return format!("{} epochs", table.epochs.len());
+    }
     match (&item.fence, weir_rollup::Body::decode(&item.body)) {
         (Some(fence), Ok(body)) => {
             let events: u64 = body.series.values().map(|series| series.rollup.events()).sum();
@@ -269,7 +275,6 @@ fn shown(item: &Item) -> String {
                     ledger.entries.iter().map(|entry| entry.identity.rsplit('/').next().unwrap_or_default()).collect();
                 format!("[{}]", names.join(" "))
             }
-            Err(_) if item.key == Layout::epochs() => "the epoch table".to_owned(),
             Err(_) => String::from_utf8_lossy(&item.body).into_owned(),
         },
     }

@@ -122,7 +122,17 @@ fn announce(world: &mut World) {
     let epoch = next_epoch(world, margin_ms);
     let Some(shared) = world.shared() else { return };
     let client = Client { world: shared, name: "operator".into(), version: 2 };
-    world.say(|| format!("operator: announce {epoch:?}"));
+    world.say(|| {
+        let Epoch { number, from_ms, decoder, splits, limits, rules, .. } = &epoch;
+        let templates: Vec<&str> = rules.templates().iter().map(|template| template.path.as_str()).collect();
+        let (from, patterns) = (Millis(*from_ms), rules.patterns());
+        let Limits { events_per_record_max, series_per_record_max, rejected_per_record_max, .. } = limits;
+        format!(
+            "operator: announce epoch {number} from {from}: decoder {decoder}, {splits} splits, at most \
+             {events_per_record_max} events, {series_per_record_max} series, {rejected_per_record_max} rejected, \
+             templates {templates:?}, patterns {patterns}"
+        )
+    });
     let (from, now) = (Millis(epoch.from_ms), world.now);
     // What the announcement believes the time to be: late enough for its epoch to be announced.
     let believed = now.plus(margin_ms - EpochTable::WRITE_MS);
@@ -134,6 +144,14 @@ fn announce(world: &mut World) {
     if world.choices.below(2) == 1 {
         // Whoever was waiting for the new rules asks at once.
         world.at(from.plus(1_000), replay_some);
+    }
+    // Records when the old rules are read for the last time, and when the new ones come into force.
+    for at in [now.plus(5), now.plus(2_000), from.plus(-1), from.plus(10), from.plus(3_000)] {
+        let produced = world.choices.stretch(CHOICES_A_PAYLOAD, |choices| match choices.below(4) {
+            0 => vec![],
+            _ => produced(choices, at, 2, false, String::new()),
+        });
+        produced.into_iter().for_each(|sending| sending.plan(world));
     }
 }
 
