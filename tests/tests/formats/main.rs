@@ -1,6 +1,7 @@
 //! Every format that was ever stored is read, and merges with what is written today: tests/formats/README.md.
 
 mod attributes;
+mod data_dir;
 mod merge;
 mod read;
 mod unknown;

@@ -17,7 +17,7 @@ use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesKey, Status};
 use weir_telemetry::{Accepted, Decoded, Epoch, EpochTable, EpochView, Millis, Window, decode_payload};
 
 /// Of the goldens that [`write_goldens`] makes. The next format is the next number.
-const NUMBER: u32 = 1;
+pub(crate) const NUMBER: u32 = 1;
 /// 2026-11-21T01:30:05Z.
 pub(crate) const ARRIVAL: Millis = Millis(1_795_224_605_000);
 /// What the older version had seen of [`RECORDS`] and [`MESSAGES`].
