@@ -11,7 +11,9 @@ const TEXT_BYTES_MAX: usize = 1_000_000;
 /// The value; `None` where it is `AWS::NoValue`, which removes the property or item that holds it.
 pub(crate) fn evaluate(scope: &Scope<'_>, node: &Node, place: &str) -> Outcome<Option<Node>> {
     if let Some((function, argument)) = node.intrinsic() {
-        return apply(scope, function, argument, node.line, place);
+        let value = apply(scope, function, argument, node.line, place)?;
+        scope.charge(value.as_ref().map_or(0, Node::text_bytes), node.line, place)?;
+        return Ok(value);
     }
     let line = node.line;
     let value = match &node.value {
@@ -31,7 +33,10 @@ pub(crate) fn evaluate(scope: &Scope<'_>, node: &Node, place: &str) -> Outcome<O
             }
             Value::Map(kept)
         }
-        other => other.clone(),
+        other => {
+            scope.charge(node.text_bytes(), line, place)?;
+            other.clone()
+        }
     };
     Ok(Some(Node { line, value }))
 }

@@ -28,7 +28,7 @@ pub use plan::{
     Bucket, Function, FunctionUrl, Index, Key, Mapping, Notification, Plan, Queue, Redrive, Schedule, Source,
     StartingPosition, Stream, StreamMapping, Table, Warning,
 };
-pub use yaml::{TEMPLATE_BYTES_MAX, TEMPLATE_DEPTH_MAX, TEMPLATE_NODES_MAX};
+pub use yaml::{TEMPLATE_ALIASED_BYTES_MAX, TEMPLATE_BYTES_MAX, TEMPLATE_DEPTH_MAX, TEMPLATE_NODES_MAX};
 
 use error::{Outcome, Problem};
 use node::{Entry, Node};

@@ -56,6 +56,16 @@ impl Node {
         self.entries()?.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
+    /// Bytes of all its texts, keys included.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match &self.value {
+            Value::Null => 0,
+            Value::Scalar(text) => text.len(),
+            Value::List(items) => items.iter().map(Node::text_bytes).sum(),
+            Value::Map(entries) => entries.iter().map(|entry| entry.key.len() + entry.node.text_bytes()).sum(),
+        }
+    }
+
     /// `(function name, argument)` when this is an intrinsic: a map of the one key `Ref`, `Condition` or `Fn::…`.
     pub(crate) fn intrinsic(&self) -> Option<(&str, &Node)> {
         match self.entries()? {

@@ -32,8 +32,8 @@ pub(crate) fn check(scope: &Scope<'_>, root: &Node) -> Outcome<()> {
             known(scope, node, section)?;
         }
     }
-    for name in scope.condition_names() {
-        scope.condition(name, root.line, "Conditions")?;
+    for (name, node) in &scope.conditions {
+        scope.condition(name, node.line, "Conditions")?;
     }
     Ok(())
 }

@@ -1,10 +1,17 @@
 //! What names mean in one template: parameters, pseudo parameters, conditions, and which resources exist.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::error::{Outcome, Problem};
-use crate::node::{Node, Value};
+use crate::node::{Entry, Node, Value};
 use crate::{Settings, intrinsics, parameters};
+
+/// Conditions within conditions. Real templates stay below 5.
+const CONDITION_DEPTH_MAX: usize = 32;
+/// Text that evaluation may produce in all: sixteen templates of the largest size. A few functions can otherwise repeat one
+/// long parameter or mapping without end.
+const EVALUATED_BYTES_MAX: usize = 16_000_000;
 
 /// A template's sections and the values of its parameters.
 pub(crate) struct Scope<'a> {
@@ -13,7 +20,12 @@ pub(crate) struct Scope<'a> {
     pub(crate) resources: BTreeMap<&'a str, &'a Node>,
     /// `Globals.Function`.
     pub(crate) global_function: Option<&'a Node>,
-    conditions: Option<&'a Node>,
+    pub(crate) conditions: BTreeMap<&'a str, &'a Node>,
+    /// What each condition came to; `None` while it is being found out. Without this memory, twenty conditions that name
+    /// the one before twice take a million steps.
+    decided: RefCell<BTreeMap<String, Option<bool>>>,
+    conditions_open: Cell<usize>,
+    evaluated_bytes: Cell<usize>,
     mappings: Option<&'a Node>,
 }
 
@@ -28,7 +40,10 @@ impl<'a> Scope<'a> {
             parameters,
             resources: resources.iter().map(|entry| (entry.key.as_str(), &entry.node)).collect(),
             global_function: root.get("Globals").and_then(|globals| globals.get("Function")),
-            conditions: root.get("Conditions"),
+            conditions: entries(root, "Conditions").iter().map(|entry| (entry.key.as_str(), &entry.node)).collect(),
+            decided: RefCell::default(),
+            conditions_open: Cell::new(0),
+            evaluated_bytes: Cell::new(0),
             mappings: root.get("Mappings"),
         })
     }
@@ -48,33 +63,47 @@ impl<'a> Scope<'a> {
         })
     }
 
-    pub(crate) fn condition_names(&self) -> impl Iterator<Item = &str> {
-        self.conditions.and_then(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str())
+    /// Counts what evaluation produced.
+    pub(crate) fn charge(&self, bytes: usize, line: usize, place: &str) -> Outcome<()> {
+        self.evaluated_bytes.set(self.evaluated_bytes.get().saturating_add(bytes));
+        if self.evaluated_bytes.get() > EVALUATED_BYTES_MAX {
+            let message =
+                format!("the template's functions produce more text than the limit of {EVALUATED_BYTES_MAX} bytes");
+            return Err(Problem::new(line, place, message));
+        }
+        Ok(())
     }
 
     /// Whether the named condition holds.
     pub(crate) fn condition(&self, name: &str, line: usize, place: &str) -> Outcome<bool> {
-        self.condition_within(name, line, place, &mut Vec::new())
-    }
-
-    fn condition_within(&self, name: &str, line: usize, place: &str, open: &mut Vec<String>) -> Outcome<bool> {
-        let Some(node) = self.conditions.and_then(|conditions| conditions.get(name)) else {
+        let Some(node) = self.conditions.get(name) else {
             return Err(Problem::new(
                 line,
                 place,
                 format!("found the condition `{name}`, which Conditions does not define"),
             ));
         };
-        if open.iter().any(|other| other == name) {
-            return Err(Problem::new(node.line, format!("Conditions.{name}"), "refers to itself"));
+        let place = format!("Conditions.{name}");
+        // Whichever way led back here: another condition, `Fn::If`, or the name of a resource.
+        match self.decided.borrow().get(name) {
+            None => {}
+            Some(None) => return Err(Problem::new(node.line, place, "refers to itself")),
+            Some(Some(holds)) => return Ok(*holds),
         }
-        open.push(name.to_owned());
-        let holds = self.truth(node, &format!("Conditions.{name}"), open)?;
-        open.pop();
+        self.decided.borrow_mut().insert(name.to_owned(), None);
+        let open = self.conditions_open.get();
+        if open >= CONDITION_DEPTH_MAX {
+            let message = format!("conditions refer to one another deeper than the limit of {CONDITION_DEPTH_MAX}");
+            return Err(Problem::new(node.line, place, message));
+        }
+        self.conditions_open.set(open + 1);
+        let holds = self.truth(node, &place)?;
+        self.conditions_open.set(open);
+        self.decided.borrow_mut().insert(name.to_owned(), Some(holds));
         Ok(holds)
     }
 
-    fn truth(&self, node: &Node, place: &str, open: &mut Vec<String>) -> Outcome<bool> {
+    fn truth(&self, node: &Node, place: &str) -> Outcome<bool> {
         let wrong =
             |expected: &str| Problem::new(node.line, place, format!("found {}, expected {expected}", node.described()));
         let Some((function, argument)) = node.intrinsic() else {
@@ -86,7 +115,7 @@ impl<'a> Scope<'a> {
         };
         match function {
             "Condition" => match argument.as_text() {
-                Some(name) => self.condition_within(name, argument.line, place, open),
+                Some(name) => self.condition(name, argument.line, place),
                 None => Err(wrong("the name of a condition")),
             },
             "Fn::Equals" => {
@@ -95,11 +124,11 @@ impl<'a> Scope<'a> {
                 let right = intrinsics::evaluate(self, &items[1], place)?;
                 Ok(left.map(|node| node.value.without_lines()) == right.map(|node| node.value.without_lines()))
             }
-            "Fn::Not" => Ok(!self.truth(&operands(1, 1)?[0], place, open)?),
+            "Fn::Not" => Ok(!self.truth(&operands(1, 1)?[0], place)?),
             "Fn::And" | "Fn::Or" => {
                 let mut values = Vec::new();
                 for item in operands(2, 10)? {
-                    values.push(self.truth(item, place, open)?);
+                    values.push(self.truth(item, place)?);
                 }
                 Ok(if function == "Fn::And" { values.iter().all(|v| *v) } else { values.iter().any(|v| *v) })
             }
@@ -131,6 +160,11 @@ impl<'a> Scope<'a> {
     pub(crate) fn resource_type(&self, logical_id: &str) -> Option<&'a str> {
         self.resources.get(logical_id)?.get("Type")?.as_text()
     }
+}
+
+/// Entries of a section; none where it is absent or no map.
+fn entries<'a>(root: &'a Node, section: &str) -> &'a [Entry] {
+    root.get(section).and_then(Node::entries).unwrap_or_default()
 }
 
 impl Value {

@@ -3,7 +3,7 @@
 //! The parser is driven event by event: that gives lines for every message, CloudFormation's short-form tags, and a
 //! place to stop a "YAML bomb" before it is expanded rather than after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use saphyr_parser::{Event, Parser, Span, Tag};
 
@@ -16,6 +16,8 @@ pub const TEMPLATE_BYTES_MAX: usize = 1_000_000;
 pub const TEMPLATE_DEPTH_MAX: usize = 64;
 /// Nodes after aliases are expanded; a 1 MB template without aliases cannot reach it.
 pub const TEMPLATE_NODES_MAX: usize = 500_000;
+/// Text that aliases may repeat: one long text and many aliases of it are few nodes.
+pub const TEMPLATE_ALIASED_BYTES_MAX: usize = 16_000_000;
 
 pub(crate) fn parse(text: &str) -> Outcome<Node> {
     if text.len() > TEMPLATE_BYTES_MAX {
@@ -25,7 +27,8 @@ pub(crate) fn parse(text: &str) -> Outcome<Node> {
             format!("the template has {} bytes, more than the limit of {TEMPLATE_BYTES_MAX}", text.len()),
         ));
     }
-    let mut loader = Loader { parser: Parser::new_from_str(text), anchors: BTreeMap::new(), nodes: 0 };
+    let mut loader =
+        Loader { parser: Parser::new_from_str(text), anchors: BTreeMap::new(), nodes: 0, aliased_bytes: 0 };
     loader.document()
 }
 
@@ -34,6 +37,7 @@ struct Loader<'a> {
     /// Anchored nodes with their node counts, so that an alias is charged before it is copied.
     anchors: BTreeMap<usize, (Node, usize, usize)>,
     nodes: usize,
+    aliased_bytes: usize,
 }
 
 impl<'a> Loader<'a> {
@@ -75,6 +79,15 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
+    fn charge_alias(&mut self, bytes: usize, line: usize) -> Outcome<()> {
+        self.aliased_bytes = self.aliased_bytes.saturating_add(bytes);
+        if self.aliased_bytes > TEMPLATE_ALIASED_BYTES_MAX {
+            let message = format!("aliases repeat more text than the limit of {TEMPLATE_ALIASED_BYTES_MAX} bytes");
+            return Err(Problem::new(line, "", message));
+        }
+        Ok(())
+    }
+
     /// The node, with its height, starting at an event already taken.
     fn node(&mut self, event: Event<'a>, line: usize, depth: usize) -> Outcome<(Node, usize)> {
         too_deep(depth, line)?;
@@ -82,12 +95,15 @@ impl<'a> Loader<'a> {
         self.charge(1, line)?;
         let (node, height, anchor, tag) = match event {
             Event::Alias(anchor) => {
-                let Some((node, count, height)) = self.anchors.get(&anchor).cloned() else {
+                let Some((node, count, height)) = self.anchors.get(&anchor) else {
                     return Err(Problem::new(line, "", "an alias (`*name`) inside its own anchor"));
                 };
+                let (bytes, count, height) = (node.text_bytes(), *count, *height);
                 too_deep(depth + height, line)?;
                 self.charge(count, line)?;
-                return Ok((node, height));
+                self.charge_alias(bytes, line)?;
+                let node = self.anchors.get(&anchor).map(|(node, ..)| node.clone());
+                return Ok((node.unwrap_or_else(|| Node::list(line, Vec::new())), height));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let null =
@@ -129,6 +145,7 @@ impl<'a> Loader<'a> {
 
     fn entries(&mut self, depth: usize) -> Outcome<(Vec<Entry>, usize)> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut keys: HashSet<String> = HashSet::new();
         let mut tallest = 0;
         loop {
             let (event, line) = self.next()?;
@@ -147,7 +164,7 @@ impl<'a> Loader<'a> {
                     "found the YAML merge key `<<`, which CloudFormation does not read",
                 ));
             }
-            if entries.iter().any(|entry| entry.key == key) {
+            if !keys.insert(key.clone()) {
                 return Err(Problem::new(line, "", format!("found the key `{key}` twice in one map")));
             }
             entries.push(Entry { key, line, node });

@@ -62,6 +62,8 @@ fn every_mistake_gets_one_clear_line() {
         ("select past the end", queue("QueueName: !Select [2, [a, b]]")),
         ("condition unknown", queue("DelaySeconds: !If [Prod, 1, 2]")),
         ("condition of itself", format!("Conditions: {{ A: !Not [Condition: A] }}\n{}", queue("DelaySeconds: 1"))),
+        ("condition of itself by If", format!("Conditions: {{ A: !Equals [!If [A, x, y], x] }}\n{}", queue("DelaySeconds: 1"))),
+        ("condition of itself by a name", format!("Conditions: {{ A: !Equals [!Ref Q, x] }}\n{}", queue("QueueName: !If [A, x, y]"))),
         ("redrive to itself", queue("RedrivePolicy: { deadLetterTargetArn: !GetAtt Q.Arn, maxReceiveCount: 3 }")),
         ("redrive without count", queue("RedrivePolicy: { deadLetterTargetArn: 'arn:x' }")),
         ("parameter without default", format!("Parameters: {{ P: {{ Type: String }} }}\n{}", queue("DelaySeconds: 1"))),
@@ -117,6 +119,33 @@ fn limits_stop_bombs_and_say_which() {
 
     let large = format!("Description: {}", "x".repeat(1_000_001));
     assert!(message(&large).contains("more than the limit of 1000000"), "{}", message(&large));
+}
+
+/// Few lines that stand for much: each took minutes, gigabytes or the stack before it had a limit.
+#[test]
+fn what_repeats_itself_is_bounded() {
+    let condition = |n: usize, then: &str| format!("  C{n}: {then}\n");
+    let doubling = (1..31).map(|n| condition(n, &format!("!And [Condition: C{0}, Condition: C{0}]", n - 1)));
+    let doubling =
+        format!("Conditions:\n  C0: !Equals [a, a]\n{}{}", doubling.collect::<String>(), queue("DelaySeconds: 1"));
+    assert_eq!(message(&doubling), "accepted");
+
+    let chain = (1..20_000).map(|n| condition(n, &format!("!Not [Condition: C{}]", n - 1)));
+    let chain = format!("Conditions:\n  C0: !Equals [a, a]\n{}{}", chain.collect::<String>(), queue("DelaySeconds: 1"));
+    assert!(message(&chain).contains("deeper than the limit of 32"), "{}", message(&chain));
+
+    let long = "x".repeat(100_000);
+    let aliases = "*a, ".repeat(1_000);
+    let aliases = format!("Metadata:\n  a: &a {long}\n  b: [{aliases}]\n{}", queue("DelaySeconds: 1"));
+    assert!(message(&aliases).contains("aliases repeat more text than the limit of 16000000"), "{}", message(&aliases));
+
+    let references = "!Ref P, ".repeat(1_000);
+    let parameter = format!("Parameters: {{ P: {{ Type: String, Default: {long} }} }}\n");
+    let references = format!("{parameter}{}", queue(&format!("FifoQueue: [{references}]")));
+    assert!(message(&references).contains("produce more text than the limit of 16000000"), "{}", message(&references));
+
+    let keys: String = (0..70_000).map(|n| format!("  k{n}: 1\n")).collect();
+    assert_eq!(message(&format!("Metadata:\n{keys}{}", queue("DelaySeconds: 1"))), "accepted");
 }
 
 #[test]

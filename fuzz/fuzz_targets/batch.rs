@@ -1,0 +1,71 @@
+//! Any bytes as an invocation's input, read as each processor reads it: no record is lost or invented on the way to the
+//! protocol, and what is set aside has a key that S3 takes.
+#![no_main]
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use libfuzzer_sys::fuzz_target;
+use weir_exact::layout::Layout;
+use weir_telemetry::EpochTable;
+
+#[allow(dead_code, unreachable_pub, reason = "the handler beside it uses the rest")]
+#[path = "../../processors/kinesis-rollup/src/batch.rs"]
+mod kinesis;
+#[allow(dead_code, unreachable_pub, reason = "the handler beside it uses the rest")]
+#[path = "../../processors/sqs-rollup/src/message.rs"]
+mod sqs;
+#[allow(dead_code, unreachable_pub, reason = "the handler beside it uses the rest")]
+#[path = "../../processors/rollup-finalize/src/trigger.rs"]
+mod trigger;
+
+/// Longest key of an S3 object, bytes ("Naming Amazon S3 objects", Amazon S3 User Guide).
+const KEY_BYTES_MAX: usize = 1_024;
+
+fuzz_target!(|input: &[u8]| {
+    records(input);
+    messages(input);
+    changes(input);
+});
+
+fn records(input: &[u8]) {
+    let Ok(batch) = serde_json::from_slice::<kinesis::KinesisBatch>(input) else { return };
+    let received = batch.records.len();
+    let Ok(shards) = kinesis::by_shard(batch) else { return };
+    assert_eq!(shards.values().map(Vec::len).sum::<usize>(), received);
+    for ((_, shard), records) in &shards {
+        assert!(!shard.contains(':'), "{shard}");
+        assert!(!records.is_empty());
+    }
+}
+
+fn messages(input: &[u8]) {
+    let Ok(event) = serde_json::from_slice::<SqsEvent>(input) else { return };
+    for message in event.records {
+        let (named, sent) = (message.message_id.clone(), message.attributes.get("SentTimestamp").cloned());
+        let Ok((id, incoming)) = sqs::read(message) else { continue };
+        assert_eq!(Some(&id), named.as_ref(), "a failure must be reported under the message's own id");
+        match incoming {
+            sqs::Incoming::Message(message) | sqs::Incoming::OfFirstArrival(message) => {
+                assert!(message.identity.as_str().starts_with("sqs:"));
+                let sent: i64 = sent.and_then(|sent| sent.parse().ok()).expect("read without a time of sending");
+                let ahead_ms = message.arrived_at.0.saturating_sub(sent);
+                assert!((-14 * 86_400_000..=600_000).contains(&ahead_ms), "arrived {ahead_ms} ms after it was sent");
+            }
+            sqs::Incoming::SetAside(object) => {
+                assert!(object.key().len() <= KEY_BYTES_MAX, "{}", object.key());
+                let body: serde_json::Value = serde_json::from_slice(&object.body()).expect("JSON");
+                assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+            }
+        }
+    }
+}
+
+fn changes(input: &[u8]) {
+    let Ok(trigger::Trigger::Stream { records }) = serde_json::from_slice(input) else { return };
+    let layout = Layout::new("live", EpochTable::genesis().generation);
+    let Ok(touched) = trigger::touched(&layout, &records) else { return };
+    assert!(touched.len() <= records.len());
+    assert!(touched.is_sorted_by(|a, b| a.first <= b.first), "in the order of their first triggers");
+    let mut windows: Vec<_> = touched.iter().map(|touched| touched.window).collect();
+    windows.sort();
+    assert!(windows.is_sorted_by(|a, b| a < b), "a window is computed once");
+}

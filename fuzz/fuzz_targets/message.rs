@@ -1,0 +1,37 @@
+//! Any text as a message's body: what it turns out to be is told the same twice and with white space around, and what
+//! is held as a payload is the body, or what the body is base64 of.
+#![no_main]
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use libfuzzer_sys::fuzz_target;
+use std::borrow::Cow;
+use weir_telemetry::{Epoch, MessageBody, Millis, decode_payload};
+
+const ARRIVAL: Millis = Millis(1_795_224_605_000);
+
+fuzz_target!(|body: &str| {
+    let held = MessageBody::of(body);
+    assert_eq!(MessageBody::of(body), held, "two deliveries of one message");
+    let spaced = format!(" \t{body}\r\n");
+    match (&held, MessageBody::of(&spaced)) {
+        (MessageBody::Payload(Cow::Borrowed(payload)), MessageBody::Payload(spaced)) => {
+            assert_eq!(*payload, body.as_bytes());
+            counted_alike(payload, &spaced);
+        }
+        (MessageBody::Payload(Cow::Owned(payload)), spaced) => {
+            assert_eq!(STANDARD.decode(body.trim_ascii()).as_ref(), Ok(payload));
+            assert_eq!(spaced, held);
+        }
+        (_, spaced) => assert_eq!(spaced, held, "white space around a body says nothing"),
+    }
+});
+
+fn counted_alike(body: &[u8], spaced: &[u8]) {
+    let epoch = Epoch::genesis();
+    let decode = |payload: &[u8]| decode_payload(payload, ARRIVAL, &epoch).accepted;
+    // A byte order mark is one only at the start.
+    if !body.starts_with(b"\xef\xbb\xbf") {
+        assert_eq!(decode(body), decode(spaced));
+    }
+}
