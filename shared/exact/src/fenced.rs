@@ -35,11 +35,14 @@ pub struct Record {
     pub data: Vec<u8>,
 }
 
-/// Bounds of the fenced lane. Not part of an epoch: they change how items are cut, not what is counted.
+/// Bounds of the fenced lane. Not part of an epoch: but for one they change how items are cut, not what is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct FencedSettings {
-    /// Encoded bytes of one item; beyond it the chain goes on in a new part. DynamoDB takes 400 KB.
+    /// Encoded bytes of one item; beyond it the chain goes on in a new part. One record alone may take more.
     pub item_bytes_max: usize,
+    /// Bound on one record's series in one item ([`weir_rollup::stored::bytes_max`]); of a larger one all series of that
+    /// window and split count under `~other`. Less than the 400 KB of a DynamoDB item. Part of the protocol: two versions that disagree would name a record's series apart, so it changes with the decoder.
+    pub record_bytes_max: usize,
     /// Encoded bytes of items that an environment remembers. Decoded they are up to thirty times as large.
     pub cache_bytes_max: usize,
     /// Writes in flight.
@@ -54,6 +57,7 @@ impl Default for FencedSettings {
     fn default() -> Self {
         Self {
             item_bytes_max: 380_000,
+            record_bytes_max: 300_000,
             cache_bytes_max: 4 << 20,
             writes_in_flight_max: 16,
             commit_events_max: 200_000,

@@ -18,8 +18,10 @@ use crate::quarantine::{Coordinates, QuarantineObject};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
-use weir_rollup::{LedgerEntry, Rollup, SeriesKey, Status};
-use weir_telemetry::{Decoded, EpochView, Millis, Reason, Window, decode_event_alone, decode_payload, decode_record};
+use weir_rollup::{LedgerEntry, Rollup, SeriesKey, Status, stored};
+use weir_telemetry::{
+    Decoded, EpochView, Millis, Reason, Series, Window, decode_event_alone, decode_payload, decode_record,
+};
 
 /// What a contribution is counted under, once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,13 +140,13 @@ pub fn plan(
             }
         };
         plan.empty += u64::from(decoded.accepted.is_empty() && decoded.rejected.is_empty());
-        plan.add(layout, *place, message, decoded);
+        plan.add(layout, *place, message, decoded, settings.record_bytes_max);
     }
     plan
 }
 
 impl LedgerPlan {
-    fn add(&mut self, layout: &Layout, place: usize, message: &Message, decoded: Decoded) {
+    fn add(&mut self, layout: &Layout, place: usize, message: &Message, decoded: Decoded, record_bytes_max: usize) {
         let lane = layout.lane(message.identity.as_str());
         let mut windows: BTreeMap<Window, BTreeMap<SeriesKey, Rollup>> = BTreeMap::new();
         for accepted in decoded.accepted {
@@ -155,6 +157,10 @@ impl LedgerPlan {
         }
         for (window, series) in windows {
             let events = series.values().map(Rollup::events).sum();
+            // A function of the message alone: in other company it might be encoded in fewer bytes, and would stand in
+            // two items under two names.
+            let bound: usize = series.iter().map(|(key, rollup)| stored::bytes_max(key, rollup)).sum();
+            let series = if bound > record_bytes_max { folded(&series) } else { series };
             let entry = LedgerEntry { identity: message.identity.to_string(), series };
             self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, entry });
         }
@@ -193,6 +199,14 @@ impl LedgerPlan {
         }
         reasons
     }
+}
+
+/// All series as one.
+fn folded(series: &BTreeMap<SeriesKey, Rollup>) -> BTreeMap<SeriesKey, Rollup> {
+    let mut other = Rollup::default();
+    series.values().for_each(|rollup| other.merge(rollup));
+    let Series { service, endpoint } = Series::other();
+    BTreeMap::from([(SeriesKey { service, endpoint }, other)])
 }
 
 /// 128 bits of SHA-256 over the texts, each with its length, as hexadecimal digits.

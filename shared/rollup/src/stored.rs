@@ -43,7 +43,10 @@ use zstd::zstd_safe;
 use crate::bits::BitWriter;
 use crate::{Inconsistent, Rollup};
 
+mod bound;
 mod format_1;
+
+pub use bound::{EVENT_BYTES, ITEM_BYTES, bytes_max};
 
 use format_1::{RollupReader, StoredBody, StoredEntry, StoredLedger, StoredService, store};
 

@@ -32,6 +32,19 @@ fn any_ledger() -> impl Strategy<Value = Ledger> {
     prop::collection::vec(entry, 0..6).prop_map(|entries| Ledger { entries })
 }
 
+/// Whether a record is folded is decided by these numbers: they never change.
+#[test]
+fn the_bound_of_a_series_never_changes() {
+    let key = SeriesKey { service: "checkout".to_owned(), endpoint: "/pay".to_owned() };
+    let bound = |events: &[Event]| stored::bytes_max(&key, &rollup(events));
+    let event = |us, user: &str| Event(status(200), us, Some(user.to_owned()));
+    assert_eq!(bound(&[]), 64 + 12);
+    assert_eq!(bound(&[event(Some(5), "a")]), stored::EVENT_BYTES + 12);
+    assert_eq!(bound(&[event(Some(5), "a"), event(Some(5), "a"), event(Some(500), "b")]), 64 + 12 + 3 * 8 + 2 * 4);
+    let many: Vec<Event> = (0..400).map(|n| event(None, &n.to_string())).collect();
+    assert_eq!(bound(&many), 64 + 12 + 8 + 3_072);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -51,6 +64,15 @@ proptest! {
         let read = Ledger::decode(&bytes).unwrap();
         prop_assert_eq!(&read, &ledger);
         prop_assert_eq!(read.encode(), bytes);
+    }
+
+    /// What decides whether a record is folded holds for every encoder: it may never promise too little.
+    #[test]
+    fn a_body_takes_no_more_than_its_bound(body in any_body()) {
+        let series = body.series.iter();
+        let bound: usize = series.map(|(key, series)| stored::bytes_max(key, &series.rollup)).sum();
+        let bytes = stored::encode(&body).len();
+        prop_assert!(bytes <= bound + stored::ITEM_BYTES, "{bytes} bytes, bound {bound}");
     }
 
     /// The frame has a checksum, so no damage reads as another body.

@@ -32,6 +32,11 @@ impl Series {
         }
     }
 
+    /// The one series under which a record is counted that is too large to keep its own apart.
+    pub fn other() -> Self {
+        Self { service: OTHER.to_owned(), endpoint: OTHER.to_owned() }
+    }
+
     /// Which of `splits` items of a window holds this series.
     pub fn split(&self, splits: u16) -> u16 {
         // The separator cannot occur in UTF-8, so two series never hash the same text.

@@ -37,6 +37,8 @@ pub(crate) struct Client {
     pub(crate) name: Arc<str>,
     /// Version of its function's code.
     pub(crate) version: u32,
+    /// Its requests are late more often than not: an operator's.
+    pub(crate) far: bool,
 }
 
 impl fmt::Debug for Client {
@@ -106,7 +108,8 @@ impl Client {
         run: impl Fn(&mut World) -> (T, String) + Send + Clone + 'static,
     ) {
         let failed = |kind, what: String| Err(StoreError::new(kind, what));
-        let weather = world.weather.clone();
+        let mut weather = world.weather.clone();
+        weather.late = if self.far { 600 } else { weather.late };
         let Fated { fate, arrivals, first_lost, back } =
             world.choices.stretch(CHOICES_A_REQUEST, |choices| Fated::drawn(&weather, choices));
         world.state.seen.once(Seen::Requests);

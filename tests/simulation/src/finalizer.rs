@@ -123,7 +123,7 @@ async fn handle(
     ask: bool,
     begun: Millis,
 ) -> Option<Option<Window>> {
-    let client = Client { world: world?, name: environment.name.clone(), version: environment.version };
+    let client = Client { world: world?, name: environment.name.clone(), version: environment.version, far: false };
     let finalizer = &environment.inner;
     let progress = finalizer.progress().await.ok()?;
     let out_of_time = || functions::out_of_time(&client, begun);

@@ -121,7 +121,7 @@ pub(crate) fn environment<E>(
     let made = &mut pool(&mut world.state.fleet).made;
     *made += 1;
     let name: Arc<str> = format!("{function} v{version} #{made}").into();
-    let client = Client { world: world.shared()?, name: name.clone(), version };
+    let client = Client { world: world.shared()?, name: name.clone(), version, far: false };
     let inner = make(world, client);
     Some(Arc::new(Environment { name, version, inner }))
 }

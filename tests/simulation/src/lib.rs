@@ -37,7 +37,7 @@ use schedule::Schedule;
 use state::State;
 use weir_exact::fenced::FencedSettings;
 use weir_exact::ledger::LedgerSettings;
-use weir_telemetry::{EpochTable, Generation};
+use weir_telemetry::{Epoch, EpochTable, Generation, Limits};
 use world::World;
 
 /// A run takes some thousands of actions; one that takes this many does not end.
@@ -135,7 +135,8 @@ fn play(mut choices: Choices, left_out: Option<Rule>, schedule: Schedule) -> Pla
 /// Stores without anything in them, and bounds that make chains long, caches short and commits small, or not.
 fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
     let fenced = FencedSettings {
-        item_bytes_max: choices.one_of(&[380_000, 200, 120, 80]),
+        item_bytes_max: choices.one_of(&[380_000, 300, 160, 100]),
+        record_bytes_max: choices.one_of(&[300_000, 400, 200]),
         cache_bytes_max: choices.one_of(&[4 << 20, 0, 500]),
         writes_in_flight_max: choices.one_of(&[16, 1]) as usize,
         commit_events_max: choices.one_of(&[200_000, 2]),
@@ -143,6 +144,7 @@ fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
     };
     let ledger = LedgerSettings {
         item_bytes_max: choices.one_of(&[380_000, 300, 120]),
+        record_bytes_max: choices.one_of(&[300_000, 400, 200]),
         commit_items_max: choices.one_of(&[3_000, 1]),
         ..LedgerSettings::default()
     };
@@ -154,5 +156,8 @@ fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
         receives_max: choices.one_of(&[1_000, 5, 2]),
     };
     let generation = Generation { lanes: choices.one_of(&[16, 1, 3]), partitions: choices.one_of(&[4, 1, 2]) };
-    State::new(left_out, settings, &EpochTable { generation, ..EpochTable::genesis() })
+    // Strict rules first: what they set aside, event by event, later ones may take.
+    let limits = Limits { json_depth_max: choices.one_of(&[32, 1]), ..Epoch::genesis().limits };
+    let table = EpochTable { generation, epochs: vec![Epoch { limits, ..Epoch::genesis() }] };
+    State::new(left_out, settings, &table)
 }

@@ -8,7 +8,7 @@ use crate::state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use weir_exact::ledger::{Claim, Identity};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
-use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesBody, SeriesKey, Status};
+use weir_rollup::{Rollup, SeriesKey, Status, stored};
 use weir_telemetry::{
     Accepted, Decoded, Epoch, EpochTable, Millis, OTHER, Reason, Rejected, Window, decode_event_alone, decode_payload,
     decode_record,
@@ -70,7 +70,7 @@ impl Oracle {
                 }
                 for ((window, _), accepted) in groups {
                     let series = by_series(accepted);
-                    let fits = chain_bytes(&series) <= state.settings.fenced.item_bytes_max;
+                    let fits = bytes(&series) <= state.settings.fenced.record_bytes_max;
                     self.count(window, if fits { series } else { folded(&series) });
                 }
             }
@@ -102,7 +102,7 @@ impl Oracle {
             }
             let decoded = decode_payload(payload, at, self.epochs.epoch_at(at));
             let coordinates = first.coordinates(sendings[0].0, false);
-            self.ledger(state, &identity, decoded.accepted);
+            self.ledger(state, decoded.accepted);
             self.require(&coordinates, at, decoded.rejected);
         }
         Ok(())
@@ -147,21 +147,20 @@ impl Oracle {
             self.allowed
                 .extend(claimed.rejected.into_iter().map(|rejected| QuarantineObject { rejected, ..object.clone() }));
             if counted.insert(identity.clone()) {
-                self.ledger(state, &identity, claimed.accepted);
+                self.ledger(state, claimed.accepted);
             }
         }
         Ok(())
     }
 
-    fn ledger(&mut self, state: &State, identity: &Identity, accepted: Vec<Accepted>) {
+    fn ledger(&mut self, state: &State, accepted: Vec<Accepted>) {
         let mut windows: BTreeMap<Window, Vec<Accepted>> = BTreeMap::new();
         for accepted in accepted {
             windows.entry(accepted.window).or_default().push(accepted);
         }
         for (window, accepted) in windows {
             let series = by_series(accepted);
-            let entry = LedgerEntry { identity: identity.to_string(), series: series.clone() };
-            let fits = Ledger { entries: vec![entry] }.encode().len() <= state.settings.ledger.item_bytes_max;
+            let fits = bytes(&series) <= state.settings.ledger.record_bytes_max;
             self.count(window, if fits { series } else { folded(&series) });
         }
     }
@@ -223,11 +222,9 @@ fn by_series(accepted: Vec<Accepted>) -> BTreeMap<SeriesKey, Rollup> {
     series
 }
 
-/// Bytes of a chain's first part with nothing else in it.
-fn chain_bytes(series: &BTreeMap<SeriesKey, Rollup>) -> usize {
-    let touched =
-        |(key, rollup): (&SeriesKey, &Rollup)| (key.clone(), SeriesBody { rollup: rollup.clone(), touches: 1 });
-    weir_rollup::Body { series: series.iter().map(touched).collect() }.encode().len()
+/// Bytes of a record at most, whoever encodes it.
+fn bytes(series: &BTreeMap<SeriesKey, Rollup>) -> usize {
+    series.iter().map(|(key, rollup)| stored::bytes_max(key, rollup)).sum()
 }
 
 fn folded(series: &BTreeMap<SeriesKey, Rollup>) -> BTreeMap<SeriesKey, Rollup> {

@@ -15,8 +15,8 @@ use weir_telemetry::{Epoch, EpochTable, Limits, Millis, Rules, Template, Window}
 const DAY_MS: i64 = 86_400_000;
 /// Payloads of a run at most.
 const PAYLOADS_MAX: u32 = 20;
-/// Choices that a payload takes at most: when, where, and two bodies of five events with six fields.
-const CHOICES_A_PAYLOAD: usize = 72;
+/// Choices that a payload takes at most: when, where, and two bodies of five events with seven fields.
+const CHOICES_A_PAYLOAD: usize = 84;
 /// From here on there are no more faults; what is dead then is put back in time, since replays and redrives may be
 /// asked for until 14 days after arrival. Milliseconds after the beginning.
 const CALM_AFTER_MS: i64 = 13 * DAY_MS;
@@ -121,7 +121,7 @@ fn announce(world: &mut World) {
     let margin_ms = if world.state.left_out == Some(Rule::AnnouncedInTime) { 0 } else { EpochTable::WRITE_MS };
     let epoch = next_epoch(world, margin_ms);
     let Some(shared) = world.shared() else { return };
-    let client = Client { world: shared, name: "operator".into(), version: 2 };
+    let client = Client { world: shared, name: "operator".into(), version: 2, far: true };
     world.say(|| {
         let Epoch { number, from_ms, decoder, splits, limits, rules, .. } = &epoch;
         let templates: Vec<&str> = rules.templates().iter().map(|template| template.path.as_str()).collect();
@@ -161,6 +161,7 @@ fn next_epoch(world: &mut World, margin_ms: i64) -> Epoch {
         events_per_record_max: choices.one_of(&[100_000, 3, 2]),
         series_per_record_max: choices.one_of(&[1_000, 1]),
         rejected_per_record_max: choices.one_of(&[1_000, 0]),
+        json_depth_max: choices.one_of(&[32, 1]),
         ..Epoch::genesis().limits
     };
     let splits = choices.one_of(&[1, 2, 3]);
@@ -282,6 +283,9 @@ fn event(choices: &mut Choices, at: Millis, spread: u32) -> String {
     match choices.below(12) {
         0..4 => {}
         n => fields.push(format!(r#""user_id":"u{n}""#)),
+    }
+    if choices.below(6) == 5 {
+        fields.push(r#""more":{"than":[1]}"#.to_owned());
     }
     // None, now, minutes ago, so long ago that the clock would decide otherwise, too late, in the future.
     let hour = 3_600_000;

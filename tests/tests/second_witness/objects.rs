@@ -2,7 +2,7 @@
 
 use crate::witness::Witness;
 use std::collections::BTreeMap;
-use weir_aws::epochs::Epochs;
+use weir_exact::epochs::Epochs;
 use weir_exact::layout::Layout;
 use weir_exact::ports::{ContributionGet, ContributionPut, Expected, Item, PutOutcome, QuarantinePut, StoreErrorKind};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};

@@ -1,13 +1,13 @@
 //! One part of a fenced item chain, and how the next put is cut.
 
-use super::plan::Event;
+use super::plan::{Event, series_key, status};
 use crate::layout::{FencedKey, Layout, expires_at};
 use crate::ports::{Expected, Item, StoreError};
 use crate::progress::Tally;
 use crate::sequence::{Fence, SequenceNumber};
 use std::collections::BTreeSet;
-use weir_rollup::{Body, SeriesKey, Status};
-use weir_telemetry::OTHER;
+use weir_rollup::{Body, SeriesKey};
+use weir_telemetry::Series;
 
 /// The open end of a fenced item chain, as the store last told it.
 #[derive(Clone, Debug)]
@@ -58,6 +58,9 @@ pub(super) struct NextPut {
     pub(super) then: OpenPart,
 }
 
+/// The body of an item at most, bytes: DynamoDB takes 400 KB with keys, fence and names of attributes.
+const STORE_BYTES_MAX: usize = 395_000;
+
 /// Where a put goes and what bounds it.
 pub(super) struct Target<'a> {
     pub(super) layout: &'a Layout,
@@ -68,8 +71,7 @@ pub(super) struct Target<'a> {
 
 impl Target<'_> {
     /// Decides the next put of `fresh`, which begins with `first`: the longest prefix of records that fits the item;
-    /// else closing a part that has something in it; else, in an empty part, the first record folded into [`OTHER`],
-    /// so that no record can block its shard by its size.
+    /// else closing a part that has something in it; else, in an empty part, the first record alone.
     pub(super) fn next_put(&self, open: &OpenPart, first: &Event, fresh: &[Event]) -> NextPut {
         let first_record = &fresh[..fresh.partition_point(|event| event.record <= first.record)];
         let mut prefix = fresh;
@@ -92,6 +94,13 @@ impl Target<'_> {
             let fence = Fence { closed: true, ..observed };
             let item = self.item(open.part, &fence, open.body.encode());
             return NextPut { item, events: 0, then: OpenPart::absent(open.part + 1, Some(fence.sequence)) };
+        }
+        // Alone in a part of its own. What the store would refuse is folded: by its bound there is no such record, but
+        // none may block its shard by its size.
+        let body = merged(&open.body, first_record, false);
+        let bytes = body.encode();
+        if bytes.len() <= STORE_BYTES_MAX {
+            return self.put(open, first_record.len(), first, body, bytes);
         }
         let body = merged(&open.body, first_record, true);
         let bytes = body.encode();
@@ -130,14 +139,9 @@ fn merged(body: &Body, events: &[Event], fold: bool) -> Body {
     let mut body = body.clone();
     let mut touched: BTreeSet<SeriesKey> = BTreeSet::new();
     for Event { accepted, .. } in events {
-        let key = if fold {
-            SeriesKey { service: OTHER.to_owned(), endpoint: OTHER.to_owned() }
-        } else {
-            SeriesKey { service: accepted.series.service.clone(), endpoint: accepted.series.endpoint.clone() }
-        };
-        let status = accepted.status.and_then(Status::new).unwrap_or(Status::UNKNOWN);
+        let key = series_key(&if fold { Series::other() } else { accepted.series.clone() });
         let series = body.series.entry(key.clone()).or_default();
-        series.rollup.add(status, accepted.duration_us, accepted.user.as_deref().map(str::as_bytes));
+        series.rollup.add(status(accepted), accepted.duration_us, accepted.user.as_deref().map(str::as_bytes));
         if touched.insert(key) {
             series.touches += 1;
         }

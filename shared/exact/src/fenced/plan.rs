@@ -6,7 +6,10 @@ use crate::progress::Tally;
 use crate::quarantine::{Coordinates, QuarantineObject};
 use crate::sequence::{SequenceNumber, Shard};
 use std::collections::BTreeMap;
-use weir_telemetry::{Accepted, EpochError, EpochView, Window, decode_record};
+use weir_rollup::{Rollup, SeriesKey, Status, stored};
+use weir_telemetry::{
+    Accepted, ENDPOINT_BYTES_MAX, EpochError, EpochView, SERVICE_BYTES_MAX, Series, Window, decode_record,
+};
 
 /// What is to be done with consecutive records of one shard.
 #[derive(Debug, Default)]
@@ -68,9 +71,9 @@ pub(super) fn plan(
             rejected: decoded.rejected.len() as u64,
         });
         events += decoded.accepted.len();
-        for accepted in decoded.accepted {
-            let split = accepted.series.split(epoch.splits);
-            groups.entry((accepted.window, epoch.number, split)).or_default().push(Event { record: place, accepted });
+        for ((window, split), accepted) in apart(decoded.accepted, epoch.splits, settings.record_bytes_max) {
+            let group = groups.entry((window, epoch.number, split)).or_default();
+            group.extend(accepted.into_iter().map(|accepted| Event { record: place, accepted }));
         }
         for rejected in decoded.rejected {
             let coordinates = coordinates(shard, &record.sequence);
@@ -88,6 +91,49 @@ pub(super) fn plan(
     // The lowest record first, so that running out of time still settles a prefix.
     plan.groups.sort_by_key(Group::first);
     Ok(plan)
+}
+
+/// A record's events by window and split, which are its items. What one of them could not hold, in whatever company
+/// and whoever encodes it, is counted under one series: a function of the record alone, so that every delivery and
+/// every version of the code names the series of an event alike.
+fn apart(
+    accepted: Vec<Accepted>,
+    splits: u16,
+    record_bytes_max: usize,
+) -> impl Iterator<Item = ((Window, u16), Vec<Accepted>)> {
+    let mut items: BTreeMap<(Window, u16), Vec<Accepted>> = BTreeMap::new();
+    for accepted in accepted {
+        items.entry((accepted.window, accepted.series.split(splits))).or_default().push(accepted);
+    }
+    items.into_iter().map(move |(item, mut accepted)| {
+        if !fits(&accepted, record_bytes_max) {
+            accepted.iter_mut().for_each(|event| event.series = Series::other());
+        }
+        (item, accepted)
+    })
+}
+
+fn fits(accepted: &[Accepted], record_bytes_max: usize) -> bool {
+    // The usual record is small: no need to look closer.
+    if accepted.len() * (stored::EVENT_BYTES + SERVICE_BYTES_MAX + ENDPOINT_BYTES_MAX) <= record_bytes_max {
+        return true;
+    }
+    let mut series: BTreeMap<SeriesKey, Rollup> = BTreeMap::new();
+    for event in accepted {
+        let rollup = series.entry(series_key(&event.series)).or_default();
+        rollup.add(status(event), event.duration_us, event.user.as_deref().map(str::as_bytes));
+    }
+    series.iter().map(|(key, rollup)| stored::bytes_max(key, rollup)).sum::<usize>() <= record_bytes_max
+}
+
+/// The name under which a series is stored.
+pub(super) fn series_key(series: &Series) -> SeriesKey {
+    SeriesKey { service: series.service.clone(), endpoint: series.endpoint.clone() }
+}
+
+/// The status under which an event counts.
+pub(super) fn status(event: &Accepted) -> Status {
+    event.status.and_then(Status::new).unwrap_or(Status::UNKNOWN)
 }
 
 fn coordinates(shard: &Shard, sequence: &SequenceNumber) -> Coordinates {

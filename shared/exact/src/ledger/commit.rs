@@ -4,15 +4,19 @@ use super::{LedgerPlan, Planned, digest};
 use crate::layout::{Layout, expires_at};
 use crate::ports::{ContributionPut, Expected, Item, PutOutcome, QuarantinePut, StoreError};
 use futures::stream::{self, StreamExt};
-use std::collections::{BTreeMap, BTreeSet};
-use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesKey};
-use weir_telemetry::{OTHER, Window};
+use std::collections::BTreeSet;
+use weir_rollup::Ledger;
+use weir_telemetry::Window;
 
 /// Bounds of the ledger lane.
 #[derive(Clone, Copy, Debug)]
 pub struct LedgerSettings {
-    /// Encoded bytes of one item. DynamoDB takes 400 KB.
+    /// Encoded bytes of one item of several messages. One message alone may take more.
     pub item_bytes_max: usize,
+    /// Bound on one message's series in one window ([`weir_rollup::stored::bytes_max`]); of a larger one all series
+    /// count under `~other`. Less than the 400 KB of a DynamoDB item. Part of the
+    /// protocol, as in the fenced lane.
+    pub record_bytes_max: usize,
     /// Writes in flight.
     pub writes_in_flight_max: usize,
     /// (Window, lane) pairs after which a batch takes no further message: what does not fit the time would otherwise
@@ -22,7 +26,7 @@ pub struct LedgerSettings {
 
 impl Default for LedgerSettings {
     fn default() -> Self {
-        Self { item_bytes_max: 380_000, writes_in_flight_max: 16, commit_items_max: 3_000 }
+        Self { item_bytes_max: 380_000, record_bytes_max: 300_000, writes_in_flight_max: 16, commit_items_max: 3_000 }
     }
 }
 
@@ -106,7 +110,7 @@ impl LedgerOutcome {
     }
 }
 
-/// Cuts a group into items that fit, by halves.
+/// Cuts a group into items that fit, by halves; one message fits by its plan.
 fn cut(
     layout: &Layout,
     window: Window,
@@ -124,7 +128,6 @@ fn cut(
             pieces.push(piece);
             continue;
         }
-        let body = if body.len() > settings.item_bytes_max { encode(&folded(&piece)) } else { body };
         let key = layout.ledger(window, lane, &digest(piece.iter().map(|planned| planned.entry.identity.as_str())));
         puts.push(LedgerPut {
             item: Item { key, fence: None, body, expires_at: Some(expires_at(window.end())) },
@@ -137,17 +140,4 @@ fn cut(
 
 fn encode(piece: &[Planned]) -> Vec<u8> {
     Ledger { entries: piece.iter().map(|planned| planned.entry.clone()).collect() }.encode()
-}
-
-/// One message too large for an item: its series folded into [`OTHER`]. A function of the message and the
-/// window alone, so every delivery writes the same.
-fn folded(piece: &[Planned]) -> Vec<Planned> {
-    let fold = |planned: &Planned| {
-        let mut other = Rollup::default();
-        planned.entry.series.values().for_each(|rollup| other.merge(rollup));
-        let key = SeriesKey { service: OTHER.to_owned(), endpoint: OTHER.to_owned() };
-        let entry = LedgerEntry { identity: planned.entry.identity.clone(), series: BTreeMap::from([(key, other)]) };
-        Planned { message: planned.message, events: planned.events, entry }
-    };
-    piece.iter().map(fold).collect()
 }
