@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::rows::RollupsTable;
 use weir_exact::layout::Layout;
+use weir_exact::ledger::Claim;
 use weir_exact::ports::{ContributionGet, Item, RowOutcome, RowPut, RowVersions};
 use weir_exact::progress::Progress;
 use weir_exact::row::{Row, RowKey};
@@ -80,6 +81,9 @@ fn item(item: &Item) -> String {
         ("epochs", ..) => epochs(&EpochTable::from_json(&item.body).unwrap_or_else(|error| panic!("{error}"))),
         ("live#progress", ..) => {
             format!("{:#?}\n", Progress::from_item(item).unwrap_or_else(|error| panic!("{error}")))
+        }
+        (pk, ..) if pk.starts_with("live#claim#") => {
+            format!("{:#?}\n", Claim::from_item(item).unwrap_or_else(|error| panic!("{error}")))
         }
         (_, Some(_), Some(_)) => body(&item.body),
         (_, Some(_), None) => ledger(&item.body),

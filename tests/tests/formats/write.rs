@@ -5,10 +5,11 @@ use futures::executor::block_on;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::ops::Range;
+use weir_exact::epochs::item_of;
 use weir_exact::fenced::{FencedLane, FencedSettings, Record};
 use weir_exact::finalize;
 use weir_exact::layout::{Layout, expires_at};
-use weir_exact::ledger::Identity;
+use weir_exact::ledger::{Claim, Identity};
 use weir_exact::memory::MemoryStore;
 use weir_exact::ports::Item;
 use weir_exact::row::{ALGORITHM, Row, RowVersion, State};
@@ -95,8 +96,8 @@ pub(crate) fn ledger_item(messages: &[usize], digest: &str) -> Item {
     Item { key, fence: None, body: ledger.encode(), expires_at: Some(expires_at(window().end())) }
 }
 
-/// What the older version put: the fenced chain, the shard's progress, two ledger items, the epoch table; and what it
-/// set aside.
+/// What the older version put: the fenced chain, the shard's progress, two ledger items, the epoch table, a claim; and
+/// what it set aside.
 fn written() -> (Vec<(&'static str, Item)>, MemoryStore) {
     let store = MemoryStore::default();
     let outcome = block_on(lane(&store).process(&layout(), &shard(), records(0..RECORDS_BEFORE), &epochs(), &|| false));
@@ -116,7 +117,9 @@ fn written() -> (Vec<(&'static str, Item)>, MemoryStore) {
     items.push(("ledger-again", ledger_item(&[2, 4], "fedcba9876543210fedcba9876543210")));
     let later = Epoch { number: 2, from_ms: ARRIVAL.0 + 86_400_000, splits: 4, ..Epoch::genesis() };
     let table = EpochTable { epochs: vec![Epoch::genesis(), later], ..EpochTable::genesis() };
-    items.push(("epochs", Item { key: Layout::epochs(), fence: None, body: table.to_json(), expires_at: None }));
+    items.push(("epochs", item_of(&table)));
+    let own = Identity::sqs("arn:aws:sqs:us-east-1:000000000000:weir-telemetry", "order-17");
+    items.push(("claim", Claim::new(ARRIVAL, payload(1).as_bytes()).to_item(&layout(), &own)));
     (items, store)
 }
 

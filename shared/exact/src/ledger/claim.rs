@@ -36,6 +36,14 @@ impl Claim {
         Millis(self.at_ms)
     }
 
+    /// The item that keeps it.
+    pub fn to_item(&self, layout: &Layout, identity: &Identity) -> Item {
+        // Numbers and digits only: serialising cannot fail.
+        let body = serde_json::to_vec(self).unwrap_or_default();
+        let expires_at = Some(self.at().plus(CONTRIBUTION_LIFE_MS).0.div_euclid(1_000));
+        Item { key: layout.claim(identity.as_str()), fence: None, body, expires_at }
+    }
+
     /// Reads a stored claim.
     ///
     /// # Errors
@@ -63,10 +71,7 @@ pub async fn claim<S: ContributionPut>(
     identity: &Identity,
     claim: Claim,
 ) -> Result<Claim, StoreError> {
-    // Numbers and digits only: serialising cannot fail.
-    let body = serde_json::to_vec(&claim).unwrap_or_default();
-    let expires_at = Some(claim.at().plus(CONTRIBUTION_LIFE_MS).0.div_euclid(1_000));
-    let item = Item { key: layout.claim(identity.as_str()), fence: None, body, expires_at };
+    let item = claim.to_item(layout, identity);
     match store.put(&item, &Expected::Absent).await? {
         PutOutcome::Written => Ok(claim),
         PutOutcome::Conflict(Some(stands)) => Claim::from_item(&stands),
