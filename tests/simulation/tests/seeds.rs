@@ -1,5 +1,7 @@
 //! A few thousand schedules that nobody has seen before, in every test run.
 
+#![expect(clippy::print_stdout, reason = "the seed, for whoever has to run it again")]
+
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};

@@ -3,6 +3,8 @@
 //! A variant that is not caught means that the simulation is too weak, not that the rule is superfluous.
 //! `WEIR_RULE=ClosingChangesFence cargo test -p weir-simulation-variants -- --nocapture` shows the shortest schedule.
 
+#![expect(clippy::print_stdout, reason = "the result of the test, for whoever asks with --nocapture")]
+
 use weir_simulation_variants::{Rule, run_leaving_out};
 
 /// Most seeds that a variant may take to be caught.
