@@ -7,10 +7,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use weir_simulation::{Campaign, Tally, Violation, tell};
+
+/// How often the state is kept, beside at the end: what a power cut may cost.
+const SAVED_EVERY: Duration = Duration::from_secs(10);
 
 /// What `--state` keeps.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,9 +41,19 @@ pub(crate) async fn run(simulate: Simulate) -> Result<ExitCode, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let begun = Instant::now();
     let work = {
-        let (stop, bar) = (stop.clone(), progress_bar(campaign.seeds));
+        let (stop, bar, path) = (stop.clone(), progress_bar(campaign.seeds), simulate.state.clone());
+        let saved = Mutex::new(Instant::now());
         tokio::task::spawn_blocking(move || {
-            let violations = campaign.go_on(threads, &stop, &|campaign| bar.set_position(campaign.done));
+            let violations = campaign.go_on(threads, &stop, &|campaign| {
+                bar.set_position(campaign.done);
+                if let (Some(path), Ok(mut saved)) = (&path, saved.lock())
+                    && saved.elapsed() > SAVED_EVERY
+                {
+                    *saved = Instant::now();
+                    // At the end it is written again, and then a failure is one.
+                    let _ = save(path, campaign, seconds_before + begun.elapsed().as_secs_f64());
+                }
+            });
             bar.finish_and_clear();
             (campaign, violations)
         })
