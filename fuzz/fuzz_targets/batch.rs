@@ -5,6 +5,7 @@
 use aws_lambda_events::event::sqs::SqsEvent;
 use libfuzzer_sys::fuzz_target;
 use weir_exact::layout::Layout;
+use weir_exact::ledger::Incoming;
 use weir_telemetry::EpochTable;
 
 #[allow(dead_code, unreachable_pub, reason = "the handler beside it uses the rest")]
@@ -44,13 +45,13 @@ fn messages(input: &[u8]) {
         let Ok((id, incoming)) = sqs::read(message) else { continue };
         assert_eq!(Some(&id), named.as_ref(), "a failure must be reported under the message's own id");
         match incoming {
-            sqs::Incoming::Message(message) | sqs::Incoming::OfFirstArrival(message) => {
+            Incoming::Message(message) | Incoming::Claiming { message, .. } => {
                 assert!(message.identity.as_str().starts_with("sqs:"));
                 let sent: i64 = sent.and_then(|sent| sent.parse().ok()).expect("read without a time of sending");
                 let ahead_ms = message.arrived_at.0.saturating_sub(sent);
                 assert!((-14 * 86_400_000..=600_000).contains(&ahead_ms), "arrived {ahead_ms} ms after it was sent");
             }
-            sqs::Incoming::SetAside(object) => {
+            Incoming::SetAside(object) => {
                 assert!(object.key().len() <= KEY_BYTES_MAX, "{}", object.key());
                 let body: serde_json::Value = serde_json::from_slice(&object.body()).expect("JSON");
                 assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()));

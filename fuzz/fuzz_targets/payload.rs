@@ -3,10 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use md5::{Digest, Md5};
 use std::collections::BTreeSet;
 use weir_telemetry::{
     Accepted, Decoded, Epoch, Limits, Millis, Rejected, SERVICE_BYTES_MAX, STATUS_MAX, Series, USER_ID_BYTES_MAX,
-    decode_payload,
+    decode_payload, decode_record,
 };
 
 /// 2026-11-21T01:30:05Z, when the samples of `events/` arrive.
@@ -15,9 +16,21 @@ const ARRIVAL: Millis = Millis(1_795_224_605_000);
 const MAGIC: [&[u8]; 3] = [&[0xf3, 0x89, 0x9a, 0xc2], &[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
 
 fuzz_target!(|payload: &[u8]| {
-    check(payload, &Epoch::genesis());
-    check(payload, &narrow());
+    for epoch in [Epoch::genesis(), narrow()] {
+        check(payload, &epoch);
+        check_aggregate(payload, &epoch);
+    }
 });
+
+/// The bytes as what a KPL aggregate holds, with the MD5 that it should have: no mutator finds one.
+fn check_aggregate(message: &[u8], epoch: &Epoch) {
+    let record = [MAGIC[0], message, Md5::digest(message).as_slice()].concat();
+    let decoded = decode_record(&record, ARRIVAL, epoch);
+    assert_eq!(decode_record(&record, ARRIVAL, epoch), decoded, "two deliveries of one aggregate");
+    within_limits(&decoded, &record, &epoch.limits);
+    decoded.accepted.iter().for_each(countable);
+    decoded.rejected.iter().for_each(explained);
+}
 
 /// Limits that small inputs reach.
 fn narrow() -> Epoch {

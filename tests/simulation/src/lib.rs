@@ -3,7 +3,7 @@
 //! The code that runs is the product's own: `weir-exact`'s lanes, finalizer, sweep, replay and reconcile over
 //! `weir-rollup` and `weir-telemetry`. Simulated is what it meets: DynamoDB, S3, Kinesis, SQS and Lambda, which lose,
 //! delay and repeat requests, kill processes, cut batches anew, hand messages out twice, split shards, change rules
-//! (protocol: ARCHITECTURE.md). An [oracle](oracle) counts what was sent. A run is a function of its seed; a failing
+//! (protocol: ARCHITECTURE.md). An oracle counts what was sent. A run is a function of its seed; a failing
 //! one is shrunk to a schedule that a person can read.
 //!
 //! Not here: HTTP, processes and clocks (`weir demo --chaos`), and another emulator's reading of DynamoDB
