@@ -129,6 +129,7 @@ fn play(mut choices: Choices, left_out: Option<Rule>, schedule: Schedule) -> Pla
     let tally = world.state.seen.clone();
     let choices = std::mem::replace(&mut world.choices, Choices::played(vec![])).into_made();
     let lines = std::mem::replace(&mut world.schedule, Schedule::silent()).into_lines();
+    world.end();
     (wrong.map_or(Ok(tally), Err), choices, lines)
 }
 

@@ -101,6 +101,12 @@ impl World {
         task
     }
 
+    /// Ends everything. Environments and actions hold the world that holds them: without this no run is ever freed.
+    pub(crate) fn end(&mut self) {
+        let agenda = std::mem::take(&mut self.agenda);
+        drop((agenda, std::mem::take(&mut self.spawned), std::mem::take(&mut self.state.fleet)));
+    }
+
     /// Whether an invocation runs or a request is under way.
     pub(crate) fn is_busy(&self) -> bool {
         !self.running.is_empty() || self.under_way > 0
