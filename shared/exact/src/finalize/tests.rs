@@ -145,3 +145,18 @@ fn a_row_becomes_complete_and_sealed_without_its_counts_moving() {
     assert_eq!(at(end.plus(60_000)), "s#/a r1 3 3 complete", "a row does not go back");
     assert_eq!(at(end.plus(SEALED_AFTER_MS)), "s#/a r1 3 3 sealed");
 }
+
+/// Where reading a window takes all the time there is, a row is put all the same: the next delivery has fewer to put.
+#[test]
+fn a_window_that_was_read_gets_a_row_forward() {
+    let store = MemoryStore::default();
+    kinesis(&store, 1..3);
+    let finalizer = finalizer(&store);
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let after_reading = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0;
+    let result = block_on(finalizer.finalize(window(), &[], ARRIVAL, false, &after_reading));
+    assert_eq!((result.is_err(), store.rows().len()), (true, 1));
+    asked.store(0, std::sync::atomic::Ordering::Relaxed);
+    let again = block_on(finalizer.finalize(window(), &[], ARRIVAL, false, &after_reading));
+    assert_eq!((again.is_ok(), store.rows().len()), (true, 2));
+}
