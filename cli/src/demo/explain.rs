@@ -4,7 +4,6 @@ use crate::aws::Aws;
 use crate::failure::{Failure, failed};
 use std::collections::{BTreeMap, BTreeSet};
 use weir_aws::contributions::ContributionsTable;
-
 use weir_exact::epochs::Epochs;
 use weir_exact::finalize::{fold, rows};
 use weir_exact::ports::ContributionQuery;

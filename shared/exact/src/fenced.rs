@@ -41,7 +41,8 @@ pub struct FencedSettings {
     /// Encoded bytes of one item; beyond it the chain goes on in a new part. One record alone may take more.
     pub item_bytes_max: usize,
     /// Bound on one record's series in one item ([`weir_rollup::stored::bytes_max`]); of a larger one all series of that
-    /// window and split count under `~other`. Less than the 400 KB of a DynamoDB item. Part of the protocol: two versions that disagree would name a record's series apart, so it changes with the decoder.
+    /// window and split count under `~other`. Less than the 400 KB of a DynamoDB item. Part of the protocol: two
+    /// versions that disagree would name a record's series apart, so it changes with the decoder.
     pub record_bytes_max: usize,
     /// Encoded bytes of items that an environment remembers. Decoded they are up to thirty times as large.
     pub cache_bytes_max: usize,

@@ -12,13 +12,14 @@ pub use claim::{Claim, claim};
 pub use commit::{LedgerOutcome, LedgerSettings, commit};
 pub use intake::{Incoming, Intake, intake};
 
+use crate::counted;
 use crate::layout::Layout;
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::{Coordinates, QuarantineObject};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
-use weir_rollup::{LedgerEntry, Rollup, SeriesKey, Status, stored};
+use weir_rollup::{LedgerEntry, Rollup, SeriesKey};
 use weir_telemetry::{
     Decoded, EpochView, Millis, Reason, Series, Window, decode_event_alone, decode_payload, decode_record,
 };
@@ -150,17 +151,12 @@ impl LedgerPlan {
         let lane = layout.lane(message.identity.as_str());
         let mut windows: BTreeMap<Window, BTreeMap<SeriesKey, Rollup>> = BTreeMap::new();
         for accepted in decoded.accepted {
-            let key = SeriesKey { service: accepted.series.service, endpoint: accepted.series.endpoint };
-            let status = accepted.status.and_then(Status::new).unwrap_or(Status::UNKNOWN);
-            let rollup = windows.entry(accepted.window).or_default().entry(key).or_default();
-            rollup.add(status, accepted.duration_us, accepted.user.as_deref().map(str::as_bytes));
+            let rollups = windows.entry(accepted.window).or_default();
+            counted::add(rollups.entry(counted::series_key(accepted.series.clone())).or_default(), &accepted);
         }
         for (window, series) in windows {
             let events = series.values().map(Rollup::events).sum();
-            // A function of the message alone: in other company it might be encoded in fewer bytes, and would stand in
-            // two items under two names.
-            let bound: usize = series.iter().map(|(key, rollup)| stored::bytes_max(key, rollup)).sum();
-            let series = if bound > record_bytes_max { folded(&series) } else { series };
+            let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
             let entry = LedgerEntry { identity: message.identity.to_string(), series };
             self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, entry });
         }
@@ -205,8 +201,7 @@ impl LedgerPlan {
 fn folded(series: &BTreeMap<SeriesKey, Rollup>) -> BTreeMap<SeriesKey, Rollup> {
     let mut other = Rollup::default();
     series.values().for_each(|rollup| other.merge(rollup));
-    let Series { service, endpoint } = Series::other();
-    BTreeMap::from([(SeriesKey { service, endpoint }, other)])
+    BTreeMap::from([(counted::series_key(Series::other()), other)])
 }
 
 /// 128 bits of SHA-256 over the texts, each with its length, as hexadecimal digits.

@@ -41,4 +41,5 @@ pub mod sweep;
 #[cfg(variants)]
 pub mod variants;
 
+mod counted;
 mod item_cache;

@@ -159,11 +159,6 @@ impl EpochTable {
         let after = self.epochs.partition_point(|epoch| epoch.from_ms <= arrival.0);
         &self.epochs[after.saturating_sub(1)]
     }
-
-    /// The same by its short name: `table.at(arrival)`.
-    pub fn at(&self, arrival: Millis) -> &Epoch {
-        self.epoch_at(arrival)
-    }
 }
 
 /// The epoch table as one environment last read it.

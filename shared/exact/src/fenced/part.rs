@@ -1,6 +1,7 @@
 //! One part of a fenced item chain, and how the next put is cut.
 
-use super::plan::{Event, series_key, status};
+use super::plan::Event;
+use crate::counted;
 use crate::layout::{FencedKey, Layout, expires_at};
 use crate::ports::{Expected, Item, StoreError};
 use crate::progress::Tally;
@@ -139,9 +140,9 @@ fn merged(body: &Body, events: &[Event], fold: bool) -> Body {
     let mut body = body.clone();
     let mut touched: BTreeSet<SeriesKey> = BTreeSet::new();
     for Event { accepted, .. } in events {
-        let key = series_key(&if fold { Series::other() } else { accepted.series.clone() });
+        let key = counted::series_key(if fold { Series::other() } else { accepted.series.clone() });
         let series = body.series.entry(key.clone()).or_default();
-        series.rollup.add(status(accepted), accepted.duration_us, accepted.user.as_deref().map(str::as_bytes));
+        counted::add(&mut series.rollup, accepted);
         if touched.insert(key) {
             series.touches += 1;
         }

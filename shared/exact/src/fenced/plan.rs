@@ -1,12 +1,13 @@
 //! From records to what is to be written, without I/O.
 
 use super::{FencedSettings, Record};
+use crate::counted;
 use crate::layout::FencedKey;
 use crate::progress::Tally;
 use crate::quarantine::{Coordinates, QuarantineObject};
 use crate::sequence::{SequenceNumber, Shard};
 use std::collections::BTreeMap;
-use weir_rollup::{Rollup, SeriesKey, Status, stored};
+use weir_rollup::{Rollup, SeriesKey, stored};
 use weir_telemetry::{
     Accepted, ENDPOINT_BYTES_MAX, EpochError, EpochView, SERVICE_BYTES_MAX, Series, Window, decode_record,
 };
@@ -71,9 +72,13 @@ pub(super) fn plan(
             rejected: decoded.rejected.len() as u64,
         });
         events += decoded.accepted.len();
-        for ((window, split), accepted) in apart(decoded.accepted, epoch.splits, settings.record_bytes_max) {
-            let group = groups.entry((window, epoch.number, split)).or_default();
-            group.extend(accepted.into_iter().map(|accepted| Event { record: place, accepted }));
+        let small = decoded.accepted.len() * EVENT_BYTES_MAX <= settings.record_bytes_max;
+        for accepted in decoded.accepted {
+            let split = accepted.series.split(epoch.splits);
+            groups.entry((accepted.window, epoch.number, split)).or_default().push(Event { record: place, accepted });
+        }
+        if !small {
+            groups.values_mut().for_each(|group| fold_if_too_large(group, place, settings.record_bytes_max));
         }
         for rejected in decoded.rejected {
             let coordinates = coordinates(shard, &record.sequence);
@@ -93,47 +98,20 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// A record's events by window and split, which are its items. What one of them could not hold, in whatever company
-/// and whoever encodes it, is counted under one series: a function of the record alone, so that every delivery and
-/// every version of the code names the series of an event alike.
-fn apart(
-    accepted: Vec<Accepted>,
-    splits: u16,
-    record_bytes_max: usize,
-) -> impl Iterator<Item = ((Window, u16), Vec<Accepted>)> {
-    let mut items: BTreeMap<(Window, u16), Vec<Accepted>> = BTreeMap::new();
-    for accepted in accepted {
-        items.entry((accepted.window, accepted.series.split(splits))).or_default().push(accepted);
-    }
-    items.into_iter().map(move |(item, mut accepted)| {
-        if !fits(&accepted, record_bytes_max) {
-            accepted.iter_mut().for_each(|event| event.series = Series::other());
-        }
-        (item, accepted)
-    })
-}
+/// Most bytes of an event that is alone in its series: of the usual record nobody needs to look closer.
+const EVENT_BYTES_MAX: usize = stored::EVENT_BYTES + SERVICE_BYTES_MAX + ENDPOINT_BYTES_MAX;
 
-fn fits(accepted: &[Accepted], record_bytes_max: usize) -> bool {
-    // The usual record is small: no need to look closer.
-    if accepted.len() * (stored::EVENT_BYTES + SERVICE_BYTES_MAX + ENDPOINT_BYTES_MAX) <= record_bytes_max {
-        return true;
-    }
+/// Counts a record's events of one group, its last, under one series where an item could not hold theirs.
+fn fold_if_too_large(group: &mut [Event], record: u32, record_bytes_max: usize) {
+    let first = group.partition_point(|event| event.record < record);
+    let own = &mut group[first..];
     let mut series: BTreeMap<SeriesKey, Rollup> = BTreeMap::new();
-    for event in accepted {
-        let rollup = series.entry(series_key(&event.series)).or_default();
-        rollup.add(status(event), event.duration_us, event.user.as_deref().map(str::as_bytes));
+    for Event { accepted, .. } in own.iter() {
+        counted::add(series.entry(counted::series_key(accepted.series.clone())).or_default(), accepted);
     }
-    series.iter().map(|(key, rollup)| stored::bytes_max(key, rollup)).sum::<usize>() <= record_bytes_max
-}
-
-/// The name under which a series is stored.
-pub(super) fn series_key(series: &Series) -> SeriesKey {
-    SeriesKey { service: series.service.clone(), endpoint: series.endpoint.clone() }
-}
-
-/// The status under which an event counts.
-pub(super) fn status(event: &Accepted) -> Status {
-    event.status.and_then(Status::new).unwrap_or(Status::UNKNOWN)
+    if !counted::fits(&series, record_bytes_max) {
+        own.iter_mut().for_each(|event| event.accepted.series = Series::other());
+    }
 }
 
 fn coordinates(shard: &Shard, sequence: &SequenceNumber) -> Coordinates {

@@ -143,8 +143,8 @@ mod tests {
         assert_eq!(two.epochs, [Epoch::genesis(), second()]);
         assert_eq!(two.generation, one.generation);
         assert_eq!(EpochTable::from_json(&two.to_json()), Ok(two.clone()));
-        assert_eq!(two.at(Millis(EARLIEST - 1)).number, 1);
-        assert_eq!(two.at(Millis(EARLIEST)).number, 2);
+        assert_eq!(two.epoch_at(Millis(EARLIEST - 1)).number, 1);
+        assert_eq!(two.epoch_at(Millis(EARLIEST)).number, 2);
         let third = Epoch { number: 3, from_ms: EARLIEST + 1, ..Epoch::genesis() };
         assert_eq!(two.announce(third, NOW, &Epoch::DECODERS).map(|table| table.epochs.len()), Ok(3));
     }
