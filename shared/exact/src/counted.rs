@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use weir_rollup::{Rollup, SeriesKey, Status, stored};
-use weir_telemetry::{Accepted, Series};
+use weir_telemetry::Series;
 
 /// The name under which a series is stored.
 pub(crate) fn series_key(series: Series) -> SeriesKey {
@@ -11,9 +11,9 @@ pub(crate) fn series_key(series: Series) -> SeriesKey {
 }
 
 /// Adds an event to what its series counts.
-pub(crate) fn add(rollup: &mut Rollup, event: &Accepted) {
-    let status = event.status.and_then(Status::new).unwrap_or(Status::UNKNOWN);
-    rollup.add(status, event.duration_us, event.user.as_deref().map(str::as_bytes));
+pub(crate) fn add(rollup: &mut Rollup, status: Option<u16>, duration_us: Option<u64>, user: Option<&str>) {
+    let status = status.and_then(Status::new).unwrap_or(Status::UNKNOWN);
+    rollup.add(status, duration_us, user.map(str::as_bytes));
 }
 
 /// Whether a record's series may stand apart in one item: decided by their bound, so a function of the record alone. In

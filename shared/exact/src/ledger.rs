@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use weir_rollup::{LedgerEntry, Rollup, SeriesKey};
 use weir_telemetry::{
-    Decoded, EpochView, Millis, Reason, Series, Window, decode_event_alone, decode_payload, decode_record,
+    Accepted, Decoded, EpochView, Millis, Reason, Series, Window, decode_event_alone, decode_payload, decode_record,
 };
 
 /// What a contribution is counted under, once.
@@ -150,9 +150,9 @@ impl LedgerPlan {
     fn add(&mut self, layout: &Layout, place: usize, message: &Message, decoded: Decoded, record_bytes_max: usize) {
         let lane = layout.lane(message.identity.as_str());
         let mut windows: BTreeMap<Window, BTreeMap<SeriesKey, Rollup>> = BTreeMap::new();
-        for accepted in decoded.accepted {
-            let rollups = windows.entry(accepted.window).or_default();
-            counted::add(rollups.entry(counted::series_key(accepted.series.clone())).or_default(), &accepted);
+        for Accepted { window, series, status, duration_us, user } in decoded.accepted {
+            let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
+            counted::add(rollup, status, duration_us, user.as_deref());
         }
         for (window, series) in windows {
             let events = series.values().map(Rollup::events).sum();

@@ -142,7 +142,7 @@ fn merged(body: &Body, events: &[Event], fold: bool) -> Body {
     for Event { accepted, .. } in events {
         let key = counted::series_key(if fold { Series::other() } else { accepted.series.clone() });
         let series = body.series.entry(key.clone()).or_default();
-        counted::add(&mut series.rollup, accepted);
+        counted::add(&mut series.rollup, accepted.status, accepted.duration_us, accepted.user.as_deref());
         if touched.insert(key) {
             series.touches += 1;
         }

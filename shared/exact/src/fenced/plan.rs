@@ -107,7 +107,8 @@ fn fold_if_too_large(group: &mut [Event], record: u32, record_bytes_max: usize) 
     let own = &mut group[first..];
     let mut series: BTreeMap<SeriesKey, Rollup> = BTreeMap::new();
     for Event { accepted, .. } in own.iter() {
-        counted::add(series.entry(counted::series_key(accepted.series.clone())).or_default(), accepted);
+        let rollup = series.entry(counted::series_key(accepted.series.clone())).or_default();
+        counted::add(rollup, accepted.status, accepted.duration_us, accepted.user.as_deref());
     }
     if !counted::fits(&series, record_bytes_max) {
         own.iter_mut().for_each(|event| event.accepted.series = Series::other());
