@@ -1,8 +1,9 @@
-//! Any bytes as the small stored things: the epoch table, a shard's progress, fences, windows. What can be read is
+//! Any bytes as the small stored things: the epoch table, a shard's progress, a window's series, fences, windows. What can be read is
 //! written again as what it was read from, or reads the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use weir_exact::finalize::Catalog;
 use weir_exact::layout::Layout;
 use weir_exact::ports::{Item, ItemKey};
 use weir_exact::progress::Progress;
@@ -12,6 +13,7 @@ use weir_telemetry::{EpochTable, EpochView, Millis, Window};
 fuzz_target!(|bytes: &[u8]| {
     epochs(bytes);
     progress(bytes);
+    catalog(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
         texts(text);
     }
@@ -51,6 +53,15 @@ fn progress(bytes: &[u8]) {
             assert_eq!(Progress::from_item(&again), Ok(progress));
         }
         Err(error) => assert!(!error.is_retryable(), "reading it again helps nobody: {error}"),
+    }
+}
+
+fn catalog(bytes: &[u8]) {
+    let layout = Layout::new("live", EpochTable::genesis().generation);
+    let window = Window::containing(Millis(0));
+    let item = Item { body: bytes.to_vec(), ..Catalog::new(1).to_item(&layout, window) };
+    if let Ok(catalog) = Catalog::from_item(&item) {
+        assert_eq!(catalog.to_item(&layout, window).body, bytes, "one form");
     }
 }
 

@@ -24,7 +24,7 @@ use trigger::{FirstTrigger, Touched};
 pub use trigger::{StreamRecord, Trigger};
 use weir_aws::clients::Connection;
 use weir_aws::clock;
-use weir_aws::config::{ConfigError, Environment, generation, optional, resource};
+use weir_aws::config::{ConfigError, Environment, generation, optional, resource, within};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
@@ -60,12 +60,21 @@ impl Handler {
         let connection = Connection::from_environment(environment)?;
         let contributions = ContributionsTable::new(connection.dynamodb(), contributions_table(environment)?);
         let rollups = resource(environment, "WEIR_ROLLUPS_TABLE", "the name of the rollups table")?;
+        let series = "a number of series, at least 1 and at most 40000";
+        let series_per_window_max = within(
+            environment,
+            "WEIR_SERIES_PER_WINDOW_MAX",
+            series,
+            1..=40_000,
+            FinalizeSettings::default().series_per_window_max,
+        )?;
         let days: u32 = optional(environment, "WEIR_MINUTE_ROW_DAYS", "a number of days; 0 keeps rows", 30)?;
         Ok(Self {
             epochs: Epochs::new(contributions.clone(), generation(environment)?),
             rollups: RollupsTable::new(connection.dynamodb(), rollups),
             settings: FinalizeSettings {
                 row_life_ms: (days > 0).then(|| i64::from(days) * 86_400_000),
+                series_per_window_max,
                 ..FinalizeSettings::default()
             },
             contributions,
@@ -130,7 +139,14 @@ impl Pass {
         let mut total = WindowReport::default();
         while let Some((touched, result)) = computed.next().await {
             match result {
-                Ok(report) => total = total.plus(report),
+                Ok(report) => {
+                    if report.overflowed > 0 {
+                        let (window, series) = (touched.window, report.overflowed);
+                        let series_max = finalizer.settings().series_per_window_max;
+                        tracing::warn!(%window, series, series_max, "series counted under ~other: the window has too many");
+                    }
+                    total = total.plus(report);
+                }
                 Err(error) => {
                     tracing::error!(window = %touched.window, %error, retryable = error.is_retryable(), "not finalized");
                     // Not to be pinned on: the stream would serve no other window. The sweep takes it up again.
@@ -143,9 +159,9 @@ impl Pass {
                 }
             }
         }
-        let WindowReport { items, written, unmoved, superseded } = total;
+        let WindowReport { items, written, unmoved, superseded, overflowed } = total;
         let ms = self.begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64);
-        tracing::info!(windows, items, written, unmoved, superseded, sweep = ask, ms, "finalized");
+        tracing::info!(windows, items, written, unmoved, superseded, overflowed, sweep = ask, ms, "finalized");
         failed
     }
 

@@ -70,6 +70,24 @@ pub fn optional<T: FromStr>(
     }
 }
 
+/// A number that may be there, with what it is otherwise.
+///
+/// # Errors
+/// [`ConfigError::Wrong`] when it is none, or outside `range`.
+pub fn within<T: FromStr + PartialOrd>(
+    environment: &impl Environment,
+    name: &'static str,
+    expected: &'static str,
+    range: std::ops::RangeInclusive<T>,
+    otherwise: T,
+) -> Result<T, ConfigError> {
+    let number = optional(environment, name, expected, otherwise)?;
+    if range.contains(&number) {
+        return Ok(number);
+    }
+    Err(ConfigError::Wrong { name, found: environment.variable(name).unwrap_or_default(), expected })
+}
+
 /// The name of a table or bucket: what AWS allows at most, so that a mistake is told here.
 ///
 /// # Errors
@@ -110,7 +128,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let environment = BTreeMap::from([("EMPTY", " "), ("DAYS", "x"), ("TABLE", "a b"), ("WEIR_GENERATION", "a#b")]);
+        let environment = BTreeMap::from([
+            ("EMPTY", " "),
+            ("DAYS", "x"),
+            ("MANY", "41"),
+            ("TABLE", "a b"),
+            ("WEIR_GENERATION", "a#b"),
+        ]);
         let check = |error: ConfigError, expect: &str| assert_eq!(error.to_string(), expect);
         check(
             resource(&environment, "EMPTY", "a table").unwrap_err(),
@@ -125,6 +149,11 @@ mod tests {
             "environment variable DAYS is \"x\"; it should be a number of days",
         );
         assert_eq!(optional(&environment, "UNSET", "a number", 30), Ok(30));
+        assert_eq!(within(&environment, "UNSET", "1 to 40", 1..=40, 30), Ok(30));
+        check(
+            within(&environment, "MANY", "1 to 40", 1..=40, 30).unwrap_err(),
+            "environment variable MANY is \"41\"; it should be 1 to 40",
+        );
         assert!(generation(&environment).is_err());
         assert_eq!(generation(&BTreeMap::new()), Ok("live".to_owned()));
     }

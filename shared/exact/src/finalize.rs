@@ -6,105 +6,27 @@
 //! touch the series. Every contribution write raises it, so a computation that read more has a higher one,
 //! also where a correction made counts smaller: a condition on counts would refuse the correction.
 
+mod catalog;
+mod totals;
+
+pub use catalog::{Catalog, admit};
+pub use totals::{Computed, Totals, fold, rows};
+
 use crate::layout::Layout;
-use crate::ports::{ContributionQuery, Item, RowOutcome, RowPut, RowVersions, StoreError};
+use crate::ports::{
+    ContributionGet, ContributionPut, ContributionQuery, Item, RowOutcome, RowPut, RowVersions, StoreError,
+};
 use crate::progress::Progress;
-use crate::row::{ALGORITHM, Row, RowKey, RowVersion, SUMMARY, State};
+use crate::row::{ALGORITHM, Row, RowKey, RowVersion, State};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use weir_rollup::{Body, Ledger, Rollup, SeriesKey};
 use weir_telemetry::{Millis, Window};
 
 /// After its end by this much nothing can arrive for a window any more: 48 h of lateness, 4 days in a
 /// source, 14 in a dead-letter queue. Less than the contributions' life of 21 days, so that the last
 /// computation still finds them all. Milliseconds.
 pub const SEALED_AFTER_MS: i64 = 20 * 86_400_000;
-
-/// What a window adds up to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Totals {
-    /// Every series with its revision.
-    pub series: BTreeMap<SeriesKey, (Rollup, u64)>,
-    /// Ledger copies of an identity beyond the first.
-    pub duplicate_copies: u64,
-}
-
-/// Adds up the contributions of one window, each ledger identity once, over all lanes.
-///
-/// # Errors
-/// Unreadable when an item is of a format this version does not know.
-pub fn fold(items: &[Item]) -> Result<Totals, StoreError> {
-    let mut totals = Totals::default();
-    let mut counted: HashSet<String> = HashSet::new();
-    for item in items {
-        let unreadable = |error: weir_rollup::DecodeError| StoreError::unreadable_contribution(item, &error);
-        if item.fence.is_some() {
-            for (key, series) in Body::decode(&item.body).map_err(unreadable)?.series {
-                let (rollup, revision) = totals.series.entry(key).or_default();
-                rollup.merge(&series.rollup);
-                // Stored numbers are trusted to be numbers, not to be small.
-                *revision = revision.saturating_add(series.touches);
-            }
-            continue;
-        }
-        for entry in Ledger::decode(&item.body).map_err(unreadable)?.entries {
-            let identity = if left_out!(DeduplicationPerLane) {
-                format!("{} in {}", entry.identity, item.key.sk.get(..7).unwrap_or_default())
-            } else {
-                entry.identity
-            };
-            let first = counted.insert(identity) || left_out!(NoDeduplication);
-            totals.duplicate_copies += u64::from(!first);
-            for (key, series) in entry.series {
-                let (rollup, revision) = totals.series.entry(key).or_default();
-                *revision = revision.saturating_add(1);
-                if first {
-                    rollup.merge(&series);
-                }
-            }
-        }
-    }
-    Ok(totals)
-}
-
-/// How many endpoints a summary row names.
-const TOP_ENDPOINTS: usize = 10;
-
-/// A row without what a clock decides.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Computed {
-    /// Its key.
-    pub key: RowKey,
-    /// What it counts.
-    pub rollup: Rollup,
-    /// Its revision.
-    pub revision: u64,
-    /// On summary rows the largest endpoints.
-    pub top_endpoints: Option<Vec<(String, u64)>>,
-}
-
-/// The rows of a window: each endpoint's and each service's summary.
-pub fn rows(window: Window, totals: Totals) -> Vec<Computed> {
-    type Summary = (Rollup, u64, Vec<(String, u64)>);
-    let mut services: BTreeMap<String, Summary> = BTreeMap::new();
-    let mut rows = vec![];
-    for (key, (rollup, revision)) in totals.series {
-        let (sum, sum_revision, endpoints) = services.entry(key.service.clone()).or_default();
-        sum.merge(&rollup);
-        *sum_revision = sum_revision.saturating_add(revision);
-        endpoints.push((key.endpoint.clone(), rollup.events()));
-        let key = RowKey { service: key.service, endpoint: key.endpoint, window };
-        rows.push(Computed { key, rollup, revision, top_endpoints: None });
-    }
-    for (service, (rollup, revision, mut endpoints)) in services {
-        endpoints.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        endpoints.truncate(TOP_ENDPOINTS);
-        let key = RowKey { service, endpoint: SUMMARY.to_owned(), window };
-        rows.push(Computed { key, rollup, revision, top_endpoints: Some(endpoints) });
-    }
-    rows
-}
 
 /// When a window counts as complete.
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +68,8 @@ pub struct FinalizeSettings {
     pub writes_in_flight_max: usize,
     /// Rows whose version an environment remembers.
     pub remembered_rows_max: usize,
+    /// Series of a window that have rows of their own; [`Catalog`].
+    pub series_per_window_max: u32,
 }
 
 impl Default for FinalizeSettings {
@@ -155,6 +79,8 @@ impl Default for FinalizeSettings {
             grace: Grace::default(),
             writes_in_flight_max: 32,
             remembered_rows_max: 100_000,
+            // A partition takes 1,000 write units a second: as many rows are written in ten.
+            series_per_window_max: 10_000,
         }
     }
 }
@@ -170,6 +96,8 @@ pub struct WindowReport {
     pub unmoved: u64,
     /// Rows where the same or a later version stood.
     pub superseded: u64,
+    /// Series counted under `~other`, since the window has as many as it may have.
+    pub overflowed: u64,
 }
 
 impl WindowReport {
@@ -181,6 +109,7 @@ impl WindowReport {
             written: self.written + other.written,
             unmoved: self.unmoved + other.unmoved,
             superseded: self.superseded + other.superseded,
+            overflowed: self.overflowed + other.overflowed,
         }
     }
 }
@@ -196,7 +125,7 @@ pub struct Finalizer<C, R> {
     stands: Mutex<BTreeMap<Window, BTreeMap<RowKey, RowVersion>>>,
 }
 
-impl<C: ContributionQuery, R: RowPut + RowVersions> Finalizer<C, R> {
+impl<C: ContributionQuery + ContributionGet + ContributionPut, R: RowPut + RowVersions> Finalizer<C, R> {
     /// A finalizer of one generation.
     pub fn new(contributions: C, rows: R, layout: Layout, settings: FinalizeSettings) -> Self {
         Self { contributions, rows, layout, settings, stands: Mutex::default() }
@@ -205,6 +134,11 @@ impl<C: ContributionQuery, R: RowPut + RowVersions> Finalizer<C, R> {
     /// Where the contributions stand.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Its bounds and terms.
+    pub fn settings(&self) -> &FinalizeSettings {
+        &self.settings
     }
 
     /// Every shard's progress; none for one that this version cannot read, which has then passed nothing. Read it
@@ -244,7 +178,12 @@ impl<C: ContributionQuery, R: RowPut + RowVersions> Finalizer<C, R> {
             return Ok(report);
         }
         let state = state(window, progress, self.settings.grace, now);
-        let rows: Vec<Row> = rows(window, fold(&items)?).into_iter().map(|row| self.row(row, state, now)).collect();
+        let totals = fold(&items)?;
+        let catalog =
+            admit(&self.contributions, &self.layout, window, &totals, self.settings.series_per_window_max).await?;
+        let (totals, overflowed) = totals.under(&catalog);
+        report.overflowed = overflowed;
+        let rows: Vec<Row> = rows(window, totals).into_iter().map(|row| self.row(row, state, now)).collect();
         let mut known = self.known(window);
         if ask {
             let unknown: Vec<RowKey> =

@@ -6,6 +6,7 @@
 //! | `<generation>#w#<window>#<partition>` | `l#<lane>#<digest>` | ledger contribution |
 //! | `<generation>#progress` | `<shard>` | a shard's progress |
 //! | `<generation>#claim#<partition>` | `<identity>` | what the first delivery of an identity decided for all |
+//! | `<generation>#series#<window>` | `catalog` | which series of a window have rows of their own |
 //! | `epochs` | `table` | the epoch table, of all generations |
 
 use crate::ports::ItemKey;
@@ -105,6 +106,12 @@ impl Layout {
     pub fn claim(&self, identity: &str) -> ItemKey {
         let partition = stable_hash(identity.as_bytes()) % CLAIM_PARTITIONS;
         ItemKey { pk: format!("{}#claim#{partition}", self.generation), sk: identity.to_owned() }
+    }
+
+    /// A window's [`crate::finalize::Catalog`]. Not in the window's own partitions: writing it changes no contribution,
+    /// so it must not look like one.
+    pub fn catalog(&self, window: Window) -> ItemKey {
+        ItemKey { pk: format!("{}#series#{window}", self.generation), sk: "catalog".to_owned() }
     }
 
     fn partition(&self, key: &[u8]) -> u16 {

@@ -4,7 +4,7 @@
 //! Counters of attempts prove nothing, since attempts repeat; state does. The checks hold for a fleet at rest: while a
 //! batch is under way its items are ahead of its shard's progress, and rows are behind their contributions.
 
-use crate::finalize::{fold, rows};
+use crate::finalize::{Catalog, fold, rows};
 use crate::layout::Layout;
 use crate::ports::{Item, StoreError};
 use crate::progress::Progress;
@@ -80,14 +80,25 @@ pub fn shards(items: &[Item], progress: &[Item]) -> Result<Vec<Finding>, StoreEr
     Ok(findings)
 }
 
-/// Holds the rows of a window against a recomputation from all its contributions.
+/// Holds the rows of a window against a recomputation from all its contributions. `catalog` is the window's, none where
+/// there is none: then no row was ever put.
 ///
 /// # Errors
 /// Unreadable when an item is of a format that this version does not know.
-pub fn window(window: Window, items: &[Item], stand: &BTreeMap<RowKey, Row>) -> Result<Vec<Finding>, StoreError> {
+pub fn window(
+    window: Window,
+    items: &[Item],
+    catalog: Option<&Item>,
+    stand: &BTreeMap<RowKey, Row>,
+) -> Result<Vec<Finding>, StoreError> {
     let mut findings = vec![];
     let mut surplus: BTreeMap<&RowKey, &Row> = stand.iter().collect();
-    for row in rows(window, fold(items)?) {
+    let totals = fold(items)?;
+    let totals = match catalog {
+        Some(catalog) => totals.under(&Catalog::from_item(catalog)?).0,
+        None => totals,
+    };
+    for row in rows(window, totals) {
         let Some(stands) = surplus.remove(&row.key) else {
             findings.push(Finding::Missing(row.key));
             continue;

@@ -16,6 +16,8 @@ pub enum Variant {
     NoDeduplication,
     /// A ledger identity is counted once in each lane.
     DeduplicationPerLane,
+    /// Every computation decides for itself which series have rows of their own.
+    EachComputationAdmits,
 }
 
 thread_local! {

@@ -2,11 +2,12 @@
 
 use crate::finalizer;
 use crate::oracle::Oracle;
+use crate::rules::Rule;
 use crate::seen::Seen;
 use crate::world::World;
 use crate::{kinesis, queue};
 use std::collections::BTreeMap;
-use weir_exact::finalize::{self, fold};
+use weir_exact::finalize::{self, Catalog, Totals, fold};
 use weir_exact::ports::Item;
 use weir_exact::progress::Progress;
 use weir_exact::reconcile;
@@ -64,14 +65,16 @@ pub(crate) fn when_quiet(world: &mut World) -> Result<(), String> {
 ///
 /// # Errors
 /// What is wrong, in words.
-pub(crate) fn at_the_end(world: &World) -> Result<(), String> {
-    let Some(oracle) = &world.state.oracle else { return Err("the run never came to rest".to_owned()) };
+pub(crate) fn at_the_end(world: &mut World) -> Result<(), String> {
+    let Some(oracle) = world.state.oracle.take() else { return Err("the run never came to rest".to_owned()) };
     let mut stand = world.state.rows.rows.clone();
     for (window, series) in &oracle.windows {
-        let totals = finalize::Totals {
+        let totals = Totals {
             series: series.iter().map(|(key, rollup)| (key.clone(), (rollup.clone(), 0))).collect(),
             duplicate_copies: 0,
         };
+        let (totals, overflowed) = admitted(world, *window, totals)?;
+        world.state.seen.add(Seen::Overflowed, overflowed);
         for expect in finalize::rows(*window, totals) {
             let name = format!("row {} {}", expect.key.series(), expect.key.window_text());
             let row = stand.remove(&expect.key).ok_or_else(|| format!("{name} is missing"))?;
@@ -85,6 +88,25 @@ pub(crate) fn at_the_end(world: &World) -> Result<(), String> {
         }
     }
     none_left("row", stand.into_keys().map(|key| format!("{} {}", key.series(), key.window_text())))
+}
+
+/// What has a row of its own, and what is under `~other`, by the window's catalog; and that the catalog was needed.
+fn admitted(world: &World, window: Window, totals: Totals) -> Result<(Totals, u64), String> {
+    let (series, series_max) = (totals.series.len(), world.state.settings.series_per_window_max);
+    let catalog = match world.state.catalogs.get(&world.state.layout.catalog(window)) {
+        Some(item) => Catalog::from_item(item).map_err(|error| error.to_string())?,
+        // The last computation saw everything, and what it chose is what should stand.
+        None if world.state.left_out == Some(Rule::SeriesAdmittedOnce) => {
+            let mut catalog = Catalog::new(series_max);
+            catalog.admit(&totals);
+            catalog
+        }
+        None => return Err(format!("window {window} has no catalog")),
+    };
+    if catalog.len() != series.min(series_max as usize) {
+        return Err(format!("window {window}: {} of {series} series have rows, {series_max} may", catalog.len()));
+    }
+    Ok(totals.under(&catalog))
 }
 
 fn contributions(world: &mut World, oracle: &Oracle) -> Result<(), String> {
@@ -151,13 +173,19 @@ fn quarantine(world: &World, oracle: &Oracle) -> Result<(), String> {
 
 /// Every row equals a recomputation.
 fn reconciled(world: &World) -> Result<(), String> {
+    if world.state.left_out == Some(Rule::SeriesAdmittedOnce) {
+        // It looks at the catalog, which is not there; the oracle looks at rows.
+        return Ok(());
+    }
     let mut rows: BTreeMap<Window, BTreeMap<RowKey, Row>> = BTreeMap::new();
     for (key, row) in &world.state.rows.rows {
         rows.entry(key.window).or_default().insert(key.clone(), row.clone());
     }
     for (window, items) in by_window(world) {
         let stand = rows.remove(&window).unwrap_or_default();
-        let findings = reconcile::window(window, &items, &stand).map_err(|error| error.to_string())?;
+        let catalog = world.state.table.get(&world.state.layout.catalog(window));
+        let findings =
+            reconcile::window(window, &items, catalog.as_ref(), &stand).map_err(|error| error.to_string())?;
         if let Some(finding) = findings.first() {
             return Err(format!("reconcile: {finding}"));
         }

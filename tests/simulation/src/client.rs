@@ -260,6 +260,9 @@ fn shown(item: &Item) -> String {
     {
         return format!("{} epochs", table.epochs.len());
     }
+    if item.key.sk == "catalog" {
+        return format!("[{} series]", item.fence.as_deref().unwrap_or("no"));
+    }
     match (&item.fence, weir_rollup::Body::decode(&item.body)) {
         (Some(fence), Ok(body)) => {
             let events: u64 = body.series.values().map(|series| series.rollup.events()).sum();

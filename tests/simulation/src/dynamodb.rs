@@ -55,6 +55,9 @@ pub(crate) fn put(world: &mut World, item: &Item, expected: &Expected) -> PutOut
     if let Some(expires_at) = item.expires_at {
         expire(world, item.key.clone(), expires_at);
     }
+    if item.key.sk == "catalog" {
+        world.state.catalogs.insert(item.key.clone(), item.clone());
+    }
     if world.state.layout.window_of(&item.key.pk).is_some() {
         crate::finalizer::touched(world, &item.key.pk);
     }
@@ -65,6 +68,7 @@ fn holds(left_out: Option<Rule>, item: &Item, expected: &Expected, stands: Optio
     let fence_of = |item: &Item| item.fence.clone();
     match (left_out, expected) {
         (Some(Rule::Condition), _) => true,
+        (Some(Rule::CatalogCondition), _) if item.key.sk == "catalog" => true,
         (Some(Rule::ConditionOnObserved), Expected::Fence(_)) if is_chain(item) => {
             let number = |fence: String| Fence::parse(&fence).ok().map(|fence| fence.sequence);
             let sequence = |item: &Item| fence_of(item).and_then(number);

@@ -139,7 +139,9 @@ pub(crate) fn ledger_function(_: &World, client: Client) -> LedgerFunction {
 
 /// What `rollup-finalize` starts with.
 pub(crate) fn finalize_function(world: &World, client: Client) -> Finalizer<Client, Client> {
-    Finalizer::new(client.clone(), client, world.state.layout.clone(), FinalizeSettings::default())
+    let series_per_window_max = world.state.settings.series_per_window_max;
+    let settings = FinalizeSettings { series_per_window_max, ..FinalizeSettings::default() };
+    Finalizer::new(client.clone(), client, world.state.layout.clone(), settings)
 }
 
 /// Invokes an environment. `done` hears once how it ended: with an answer, or none when it failed, ran out of time or

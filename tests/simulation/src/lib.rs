@@ -124,7 +124,7 @@ fn play(mut choices: Choices, left_out: Option<Rule>, schedule: Schedule) -> Pla
     let wrong = match world.state.violation.take() {
         Some(wrong) => Some(wrong),
         None if !ended => Some(format!("does not end: {ACTIONS_MAX} actions")),
-        None => check::at_the_end(&world).err(),
+        None => check::at_the_end(&mut world).err(),
     };
     let tally = world.state.seen.clone();
     let choices = std::mem::replace(&mut world.choices, Choices::played(vec![])).into_made();
@@ -152,6 +152,7 @@ fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
     let settings = state::Settings {
         fenced,
         ledger,
+        series_per_window_max: choices.one_of(&[10_000, 1, 2, 4]),
         batch_max: choices.one_of(&[10, 3]),
         visibility_ms: choices.one_of(&[180_000, 31_000, 1_000]),
         receives_max: choices.one_of(&[1_000, 5, 2]),

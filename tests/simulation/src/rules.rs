@@ -46,11 +46,15 @@ pub enum Rule {
     ReplayClaimed,
     /// A shard's identity has its stream's creation time in it.
     ShardOfOneStream,
+    /// Which series have rows of their own is decided once for all computations of a window.
+    SeriesAdmittedOnce,
+    /// A window's catalog of them has a condition.
+    CatalogCondition,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ConditionOnObserved,
         Self::Condition,
         Self::RecordsDropped,
@@ -72,6 +76,8 @@ impl Rule {
         Self::IdClaimed,
         Self::ReplayClaimed,
         Self::ShardOfOneStream,
+        Self::SeriesAdmittedOnce,
+        Self::CatalogCondition,
     ];
 
     /// The variant of the product's code that leaves it out; none where the simulated world does.
@@ -84,6 +90,7 @@ impl Rule {
             Self::FailedGroupReported => Some(Variant::SuccessDespiteFailedGroup),
             Self::Deduplication => Some(Variant::NoDeduplication),
             Self::DeduplicationAcrossLanes => Some(Variant::DeduplicationPerLane),
+            Self::SeriesAdmittedOnce => Some(Variant::EachComputationAdmits),
             _ => None,
         }
     }

@@ -30,9 +30,10 @@ pub(crate) enum Seen {
     Quarantined,
     Events,
     Quiet,
+    Overflowed,
 }
 
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "invocations",
     "requests",
     "requests throttled",
@@ -60,6 +61,7 @@ const NAMES: [&str; 27] = [
     "objects in quarantine",
     "events counted",
     "times that rows were right without a sweep",
+    "series counted under ~other",
 ];
 
 /// Counts of all that happened in one or more runs.

@@ -13,7 +13,7 @@ use weir_exact::epochs::{item_of, table_of};
 use weir_exact::fenced::FencedSettings;
 use weir_exact::layout::Layout;
 use weir_exact::ledger::LedgerSettings;
-use weir_exact::ports::ItemKey;
+use weir_exact::ports::{Item, ItemKey};
 use weir_exact::quarantine::QuarantineObject;
 use weir_telemetry::EpochTable;
 
@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) table: Table,
     pub(crate) rows: Rows,
     pub(crate) bucket: BTreeMap<String, QuarantineObject>,
+    /// Every window's catalog as it was last written, also when TTL has taken it.
+    pub(crate) catalogs: BTreeMap<ItemKey, Item>,
     /// TTLs that are on the agenda.
     pub(crate) expiring: BTreeSet<(ItemKey, i64)>,
     pub(crate) stream: Stream,
@@ -54,6 +56,7 @@ impl State {
             table,
             rows: Rows::default(),
             bucket: BTreeMap::new(),
+            catalogs: BTreeMap::new(),
             expiring: BTreeSet::new(),
             stream: Stream::default(),
             queue: Queue::default(),
@@ -79,6 +82,8 @@ impl State {
 pub(crate) struct Settings {
     pub(crate) fenced: FencedSettings,
     pub(crate) ledger: LedgerSettings,
+    /// Series of a window that have rows of their own.
+    pub(crate) series_per_window_max: u32,
     /// Most records of a stream's batch, and messages of a queue's.
     pub(crate) batch_max: u32,
     /// How long a message that was handed out stays hidden, milliseconds.

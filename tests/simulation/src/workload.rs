@@ -143,6 +143,9 @@ fn announce(world: &mut World) {
             lock(&client.world).state.seen.once(Seen::Epochs);
         }
     });
+    if world.choices.below(3) == 2 {
+        storm(world, from);
+    }
     if world.choices.below(2) == 1 {
         // Whoever was waiting for the new rules asks at once.
         world.at(from.plus(1_000), replay_some);
@@ -155,6 +158,16 @@ fn announce(world: &mut World) {
         });
         produced.into_iter().for_each(|sending| sending.plan(world));
     }
+}
+
+/// Half a minute in which reading the new rules fails as often as not and deliveries are made again, just when the new
+/// rules come into force.
+fn storm(world: &mut World, from: Millis) {
+    world.at(from.plus(-2_000), |world| {
+        let before = world.weather.clone();
+        world.weather = Weather { refused: 400, redelivered: 400, fresh_environment: 300, ..before.clone() };
+        world.after(30_000, |world| world.weather = before);
+    });
 }
 
 fn next_epoch(world: &mut World, margin_ms: i64) -> Epoch {

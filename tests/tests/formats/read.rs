@@ -5,6 +5,7 @@ use crate::{directory, goldens};
 use std::fmt::Write as _;
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::rows::RollupsTable;
+use weir_exact::finalize::Catalog;
 use weir_exact::layout::Layout;
 use weir_exact::ledger::Claim;
 use weir_exact::ports::{ContributionGet, Item, RowOutcome, RowPut, RowVersions};
@@ -84,6 +85,9 @@ fn item(item: &Item) -> String {
         }
         (pk, ..) if pk.starts_with("live#claim#") => {
             format!("{:#?}\n", Claim::from_item(item).unwrap_or_else(|error| panic!("{error}")))
+        }
+        (pk, ..) if pk.starts_with("live#series#") => {
+            format!("{:#?}\n", Catalog::from_item(item).unwrap_or_else(|error| panic!("{error}")))
         }
         (_, Some(_), Some(_)) => body(&item.body),
         (_, Some(_), None) => ledger(&item.body),

@@ -1,7 +1,7 @@
 //! What a version does not know it refuses by name: it never guesses, and never skips.
 
 use crate::{attributes, goldens};
-use weir_exact::finalize::fold;
+use weir_exact::finalize::{Catalog, fold};
 use weir_exact::ports::{Item, StoreErrorKind};
 use weir_exact::progress::Progress;
 use weir_rollup::{Body, DecodeError, Ledger};
@@ -66,6 +66,14 @@ fn progress_of_a_shard() {
         assert!(text.contains(expected), "{text}");
         assert_eq!(error.kind(), StoreErrorKind::Unreadable);
     }
+}
+
+#[test]
+fn a_window_s_series() {
+    let known = item("1-catalog.json");
+    let error = Catalog::from_item(&Item { body: later(known.body.clone()), ..known.clone() }).expect_err("later");
+    assert_eq!(error.to_string(), format!("the series of {} cannot be read: format 250 is not 1", known.key.pk));
+    assert_eq!(error.kind(), StoreErrorKind::Unreadable);
 }
 
 /// The table has no number: a rule that is not known is the number.

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::ops::Range;
 use weir_exact::epochs::item_of;
 use weir_exact::fenced::{FencedLane, FencedSettings, Record};
-use weir_exact::finalize;
+use weir_exact::finalize::{self, Catalog};
 use weir_exact::layout::{Layout, expires_at};
 use weir_exact::ledger::{Claim, Identity};
 use weir_exact::memory::MemoryStore;
@@ -96,7 +96,7 @@ pub(crate) fn ledger_item(messages: &[usize], digest: &str) -> Item {
     Item { key, fence: None, body: ledger.encode(), expires_at: Some(expires_at(window().end())) }
 }
 
-/// What the older version put: the fenced chain, the shard's progress, two ledger items, the epoch table, a claim; and
+/// What the older version put: the fenced chain, the shard's progress, two ledger items, the epoch table, a claim, the window's catalog; and
 /// what it set aside.
 fn written() -> (Vec<(&'static str, Item)>, MemoryStore) {
     let store = MemoryStore::default();
@@ -120,7 +120,15 @@ fn written() -> (Vec<(&'static str, Item)>, MemoryStore) {
     items.push(("epochs", item_of(&table)));
     let own = Identity::sqs("arn:aws:sqs:us-east-1:000000000000:weir-telemetry", "order-17");
     items.push(("claim", Claim::new(ARRIVAL, payload(1).as_bytes()).to_item(&layout(), &own)));
+    let contributions: Vec<Item> = items.iter().map(|(_, item)| item.clone()).filter(is_contribution).collect();
+    let mut catalog = Catalog::new(10_000);
+    assert!(catalog.admit(&finalize::fold(&contributions).expect("items of today's")));
+    items.push(("catalog", catalog.to_item(&layout(), window())));
     (items, store)
+}
+
+fn is_contribution(item: &Item) -> bool {
+    layout().window_of(&item.key.pk).is_some()
 }
 
 /// Writes goldens that are not there yet under [`NUMBER`]; none is ever written over.
@@ -134,8 +142,7 @@ fn write_goldens() {
     for object in store.quarantined().values() {
         keep("quarantine", "kinesis-event", &object.body());
     }
-    let contributions: Vec<Item> =
-        items.into_iter().map(|(_, item)| item).filter(|item| layout().window_of(&item.key.pk).is_some()).collect();
+    let contributions: Vec<Item> = items.into_iter().map(|(_, item)| item).filter(is_contribution).collect();
     let totals = finalize::fold(&contributions).expect("items of today's");
     for computed in finalize::rows(window(), totals) {
         let name = match (computed.key.service.as_str(), computed.key.endpoint.as_str()) {
