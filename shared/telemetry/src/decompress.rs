@@ -1,6 +1,7 @@
 //! gzip and zstd, told by their magic bytes, decompressed within a bound: whole, or as bytes come.
 //!
-//! One way for both, since what a decoder makes of a damaged frame can depend on how its input is cut.
+//! One way for both, in blocks counted from the beginning, since what a decoder makes of damaged input can depend on how
+//! it is cut.
 
 mod inflate;
 

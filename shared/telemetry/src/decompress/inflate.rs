@@ -9,6 +9,11 @@ use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 /// Decompressed at once, bytes: as much as the gzip decoder hands over too.
 const OUTPUT_BYTES: usize = 32 << 10;
 
+/// Given to a decoder at once, bytes, counted from the beginning. Of damaged input it may hand over less or more before
+/// it says so, by how much it was given: what is set aside as damaged and what as too long must not depend on the pieces
+/// in which an object was read. Found by a fuzzer.
+const BLOCK_BYTES: usize = 32 << 10;
+
 /// Largest window of a zstd frame, as a power of two, bytes: 128 MiB, the library's own default, written down since
 /// a frame that one version refuses every version must refuse.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
@@ -21,8 +26,7 @@ pub(crate) enum Inflater {
     /// Too short so far to tell.
     Untold(Vec<u8>),
     Plain,
-    Gzip(MultiGzDecoder<Vec<u8>>),
-    Zstd(Zstd),
+    Compressed(Blocks),
 }
 
 impl Default for Inflater {
@@ -36,8 +40,8 @@ impl fmt::Debug for Inflater {
         f.write_str(match self {
             Self::Untold(_) => "Untold",
             Self::Plain => "Plain",
-            Self::Gzip(_) => "Gzip",
-            Self::Zstd(_) => "Zstd",
+            Self::Compressed(Blocks { codec: Codec::Gzip(_), .. }) => "Gzip",
+            Self::Compressed(Blocks { codec: Codec::Zstd(_), .. }) => "Zstd",
         })
     }
 }
@@ -56,8 +60,7 @@ impl Inflater {
                 self.push(&begin, sink)
             }
             Self::Plain => sink(bytes),
-            Self::Gzip(decoder) => gunzip(decoder, bytes, sink),
-            Self::Zstd(zstd) => zstd.push(bytes, sink),
+            Self::Compressed(blocks) => blocks.push(bytes, sink),
         }
     }
 
@@ -70,9 +73,7 @@ impl Inflater {
         }
         match self {
             Self::Untold(_) | Self::Plain => Ok(()),
-            Self::Gzip(decoder) => sink(&decoder.finish()?),
-            Self::Zstd(zstd) if zstd.in_frame => Err(Failure::Damaged),
-            Self::Zstd(_) => Ok(()),
+            Self::Compressed(blocks) => blocks.finish(sink),
         }
     }
 
@@ -80,11 +81,63 @@ impl Inflater {
     fn tell(&mut self) -> Result<Vec<u8>, Failure> {
         let Self::Untold(begin) = std::mem::replace(self, Self::Plain) else { return Ok(vec![]) };
         if begin.starts_with(GZIP) {
-            *self = Self::Gzip(MultiGzDecoder::new(Vec::with_capacity(OUTPUT_BYTES)));
+            *self = Self::Compressed(Blocks::of(Codec::Gzip(MultiGzDecoder::new(Vec::with_capacity(OUTPUT_BYTES)))));
         } else if begin.starts_with(ZSTD) {
-            *self = Self::Zstd(Zstd::new()?);
+            *self = Self::Compressed(Blocks::of(Codec::Zstd(Zstd::new()?)));
         }
         Ok(begin)
+    }
+}
+
+enum Codec {
+    Gzip(MultiGzDecoder<Vec<u8>>),
+    Zstd(Zstd),
+}
+
+impl Codec {
+    fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Gzip(decoder) => gunzip(decoder, bytes, sink),
+            Self::Zstd(zstd) => zstd.push(bytes, sink),
+        }
+    }
+}
+
+/// Compressed bytes, given to their decoder in the same blocks whatever pieces they come in.
+pub(crate) struct Blocks {
+    codec: Codec,
+    /// The block that is not full yet.
+    block: Vec<u8>,
+}
+
+impl Blocks {
+    fn of(codec: Codec) -> Self {
+        Self { codec, block: vec![] }
+    }
+
+    fn push(&mut self, mut bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
+        while self.block.len() + bytes.len() >= BLOCK_BYTES {
+            let (begin, rest) = bytes.split_at(BLOCK_BYTES - self.block.len());
+            bytes = rest;
+            if self.block.is_empty() {
+                self.codec.push(begin, sink)?;
+            } else {
+                self.block.extend_from_slice(begin);
+                self.codec.push(&self.block, sink)?;
+                self.block.clear();
+            }
+        }
+        self.block.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(mut self, sink: Sink<'_>) -> Result<(), Failure> {
+        self.codec.push(&self.block, sink)?;
+        match self.codec {
+            Codec::Gzip(decoder) => sink(&decoder.finish()?),
+            Codec::Zstd(zstd) if zstd.in_frame => Err(Failure::Damaged),
+            Codec::Zstd(_) => Ok(()),
+        }
     }
 }
 

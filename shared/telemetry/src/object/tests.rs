@@ -158,6 +158,22 @@ fn damage_does_not_depend_on_the_pieces() {
     assert_eq!(decode_payload(frames, ARRIVAL, &epoch()), Decoded::default());
 }
 
+/// Both longer than it may be and damaged: which of the two it is called is the object's matter, not its reader's.
+#[test]
+fn what_is_damaged_and_too_long_does_not_depend_on_the_pieces() {
+    let long = "{}\n".repeat(40_000);
+    for compressed in [gzip(long.as_bytes()), zstd(long.as_bytes())] {
+        for at in (12..compressed.len()).step_by(1 + compressed.len() / 60) {
+            let mut damaged = compressed.clone();
+            damaged[at] ^= 0x5a;
+            let whole = decode(&damaged);
+            for length in [1, 7, 100] {
+                assert_eq!(decode_pieces(damaged.chunks(length), &epoch()), whole, "byte {at}, pieces of {length}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_bomb_is_not_held() {
     let epoch = Epoch::genesis();
