@@ -97,8 +97,8 @@ fn admitted(world: &World, window: Window, totals: Totals) -> Result<(Totals, u6
         Some(item) => Catalog::from_item(item).map_err(|error| error.to_string())?,
         // The last computation saw everything, and what it chose is what should stand.
         None if world.state.left_out == Some(Rule::SeriesAdmittedOnce) => {
-            let mut catalog = Catalog::new(series_max);
-            catalog.admit(&totals);
+            let mut catalog = Catalog::default();
+            catalog.admit(&totals, series_max);
             catalog
         }
         None => return Err(format!("window {window} has no catalog")),

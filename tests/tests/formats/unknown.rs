@@ -71,7 +71,8 @@ fn progress_of_a_shard() {
 #[test]
 fn a_window_s_series() {
     let known = item("1-catalog.json");
-    let error = Catalog::from_item(&Item { body: later(known.body.clone()), ..known.clone() }).expect_err("later");
+    let body = edited(&known, r#""format":1"#, r#""format":250"#);
+    let error = Catalog::from_item(&Item { body, ..known.clone() }).expect_err("a later format");
     assert_eq!(error.to_string(), format!("the series of {} cannot be read: format 250 is not 1", known.key.pk));
     assert_eq!(error.kind(), StoreErrorKind::Unreadable);
 }

@@ -121,8 +121,8 @@ fn written() -> (Vec<(&'static str, Item)>, MemoryStore) {
     let own = Identity::sqs("arn:aws:sqs:us-east-1:000000000000:weir-telemetry", "order-17");
     items.push(("claim", Claim::new(ARRIVAL, payload(1).as_bytes()).to_item(&layout(), &own)));
     let contributions: Vec<Item> = items.iter().map(|(_, item)| item.clone()).filter(is_contribution).collect();
-    let mut catalog = Catalog::new(10_000);
-    assert!(catalog.admit(&finalize::fold(&contributions).expect("items of today's")));
+    let mut catalog = Catalog::default();
+    assert!(catalog.admit(&finalize::fold(&contributions).expect("items of today's"), 10_000));
     items.push(("catalog", catalog.to_item(&layout(), window())));
     (items, store)
 }

@@ -2,111 +2,126 @@
 //!
 //! Each record names few series, yet a flood of distinct endpoints over many of them would write a row for each. So a
 //! window has a *catalog*: the series that were admitted, up to a number. It only ever grows, and no row is put before
-//! the catalog that admits its series is durable. What comes when it is full is counted under `~other`, by service
-//! where the service was admitted.
+//! the catalog that admits its series is durable. Where one is refused the catalog is closed, and what it does not
+//! have is counted under `~other`, by service where the service was admitted.
 //!
 //! It must be stored, because no function of the contributions alone would do: of a set that grows, every choice of at
 //! most n series drops some that it once had, and their rows stand. Two computations that chose for themselves would
-//! count one series in its own row and in `~other`. For the same reason the number is the window's and not the code's:
-//! who admitted more later would have to take back what `~other` counts, at a revision that does not move.
+//! count one series in its own row and in `~other`. For the same reason it is closed for good: who admitted more later
+//! would have to take back what `~other` counts, at a revision that does not move.
 
 use super::Totals;
 use crate::layout::{CONTRIBUTION_LIFE_MS, Layout};
 use crate::ports::{ContributionGet, ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use weir_rollup::SeriesKey;
 use weir_telemetry::{OTHER, Window};
 
-/// Number of the stored form: this byte, then the bound and the number of services (u32), the services' hashes and
-/// the series' (u64), each ascending; all numbers big-endian.
 const FORMAT: u8 = 1;
+/// Bytes of names beyond which nothing more is admitted: an item holds 400 KB.
+const NAMES_BYTES_MAX: usize = 350_000;
 /// Other computations that may admit series between reading the catalog and writing it, in one go.
 const ATTEMPTS_MAX: u32 = 16;
 
-/// The series of one window that have rows of their own. Names are kept as hashes: 10,000 of them take 80 KB.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The series of one window that have rows of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Catalog {
-    series_max: u32,
-    services: BTreeSet<u64>,
-    series: BTreeSet<u64>,
+    /// Number of this format.
+    format: u8,
+    /// A series was refused: from then on every other is, whoever asks and whatever its bounds.
+    closed: bool,
+    /// Endpoints by service.
+    services: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// 64 bits of SHA-256: who names endpoints cannot choose ones that meet.
-fn hash(parts: &[&str]) -> u64 {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.as_bytes());
-        // The separator cannot occur in UTF-8.
-        hash.update([0xff]);
+impl Default for Catalog {
+    fn default() -> Self {
+        Self { format: FORMAT, closed: false, services: BTreeMap::new() }
     }
-    hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
-}
-
-fn hash_of(key: &SeriesKey) -> u64 {
-    hash(&[&key.service, &key.endpoint])
 }
 
 impl Catalog {
-    /// One that admits up to `series_max`, and has admitted none.
-    pub fn new(series_max: u32) -> Self {
-        Self { series_max, services: BTreeSet::new(), series: BTreeSet::new() }
-    }
-
     /// How many series it has admitted.
     pub fn len(&self) -> usize {
-        self.series.len()
+        self.services.values().map(BTreeSet::len).sum()
     }
 
     /// Whether it has admitted none.
     pub fn is_empty(&self) -> bool {
-        self.series.is_empty()
+        self.services.is_empty()
     }
 
-    /// Admits what `totals` has and the catalog has not, the largest first, as long as there is room. Whether it grew.
-    pub fn admit(&mut self, totals: &Totals) -> bool {
-        let room = (self.series_max as usize).saturating_sub(self.series.len());
-        if room == 0 {
+    /// Whether a series was refused, and is counted under `~other`.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Every series that it has admitted, ascending.
+    pub fn series(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.services.iter().flat_map(|(service, endpoints)| {
+            endpoints.iter().map(move |endpoint| (service.as_str(), endpoint.as_str()))
+        })
+    }
+
+    fn has(&self, key: &SeriesKey) -> bool {
+        self.services.get(&key.service).is_some_and(|endpoints| endpoints.contains(&key.endpoint))
+    }
+
+    /// Bytes that the names take as stored.
+    fn names_bytes(&self) -> usize {
+        let endpoints = |endpoints: &BTreeSet<String>| endpoints.iter().map(|name| stored_bytes(name)).sum::<usize>();
+        self.services.iter().map(|(service, names)| stored_bytes(service) + endpoints(names)).sum()
+    }
+
+    /// Admits what `totals` has and the catalog has not, the largest first, up to `series_max` in all. Whether it
+    /// changed.
+    pub fn admit(&mut self, totals: &Totals, series_max: u32) -> bool {
+        if self.closed {
             return false;
         }
-        let new = totals.series.iter().map(|(key, (rollup, _))| (hash_of(key), key, rollup.events()));
-        let mut new: Vec<_> = new.filter(|(hash, ..)| !self.series.contains(hash)).collect();
-        if new.len() > room {
-            new.sort_by_key(|(_, key, events)| (Reverse(*events), *key));
-            new.truncate(room);
+        let new = totals.series.iter().filter(|(key, _)| !self.has(key));
+        let mut new: Vec<(&SeriesKey, u64)> = new.map(|(key, (rollup, _))| (key, rollup.events())).collect();
+        if new.is_empty() {
+            return false;
         }
-        for (series, key, _) in &new {
-            self.series.insert(*series);
-            self.services.insert(hash(&[&key.service]));
+        new.sort_by_key(|(key, events)| (Reverse(*events), *key));
+        let (mut series, mut bytes) = (self.len(), self.names_bytes());
+        for (key, _) in new {
+            bytes += stored_bytes(&key.service) + stored_bytes(&key.endpoint);
+            if series >= series_max as usize || bytes > NAMES_BYTES_MAX {
+                self.closed = true;
+                break;
+            }
+            series += 1;
+            self.services.entry(key.service.clone()).or_default().insert(key.endpoint.clone());
         }
-        !new.is_empty()
+        true
     }
 
     /// Where a series is counted: in its own row, or else (`Err`) under `~other`.
     ///
     /// # Errors
-    /// The series that counts it instead. Never while there is room, if the series was offered to [`Self::admit`].
+    /// The series that counts it instead. Never, if it was offered to [`Self::admit`] and the catalog is not closed.
     pub fn place(&self, key: SeriesKey) -> Result<SeriesKey, SeriesKey> {
-        if self.series.contains(&hash_of(&key)) {
+        if self.has(&key) {
             return Ok(key);
         }
-        let known = self.services.contains(&hash(&[&key.service]));
-        let service = if known { key.service } else { OTHER.to_owned() };
+        let service = if self.services.contains_key(&key.service) { key.service } else { OTHER.to_owned() };
         Err(SeriesKey { service, endpoint: OTHER.to_owned() })
     }
 
-    /// As stored. The fence is the number of series: every rewrite has more of them than what it replaces.
+    /// As stored. The fence is the number of series, `+` when it is closed: every rewrite has another than what it
+    /// replaces, and none comes again.
     pub fn to_item(&self, layout: &Layout, window: Window) -> Item {
-        let key = layout.catalog(window);
-        let mut body = vec![FORMAT];
-        body.extend(self.series_max.to_be_bytes());
-        // At most as many services as series, of which there are at most `series_max`.
-        body.extend((self.services.len() as u32).to_be_bytes());
-        self.services.iter().chain(&self.series).for_each(|hash| body.extend(hash.to_be_bytes()));
+        let fence = format!("{}{}", self.len(), if self.closed { "+" } else { "" });
+        // Names and a number: serialising cannot fail.
+        let body = serde_json::to_vec(self).unwrap_or_default();
         // Longer than any contribution may linger: what is computed from the last of them still finds it.
         let expires_at = window.end().plus(2 * CONTRIBUTION_LIFE_MS).0.div_euclid(1_000);
-        Item { key, fence: Some(self.series.len().to_string()), body, expires_at: Some(expires_at) }
+        Item { key: layout.catalog(window), fence: Some(fence), body, expires_at: Some(expires_at) }
     }
 
     /// Reads a stored catalog.
@@ -114,30 +129,21 @@ impl Catalog {
     /// # Errors
     /// Unreadable when it is malformed or of a format that this version does not know.
     pub fn from_item(item: &Item) -> Result<Self, StoreError> {
-        let unreadable = |why: &str| {
+        let unreadable = |why: String| {
             let what = format!("the series of {} cannot be read: {why}", item.key.pk);
             StoreError::new(StoreErrorKind::Unreadable, what)
         };
-        let (format, rest) = item.body.split_first().ok_or_else(|| unreadable("it is empty"))?;
-        if *format != FORMAT {
-            return Err(unreadable(&format!("format {format} is not {FORMAT}")));
+        let catalog: Self = serde_json::from_slice(&item.body).map_err(|error| unreadable(error.to_string()))?;
+        match catalog.format {
+            FORMAT => Ok(catalog),
+            format => Err(unreadable(format!("format {format} is not {FORMAT}"))),
         }
-        let number = |bytes: &[u8]| bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-        let (head, hashes) = rest.split_at_checked(8).ok_or_else(|| unreadable("it is cut short"))?;
-        // Four bytes each.
-        let (series_max, services) = (number(&head[..4]) as u32, number(&head[4..]) as usize);
-        let hashes: Vec<u64> = match hashes.as_chunks::<8>() {
-            (chunks, []) => chunks.iter().map(|chunk| u64::from_be_bytes(*chunk)).collect(),
-            _ => return Err(unreadable("it is cut short")),
-        };
-        let (services, series) = hashes.split_at_checked(services).ok_or_else(|| unreadable("it is cut short"))?;
-        let ascending = |hashes: &[u64]| hashes.is_sorted_by(|a, b| a < b);
-        if !ascending(services) || !ascending(series) {
-            return Err(unreadable("its hashes are out of order"));
-        }
-        let set = |hashes: &[u64]| hashes.iter().copied().collect();
-        Ok(Self { series_max, services: set(services), series: set(series) })
     }
+}
+
+/// A name in quotes with its escapes, and a comma.
+fn stored_bytes(name: &str) -> usize {
+    serde_json::to_string(name).map_or(0, |text| text.len() + 1)
 }
 
 /// The window's catalog with every series of `totals` admitted for which there is room: durable when this returns.
@@ -153,8 +159,8 @@ pub async fn admit<S: ContributionGet + ContributionPut>(
 ) -> Result<Catalog, StoreError> {
     let mut stands = store.get(&layout.catalog(window)).await?;
     for _ in 0..ATTEMPTS_MAX {
-        let mut catalog = stands.as_ref().map_or_else(|| Ok(Catalog::new(series_max)), Catalog::from_item)?;
-        if !catalog.admit(totals) || left_out!(EachComputationAdmits) {
+        let mut catalog = stands.as_ref().map_or_else(|| Ok(Catalog::default()), Catalog::from_item)?;
+        if !catalog.admit(totals, series_max) || left_out!(EachComputationAdmits) {
             return Ok(catalog);
         }
         let expected = match stands {
@@ -230,28 +236,42 @@ mod tests {
             let catalog = Catalog::from_item(&store.items()[0]).unwrap();
             let own = stand.keys().filter(|(_, endpoint)| endpoint != "*" && endpoint != OTHER).count();
             prop_assert_eq!(own, catalog.len());
-            prop_assert!(own <= catalog.series_max as usize);
+            prop_assert!(own <= 5, "the highest bound");
         }
 
         #[test]
         fn a_stored_catalog_is_read_as_it_was(
-            series_max in 0u32..100, arrivals in prop::collection::vec((0u8..9, 0u8..9), 0..60), at in 0usize..500
+            series_max in 0u32..100, arrivals in prop::collection::vec((0u8..9, 0u8..9), 0..60)
         ) {
-            let mut catalog = Catalog::new(series_max);
-            catalog.admit(&totals(&arrivals.into_iter().map(|arrival| (arrival, 1)).collect()));
+            let mut catalog = Catalog::default();
+            let totals = totals(&arrivals.into_iter().map(|arrival| (arrival, 1)).collect());
+            catalog.admit(&totals, series_max);
+            prop_assert_eq!(catalog.is_closed(), totals.series.len() > series_max as usize);
             let item = catalog.to_item(&Layout::new("live", Generation { lanes: 1, partitions: 1 }), window());
             prop_assert_eq!(Catalog::from_item(&item), Ok(catalog));
-            let mut cut = item.clone();
-            cut.body.truncate(at % item.body.len());
-            // A piece that ends where a hash ends is a catalog of fewer series: DynamoDB gives items whole.
-            prop_assert!(Catalog::from_item(&cut).is_err() || (cut.body.len() - 9).is_multiple_of(8));
         }
+    }
+
+    /// The longest names there are, in the longest form that JSON has for them.
+    #[test]
+    fn a_catalog_fits_an_item() {
+        let mut totals = totals(&BTreeMap::from([((0, 0), 1)]));
+        let (rollup, _) = totals.series.values().next().cloned().unwrap_or_default();
+        for n in 0..1_000 {
+            let name = |bytes: usize| format!("{n:04}{}", "\u{1}".repeat(bytes - 4));
+            totals.series.insert(SeriesKey { service: name(128), endpoint: name(256) }, (rollup.clone(), 1));
+        }
+        let mut catalog = Catalog::default();
+        catalog.admit(&totals, 10_000);
+        assert!(catalog.is_closed() && catalog.len() > 100);
+        let item = catalog.to_item(&Layout::new("live", Generation { lanes: 1, partitions: 1 }), window());
+        assert!((300_000..380_000).contains(&item.body.len()), "{}", item.body.len());
     }
 
     #[test]
     fn the_largest_are_admitted_first() {
-        let mut catalog = Catalog::new(2);
-        assert!(catalog.admit(&totals(&BTreeMap::from([((0, 0), 1), ((0, 1), 5), ((1, 2), 3)]))));
+        let mut catalog = Catalog::default();
+        assert!(catalog.admit(&totals(&BTreeMap::from([((0, 0), 1), ((0, 1), 5), ((1, 2), 3)])), 2));
         let place = |service: &str, endpoint: &str| {
             let key = SeriesKey { service: service.into(), endpoint: endpoint.into() };
             catalog.place(key).map_err(|other| format!("{}#{}", other.service, other.endpoint)).is_ok()
