@@ -26,7 +26,7 @@ pub(crate) enum Inflater {
     /// Too short so far to tell.
     Untold(Vec<u8>),
     Plain,
-    Compressed(Blocks),
+    Compressed(Box<Blocks>),
 }
 
 impl Default for Inflater {
@@ -40,8 +40,10 @@ impl fmt::Debug for Inflater {
         f.write_str(match self {
             Self::Untold(_) => "Untold",
             Self::Plain => "Plain",
-            Self::Compressed(Blocks { codec: Codec::Gzip(_), .. }) => "Gzip",
-            Self::Compressed(Blocks { codec: Codec::Zstd(_), .. }) => "Zstd",
+            Self::Compressed(blocks) => match blocks.codec {
+                Codec::Gzip(_) => "Gzip",
+                Codec::Zstd(_) => "Zstd",
+            },
         })
     }
 }
@@ -111,8 +113,8 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    fn of(codec: Codec) -> Self {
-        Self { codec, block: vec![] }
+    fn of(codec: Codec) -> Box<Self> {
+        Box::new(Self { codec, block: vec![] })
     }
 
     fn push(&mut self, mut bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
@@ -131,7 +133,7 @@ impl Blocks {
         Ok(())
     }
 
-    fn finish(mut self, sink: Sink<'_>) -> Result<(), Failure> {
+    fn finish(mut self: Box<Self>, sink: Sink<'_>) -> Result<(), Failure> {
         self.codec.push(&self.block, sink)?;
         match self.codec {
             Codec::Gzip(decoder) => sink(&decoder.finish()?),
