@@ -1,7 +1,7 @@
 //! Every port over plain maps: for tests, and as the plainest statement of what a port promises.
 
 use crate::ports::{
-    ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantinePut,
+    ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantineGet, QuarantinePut,
     RowOutcome, RowPut, RowVersions, StoreError,
 };
 use crate::quarantine::QuarantineObject;
@@ -93,5 +93,11 @@ impl QuarantinePut for MemoryStore {
     async fn quarantine(&self, object: &QuarantineObject) -> Result<(), StoreError> {
         lock(&self.quarantine).insert(object.key(), object.clone());
         Ok(())
+    }
+}
+
+impl QuarantineGet for MemoryStore {
+    async fn set_aside(&self, key: &str) -> Result<Option<QuarantineObject>, StoreError> {
+        Ok(lock(&self.quarantine).get(key).cloned())
     }
 }

@@ -1,5 +1,9 @@
 //! What cannot be counted, as it is kept: contract §3.
 
+mod read;
+
+pub use read::DocumentError;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
