@@ -1,7 +1,9 @@
 //! What cannot be counted, as it is kept: contract §3.
 
+mod key;
 mod read;
 
+pub use key::{Key, day_prefixes};
 pub use read::DocumentError;
 
 use base64::Engine as _;

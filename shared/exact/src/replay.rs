@@ -13,7 +13,7 @@ pub use request::{Request, RequestError};
 
 use crate::layout::Layout;
 use crate::ledger::{Claim, Held, Identity, Message, claim};
-use crate::ports::{ContributionGet, ContributionPut, StoreError};
+use crate::ports::{ContributionGet, ContributionPut, QuarantineGet, StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
 use weir_telemetry::{EpochView, MessageBody, Millis};
 
@@ -91,6 +91,29 @@ impl Identity {
     }
 }
 
+/// Takes a request up: reads its object and settles what is to be done with it; none when the object is gone.
+/// `sent_at` is when the request was put into its queue.
+///
+/// # Errors
+/// As [`settle`], and when the document cannot be read or says of itself that it belongs under another key: it would be
+/// counted under an identity that nobody asked for.
+pub async fn take_up<S: QuarantineGet + ContributionGet + ContributionPut>(
+    store: &S,
+    layout: &Layout,
+    epochs: &EpochView,
+    request: &Request,
+    sent_at: Millis,
+) -> Result<Option<Settled>, StoreError> {
+    let Some(object) = store.set_aside(&request.key).await? else { return Ok(None) };
+    let own_key = object.key();
+    if own_key != request.key {
+        let what = format!("the document under {} says that it belongs under {own_key}; replay that", request.key);
+        return Err(StoreError::new(StoreErrorKind::Refused, what));
+    }
+    let replay = Replay { object, requested_at: request.requested_at, sent_at };
+    settle(store, layout, epochs, replay).await.map(Some)
+}
+
 /// Settles under which rules a replay is decoded.
 ///
 /// # Errors
@@ -125,3 +148,6 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
     let rules_at = stands.map_or(requested_at, |claim| claim.at());
     Ok(Settled::Message(Message { rules_at, ..message }))
 }
+
+#[cfg(test)]
+mod tests;
