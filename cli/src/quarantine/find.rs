@@ -105,8 +105,7 @@ pub(crate) async fn select(aws: &Aws, selection: &Selection, now: Millis) -> Res
         None => reasons(&s3, &bucket).await?,
     };
     let source = selection.source.as_deref();
-    let prefixes: Vec<String> =
-        reasons.iter().flat_map(|reason| range.prefixes(reason, source, now)).collect();
+    let prefixes: Vec<String> = reasons.iter().flat_map(|reason| range.prefixes(reason, source, now)).collect();
     let progress = spinner("listing the quarantine");
     let listed = stream::iter(prefixes.into_iter().map(|prefix| list(&s3, &bucket, prefix)));
     let listed: Vec<Vec<(String, i64)>> = listed.buffered(REQUESTS_IN_FLIGHT_MAX).try_collect().await?;

@@ -170,7 +170,9 @@ async fn send_batch(sqs: &aws_sdk_sqs::Client, url: &str, mut bodies: Vec<String
         bodies = refused.into_iter().filter_map(|at| bodies.get(at).cloned()).collect();
         tokio::time::sleep(RETRY_AFTER).await;
     }
-    Err(Failure::Failed(format!("{tried}: requests were refused {ATTEMPTS_MAX} times in a row; repeat the command, what was sent counts once")))
+    Err(Failure::Failed(format!(
+        "{tried}: requests were refused {ATTEMPTS_MAX} times in a row; repeat the command, what was sent counts once"
+    )))
 }
 
 #[expect(clippy::print_stdout, reason = "the result of the command")]

@@ -17,7 +17,11 @@ pub(crate) async fn run(aws: &Aws, show: &QuarantineShow) -> Result<ExitCode, Fa
     let Some(object) = object else {
         return Err(Failure::Failed(format!("no object s3://{name}/{}", shown(&show.key))));
     };
-    if show.json { print_json(&document(&object, show.payload))? } else { print(&object, show.payload) }
+    if show.json {
+        print_json(&document(&object, show.payload))?
+    } else {
+        print(&object, show.payload)
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -51,7 +55,11 @@ fn lines(object: &QuarantineObject, payload: bool) -> Vec<String> {
     if let Some(index) = rejected.event_index {
         lines.push(format!("event            {index} of it, counted from 0"));
     }
-    lines.push(format!("payload          {} bytes{}", rejected.payload.len(), if payload { "" } else { "; --payload shows it" }));
+    lines.push(format!(
+        "payload          {} bytes{}",
+        rejected.payload.len(),
+        if payload { "" } else { "; --payload shows it" }
+    ));
     if let Some(why) = object.not_held() {
         lines.push(format!("replay           cannot be replayed from here: {why}; weir backfill reads it again"));
     }

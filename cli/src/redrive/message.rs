@@ -17,7 +17,7 @@ const ARRIVED_AT: &str = "weir-arrived-at";
 const AGE_MS_MAX: i64 = 14 * 86_400_000 - 10 * 60_000;
 
 /// What is to be done with a dead message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Verdict {
     /// Send it with these attributes; so many others had no room.
     Send { attributes: BTreeMap<String, MessageAttributeValue>, left_out: usize },
@@ -86,9 +86,8 @@ mod tests {
     const NOW: Millis = Millis(SENT + 86_400_000);
 
     fn message(attributes: &[(&str, &str)]) -> Message {
-        let mut message = Message::builder()
-            .message_id("m1")
-            .attributes(MessageSystemAttributeName::SentTimestamp, SENT.to_string());
+        let mut message =
+            Message::builder().message_id("m1").attributes(MessageSystemAttributeName::SentTimestamp, SENT.to_string());
         for (name, value) in attributes {
             message = message.message_attributes(*name, text(value));
         }

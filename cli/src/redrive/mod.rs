@@ -212,7 +212,9 @@ impl Mover {
             let refused: BTreeMap<usize, String> = answer
                 .failed()
                 .iter()
-                .filter_map(|entry| Some((entry.id().parse().ok()?, entry.message().unwrap_or(entry.code()).to_owned())))
+                .filter_map(|entry| {
+                    Some((entry.id().parse().ok()?, entry.message().unwrap_or(entry.code()).to_owned()))
+                })
                 .collect();
             self.delete(chunk, &refused).await?;
         }
@@ -243,7 +245,10 @@ impl Mover {
         let answer = self.sqs.delete_message_batch().queue_url(&self.dead).set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|error| failed(&format!("DeleteMessageBatch of {}", self.dead), &error))?;
         if !answer.failed().is_empty() {
-            say(&format!("{} were sent and could not be deleted; the next redrive sends them again, and they count once", messages(answer.failed().len() as u64)));
+            say(&format!(
+                "{} were sent and could not be deleted; the next redrive sends them again, and they count once",
+                messages(answer.failed().len() as u64)
+            ));
         }
         Ok(())
     }
@@ -327,7 +332,9 @@ impl Shown {
             say(&format!("message {id} was not taken and stays: {}", terminal::shown(why)));
         }
         if *attributes_left_out > 0 {
-            say(&format!("{attributes_left_out} message attributes had no room beside weir-id and weir-arrived-at, and are left out"));
+            say(&format!(
+                "{attributes_left_out} message attributes had no room beside weir-id and weir-arrived-at, and are left out"
+            ));
         }
         Ok(())
     }

@@ -144,7 +144,12 @@ impl<'r> Batch<'r> {
                 self.left += 1;
             }
             Taken::NoRequest(error) => {
-                tracing::error!(request_id, message_id = self.ids[place], error, "no request: left to the dead-letter queue");
+                tracing::error!(
+                    request_id,
+                    message_id = self.ids[place],
+                    error,
+                    "no request: left to the dead-letter queue"
+                );
                 self.failed.insert(place);
             }
             Taken::Failed(error) => {
@@ -227,10 +232,7 @@ mod tests {
                 Taken::Message(message()),
             ]
         };
-        assert_eq!(
-            answer(taken(), &[]),
-            r#"{"batchItemFailures":[{"itemIdentifier":"m0"},{"itemIdentifier":"m3"}]}"#
-        );
+        assert_eq!(answer(taken(), &[]), r#"{"batchItemFailures":[{"itemIdentifier":"m0"},{"itemIdentifier":"m3"}]}"#);
         // The ledger's second message is the batch's fifth.
         assert_eq!(
             answer(taken(), &[1]),

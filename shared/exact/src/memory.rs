@@ -1,8 +1,8 @@
 //! Every port over plain maps: for tests, and as the plainest statement of what a port promises.
 
 use crate::ports::{
-    ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantineGet, QuarantinePut,
-    RowOutcome, RowPut, RowVersions, StoreError,
+    ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantineGet,
+    QuarantinePut, RowOutcome, RowPut, RowVersions, StoreError,
 };
 use crate::quarantine::QuarantineObject;
 use crate::row::{Row, RowKey, RowVersion};

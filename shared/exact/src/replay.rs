@@ -15,7 +15,7 @@ use crate::layout::Layout;
 use crate::ledger::{Claim, Held, Identity, Message, claim};
 use crate::ports::{ContributionGet, ContributionPut, QuarantineGet, StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
-use weir_telemetry::{EpochView, MessageBody, Millis};
+use weir_telemetry::{Decoded, Epoch, EpochView, MessageBody, Millis};
 
 /// How long after its arrival a replay may be asked for, and its request be sent or redriven. Its events lie up to 48 h
 /// before that, and the request up to 4 days in its queue: 20 days together, after which a window is sealed. What is
@@ -52,6 +52,14 @@ impl QuarantineObject {
             Err(why) => Some(why),
             Ok(_) => None,
         }
+    }
+
+    /// Decodes it as a replay under these rules would.
+    ///
+    /// # Errors
+    /// As [`Self::not_held`].
+    pub fn decode_again(&self, epoch: &Epoch) -> Result<Decoded, &'static str> {
+        self.payload().map(|(data, held)| held.decode(&data, self.arrived_at, epoch))
     }
 
     /// What is to be decoded, and what it is.

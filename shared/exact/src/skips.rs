@@ -76,7 +76,11 @@ impl SkipList {
             |why: String| StoreError::new(StoreErrorKind::Unreadable, format!("the skip list cannot be read: {why}"));
         let Some(item) = item else { return Ok(Self::default()) };
         let list: Self = serde_json::from_slice(&item.body).map_err(|error| unreadable(error.to_string()))?;
-        if list.format == FORMAT { Ok(list) } else { Err(unreadable(format!("format {} is not {FORMAT}", list.format))) }
+        if list.format == FORMAT {
+            Ok(list)
+        } else {
+            Err(unreadable(format!("format {} is not {FORMAT}", list.format)))
+        }
     }
 
     /// The item that keeps it; `edition` counts how often the list was written.

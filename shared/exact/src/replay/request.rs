@@ -68,8 +68,8 @@ impl Request {
         if !(1..=KEY_BYTES_MAX).contains(&key.len()) {
             return Err(RequestError(format!("key: expected 1 to {KEY_BYTES_MAX} bytes, found {}", key.len())));
         }
-        let requested_at = Millis::parse_rfc3339(&requested_at)
-            .map_err(|error| RequestError(format!("requested_at: {error}")))?;
+        let requested_at =
+            Millis::parse_rfc3339(&requested_at).map_err(|error| RequestError(format!("requested_at: {error}")))?;
         if !(sent_at.plus(-AGE_MS_MAX)..=sent_at.plus(AHEAD_MS_MAX)).contains(&requested_at) {
             let what = format!(
                 "requested_at {requested_at}: expected from 14 days before to 10 min after it was sent ({sent_at})"

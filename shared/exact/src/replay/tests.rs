@@ -27,7 +27,12 @@ fn object(source: &'static str, event_index: Option<u32>, payload: &[u8]) -> Qua
 }
 
 /// What becomes of a request for `object`, and how many events it puts.
-fn replay(store: &MemoryStore, object: &QuarantineObject, asked: Millis, sent_at: Millis) -> Result<String, StoreError> {
+fn replay(
+    store: &MemoryStore,
+    object: &QuarantineObject,
+    asked: Millis,
+    sent_at: Millis,
+) -> Result<String, StoreError> {
     block_on(store.quarantine(object))?;
     let request = Request { key: object.key(), requested_at: asked };
     let epochs = EpochView::new(EpochTable::genesis(), sent_at);

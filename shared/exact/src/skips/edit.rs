@@ -32,7 +32,9 @@ pub enum EditError {
         sequence_number: String,
     },
     /// It may be skipped already, and may be delivered again.
-    #[error("the record may be delivered again until {until}, and would then be counted though it was set aside; take it off after that")]
+    #[error(
+        "the record may be delivered again until {until}, and would then be counted though it was set aside; take it off after that"
+    )]
     MayComeBack {
         /// Until then.
         until: Millis,

@@ -74,7 +74,8 @@ impl Rejected {
     pub fn is_cut(&self) -> bool {
         let numbers = self.detail.strip_suffix(KEPT).and_then(|rest| rest.rsplit_once(CUT)?.1.split_once(OF));
         numbers.is_some_and(|(kept, length)| {
-            kept.parse() == Ok(self.payload.len()) && length.parse().is_ok_and(|length: u64| length > self.payload.len() as u64)
+            kept.parse() == Ok(self.payload.len())
+                && length.parse().is_ok_and(|length: u64| length > self.payload.len() as u64)
         })
     }
 }
