@@ -12,10 +12,15 @@ mod demo;
 mod failure;
 mod plane;
 mod produce;
+mod quarantine;
 mod query;
 mod rate;
+mod redrive;
 mod rows;
+mod rules;
 mod simulate;
+mod skip;
+mod terminal;
 mod up;
 mod workload;
 
@@ -40,6 +45,10 @@ pub fn main() -> ExitCode {
             Command::Produce(produce) => produce::run(produce, &args.stack).await,
             Command::Query(query) => query::run(query, &args.stack).await,
             Command::Simulate(simulate) => simulate::run(simulate).await,
+            Command::Quarantine(quarantine) => quarantine::run(quarantine, &args.stack).await,
+            Command::Redrive(redrive) => redrive::run(redrive, &args.stack).await,
+            Command::Rules(rules) => rules::run(rules, &args.stack).await,
+            Command::Skip(skip) => skip::run(skip, &args.stack).await,
         }
     });
     match result {

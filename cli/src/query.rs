@@ -4,6 +4,7 @@ use crate::args::{Format, Query};
 use crate::aws::Aws;
 use crate::failure::Failure;
 use crate::rows::{self, Row};
+use crate::terminal::shown;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::process::ExitCode;
 use weir_telemetry::Millis;
@@ -68,11 +69,6 @@ fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
         Format::Table => println!("{}", table(rows)),
     }
     Ok(())
-}
-
-/// Names come from telemetry: a control character in one must not drive the reader's terminal.
-fn shown(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 /// RFC 4180.

@@ -42,6 +42,8 @@ macro_rules! configuration {
 impl Fleet {
     /// The stream of the fleet.
     pub const STREAM: &'static str = "weir-telemetry";
+    /// The functions that every record or message reaches.
+    pub const INTAKE: [&'static str; 3] = ["weir-kinesis-rollup", "weir-sqs-rollup", "weir-rollup-finalize"];
     /// The bucket of what cannot be counted.
     pub const QUARANTINE: &'static str = "weir-quarantine-000000000000";
 
@@ -113,7 +115,7 @@ impl Fleet {
 
     /// Nothing given up: the dead-letter queues are empty.
     pub async fn assert_no_dead_letters(&self) {
-        for queue in ["weir-telemetry-dlq", "weir-landing-dlq"] {
+        for queue in ["weir-telemetry-dlq", "weir-landing-dlq", "weir-replay-dlq"] {
             let url = self.queue_url(queue).await;
             let answer = self.sqs.get_queue_attributes().queue_url(url);
             let answer = answer.attribute_names(aws_sdk_sqs::types::QueueAttributeName::All).send().await;

@@ -7,7 +7,8 @@
 //!   quarantine object per rejected event or record.
 //! - **Failure**: the lowest record that is not durable is reported; delivery begins again there, in
 //!   whatever cut, and what was applied is dropped by its fence. A record whose rules are not known (epochs) is
-//!   reported like one that is not durable. When the stream cannot be identified the whole batch fails.
+//!   reported like one that is not durable. A record on the skip list is set aside without being decoded; without the list
+//!   nothing is decoded. When the stream cannot be identified the whole batch fails.
 
 mod batch;
 
@@ -25,12 +26,14 @@ use weir_aws::streams::Streams;
 use weir_exact::epochs::Epochs;
 use weir_exact::fenced::{FencedLane, FencedOutcome, FencedSettings};
 use weir_exact::sequence::Shard;
+use weir_exact::skips::Skips;
 
 /// What one environment keeps between batches.
 #[derive(Debug)]
 pub struct Handler {
     lane: FencedLane<IntakeStores>,
     epochs: Epochs<ContributionsTable>,
+    skips: Skips<ContributionsTable>,
     streams: Streams,
 }
 
@@ -44,6 +47,7 @@ impl Handler {
         let stores = IntakeStores::from_environment(environment, &connection)?;
         Ok(Self {
             epochs: Epochs::new(stores.contributions().clone(), generation(environment)?),
+            skips: Skips::new(stores.contributions().clone()),
             streams: Streams::new(connection.kinesis()),
             lane: FencedLane::new(stores, FencedSettings::default()),
         })
@@ -57,11 +61,12 @@ impl Handler {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
+        let skips = self.skips.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
         let mut response = KinesisEventResponse::default();
         for ((stream_arn, shard_id), records) in by_shard(event.payload)? {
             let shard = self.streams.shard(&stream_arn, &shard_id).await?;
-            let outcome = self.lane.process(&layout, &shard, records, &epochs, &out_of_time).await;
+            let outcome = self.lane.process_past(&layout, &shard, records, &epochs, &skips, &out_of_time).await;
             log(&event.context.request_id, &shard, begun, &outcome);
             if let Some(failed) = outcome.failed_from {
                 let mut failure = KinesisBatchItemFailure::default();

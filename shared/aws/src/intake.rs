@@ -4,7 +4,7 @@ use crate::config::{ConfigError, Environment, resource};
 use crate::contributions::ContributionsTable;
 use crate::quarantine::QuarantineBucket;
 use weir_exact::ports::{
-    ContributionGet, ContributionPut, Expected, Item, ItemKey, PutOutcome, QuarantinePut, StoreError,
+    ContributionGet, ContributionPut, Expected, Item, ItemKey, PutOutcome, QuarantineGet, QuarantinePut, StoreError,
 };
 use weir_exact::quarantine::QuarantineObject;
 
@@ -55,6 +55,12 @@ impl ContributionGet for IntakeStores {
 impl ContributionPut for IntakeStores {
     async fn put(&self, item: &Item, expected: &Expected) -> Result<PutOutcome, StoreError> {
         self.contributions.put(item, expected).await
+    }
+}
+
+impl QuarantineGet for IntakeStores {
+    async fn set_aside(&self, key: &str) -> Result<Option<QuarantineObject>, StoreError> {
+        self.quarantine.set_aside(key).await
     }
 }
 

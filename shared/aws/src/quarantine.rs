@@ -2,9 +2,13 @@
 
 use crate::errors::store_error;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
-use weir_exact::ports::{QuarantinePut, StoreError};
+use weir_exact::ports::{QuarantineGet, QuarantinePut, StoreError, StoreErrorKind};
 use weir_exact::quarantine::QuarantineObject;
+
+/// Longest document that is read, bytes: a Kinesis record of 10 MiB in base64, and room for the rest of it.
+const DOCUMENT_BYTES_MAX: i64 = 16 << 20;
 
 /// The bucket.
 #[derive(Clone, Debug)]
@@ -17,6 +21,26 @@ impl QuarantineBucket {
     /// The bucket of that name.
     pub fn new(client: Client, bucket: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into() }
+    }
+}
+
+impl QuarantineGet for QuarantineBucket {
+    async fn set_aside(&self, key: &str) -> Result<Option<QuarantineObject>, StoreError> {
+        let tried = format!("GetObject s3://{}/{key}", self.bucket);
+        let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
+            Err(error) => return Err(store_error(&tried, &error)),
+        };
+        let length = answer.content_length().unwrap_or_default();
+        if length > DOCUMENT_BYTES_MAX {
+            let what = format!("{tried}: {length} bytes; a document of quarantine has at most {DOCUMENT_BYTES_MAX}");
+            return Err(StoreError::new(StoreErrorKind::Unreadable, what));
+        }
+        let body = answer.body.collect().await;
+        let body = body.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, format!("{tried}: {error}")))?;
+        let object = QuarantineObject::from_body(&body.into_bytes());
+        object.map(Some).map_err(|error| StoreError::new(StoreErrorKind::Unreadable, format!("{tried}: {error}")))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::layout::{FencedKey, Layout};
 use crate::ports::{ContributionGet, ContributionPut, Item, PutOutcome, QuarantinePut, StoreError, StoreErrorKind};
 use crate::progress::{self, Tally};
 use crate::sequence::{SequenceNumber, Shard};
+use crate::skips::SkipView;
 use futures::stream::{self, StreamExt};
 use part::{Part, Target};
 use plan::{Group, Plan};
@@ -132,8 +133,21 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         &self,
         layout: &Layout,
         shard: &Shard,
+        records: Vec<Record>,
+        epochs: &EpochView,
+        out_of_time: OutOfTime<'_>,
+    ) -> FencedOutcome {
+        self.process_past(layout, shard, records, epochs, &SkipView::default(), out_of_time).await
+    }
+
+    /// The same past the records of a skip list.
+    pub async fn process_past(
+        &self,
+        layout: &Layout,
+        shard: &Shard,
         mut records: Vec<Record>,
         epochs: &EpochView,
+        skips: &SkipView,
         out_of_time: OutOfTime<'_>,
     ) -> FencedOutcome {
         records.sort_by(|a, b| a.sequence.cmp(&b.sequence));
@@ -147,14 +161,12 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
                 outcome.fail(&first.sequence, StoreError::out_of_time());
                 break;
             }
-            match plan::plan(shard, rest, epochs, &self.settings) {
+            match plan::plan(shard, rest, epochs, skips, &self.settings) {
                 Ok(plan) => {
                     rest = &rest[plan.tallies.len()..];
                     self.commit(layout, shard, plan, out_of_time, &mut outcome).await;
                 }
-                Err(error) => {
-                    outcome.fail(&first.sequence, StoreError::new(StoreErrorKind::Unavailable, error.to_string()));
-                }
+                Err(error) => outcome.fail(&first.sequence, error),
             }
         }
         outcome

@@ -8,6 +8,7 @@
 //! | `<generation>#claim#<partition>` | `<identity>` | what the first delivery of an identity decided for all |
 //! | `<generation>#series#<window>` | `catalog` | which series of a window have rows of their own |
 //! | `epochs` | `table` | the epoch table, of all generations |
+//! | `skips` | `list` | records that nobody decodes, of all generations: [`crate::skips`] |
 
 use crate::ports::ItemKey;
 use crate::sequence::Shard;
@@ -49,6 +50,11 @@ impl Layout {
     /// The key of the epoch table's item.
     pub fn epochs() -> ItemKey {
         ItemKey { pk: "epochs".to_owned(), sk: "table".to_owned() }
+    }
+
+    /// The key of the skip list's item.
+    pub fn skips() -> ItemKey {
+        ItemKey { pk: "skips".to_owned(), sk: "list".to_owned() }
     }
 
     /// The partitions that hold a window's contributions.

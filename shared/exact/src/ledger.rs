@@ -21,7 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use weir_rollup::{LedgerEntry, Rollup, SeriesKey};
 use weir_telemetry::{
-    Accepted, Decoded, EpochView, Millis, Reason, Series, Window, decode_event_alone, decode_payload, decode_record,
+    Accepted, Decoded, Epoch, EpochView, Millis, Reason, Series, Window, decode_event_alone, decode_payload,
+    decode_record,
 };
 
 /// What a contribution is counted under, once.
@@ -78,17 +79,24 @@ pub enum Held {
     Event(u32),
 }
 
+impl Held {
+    /// Decodes what arrived then, under the rules of `epoch`.
+    pub(crate) fn decode(self, data: &[u8], arrived_at: Millis, epoch: &Epoch) -> Decoded {
+        match self {
+            Self::Payload => decode_payload(data, arrived_at, epoch),
+            Self::Record => decode_record(data, arrived_at, epoch),
+            Self::Event(index) => decode_event_alone(data, index, arrived_at, epoch),
+        }
+    }
+}
+
 impl Message {
     /// Decodes it, if the rules that decide are known here and now.
     pub(crate) fn decode(&self, epochs: &EpochView) -> Result<Decoded, StoreError> {
         let epoch = epochs
             .epoch_for(self.rules_at)
             .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error.to_string()))?;
-        Ok(match self.held {
-            Held::Payload => decode_payload(&self.data, self.arrived_at, epoch),
-            Held::Record => decode_record(&self.data, self.arrived_at, epoch),
-            Held::Event(index) => decode_event_alone(&self.data, index, self.arrived_at, epoch),
-        })
+        Ok(self.held.decode(&self.data, self.arrived_at, epoch))
     }
 }
 
@@ -215,7 +223,7 @@ pub(crate) fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// 128 bits of SHA-256 over `bytes`, as hexadecimal digits.
-fn digest_of(bytes: &[u8]) -> String {
+pub fn digest_of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

@@ -37,6 +37,7 @@ pub mod reconcile;
 pub mod replay;
 pub mod row;
 pub mod sequence;
+pub mod skips;
 pub mod sweep;
 #[cfg(variants)]
 pub mod variants;

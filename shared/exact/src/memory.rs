@@ -1,8 +1,8 @@
 //! Every port over plain maps: for tests, and as the plainest statement of what a port promises.
 
 use crate::ports::{
-    ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantinePut,
-    RowOutcome, RowPut, RowVersions, StoreError,
+    ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantineGet,
+    QuarantinePut, RowOutcome, RowPut, RowVersions, StoreError,
 };
 use crate::quarantine::QuarantineObject;
 use crate::row::{Row, RowKey, RowVersion};
@@ -93,5 +93,11 @@ impl QuarantinePut for MemoryStore {
     async fn quarantine(&self, object: &QuarantineObject) -> Result<(), StoreError> {
         lock(&self.quarantine).insert(object.key(), object.clone());
         Ok(())
+    }
+}
+
+impl QuarantineGet for MemoryStore {
+    async fn set_aside(&self, key: &str) -> Result<Option<QuarantineObject>, StoreError> {
+        Ok(lock(&self.quarantine).get(key).cloned())
     }
 }

@@ -144,6 +144,13 @@ pub trait QuarantinePut: Sync {
     fn quarantine(&self, object: &QuarantineObject) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
+/// Reads what was set aside.
+pub trait QuarantineGet: Sync {
+    /// The document under that key, or none. A [`StoreErrorKind::Unreadable`] error when it is none that this version
+    /// reads.
+    fn set_aside(&self, key: &str) -> impl Future<Output = Result<Option<QuarantineObject>, StoreError>> + Send;
+}
+
 /// A reference to a store is a store.
 mod by_reference {
     use super::{

@@ -1,5 +1,11 @@
 //! What cannot be counted, as it is kept: contract §3.
 
+mod key;
+mod read;
+
+pub use key::{Key, day_prefixes};
+pub use read::DocumentError;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;

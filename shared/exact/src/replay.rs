@@ -7,15 +7,19 @@
 //! under that request's rules: another epoch might put the same event into another window or series, or refuse it where
 //! the first request got halfway before it died (ARCHITECTURE.md has the schedule).
 
+mod request;
+
+pub use request::{Request, RequestError};
+
 use crate::layout::Layout;
 use crate::ledger::{Claim, Held, Identity, Message, claim};
-use crate::ports::{ContributionGet, ContributionPut, StoreError};
+use crate::ports::{ContributionGet, ContributionPut, QuarantineGet, StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
-use weir_telemetry::{EpochView, Millis};
+use weir_telemetry::{Decoded, Epoch, EpochView, MessageBody, Millis};
 
-/// How long after its arrival a replay may be asked for. Its events lie up to 48 h before that, and the request up to
-/// 4 days in its queue: 20 days together, after which a window is sealed. What is older is read again from where it
-/// came (`weir backfill`). Milliseconds.
+/// How long after its arrival a replay may be asked for, and its request be sent or redriven. Its events lie up to 48 h
+/// before that, and the request up to 4 days in its queue: 20 days together, after which a window is sealed. What is
+/// older is read again from where it came (`weir backfill`). Milliseconds.
 pub const REPLAY_AGE_MS_MAX: i64 = 14 * 86_400_000;
 
 /// One object that is to be put back.
@@ -23,8 +27,10 @@ pub const REPLAY_AGE_MS_MAX: i64 = 14 * 86_400_000;
 pub struct Replay {
     /// What was set aside.
     pub object: QuarantineObject,
-    /// When it was asked for: the request's own arrival, the same on every delivery of it.
+    /// When it was asked for, the same on every delivery of the request, also after a redrive.
     pub requested_at: Millis,
+    /// When the request was put into its queue, which a redrive does anew.
+    pub sent_at: Millis,
 }
 
 /// What is to be done with a replay.
@@ -32,8 +38,58 @@ pub struct Replay {
 pub enum Settled {
     /// A message of the ledger lane. Where it is set aside again, it overwrites its object.
     Message(Message),
-    /// Asked for later than [`REPLAY_AGE_MS_MAX`] after arrival: it stays where it is.
+    /// Asked for or sent later than [`REPLAY_AGE_MS_MAX`] after arrival: it stays where it is.
     TooOld,
+    /// Its document does not hold what is to be counted, and why: it stays where it is.
+    NotHeld(&'static str),
+}
+
+impl QuarantineObject {
+    /// Why what is to be counted cannot be had from the document alone, if it cannot. Then nothing of it was counted
+    /// under the identity of a replay, nor will be.
+    pub fn not_held(&self) -> Option<&'static str> {
+        match self.payload() {
+            Err(why) => Some(why),
+            Ok(_) => None,
+        }
+    }
+
+    /// Decodes it as a replay under these rules would.
+    ///
+    /// # Errors
+    /// As [`Self::not_held`].
+    pub fn decode_again(&self, epoch: &Epoch) -> Result<Decoded, &'static str> {
+        self.payload().map(|(data, held)| held.decode(&data, self.arrived_at, epoch))
+    }
+
+    /// What is to be decoded, and what it is.
+    fn payload(&self) -> Result<(Vec<u8>, Held), &'static str> {
+        let payload = &self.rejected.payload;
+        if self.rejected.is_cut() {
+            return Err("only its beginning is kept");
+        }
+        match (self.rejected.event_index, self.coordinates.source) {
+            (Some(index), _) => Ok((payload.clone(), Held::Event(index))),
+            (None, "kinesis") => Ok((payload.clone(), Held::Record)),
+            // Counted from here it would count again when the object is read under its own identity.
+            (None, "s3") => Err("it is an object, which is still where it was put"),
+            (None, _) => Ok((in_message(payload)?, Held::Payload)),
+        }
+    }
+}
+
+/// A message is set aside as its body, or as the bytes that the body is base64 of; those begin like gzip or zstd and are
+/// no text. A pointer or a notice taken for JSON would count as an event.
+fn in_message(payload: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let Ok(body) = std::str::from_utf8(payload) else { return Ok(payload.to_vec()) };
+    match MessageBody::of(body) {
+        MessageBody::Payload(payload) => Ok(payload.into_owned()),
+        MessageBody::TestEvent => Ok(vec![]),
+        MessageBody::Pointer { .. } => Err("it is a pointer to an object"),
+        MessageBody::Notice(_) => Err("it is a notice of objects"),
+        MessageBody::Malformed { .. } => Err("it is a pointer or notice that does not say where the object is"),
+        MessageBody::Unsupported(_) => Err("it holds no telemetry"),
+    }
 }
 
 impl Identity {
@@ -41,6 +97,29 @@ impl Identity {
     pub fn replay(object: &QuarantineObject) -> Self {
         Self::of(format!("replay:{}/{}", object.coordinates.source, object.id()))
     }
+}
+
+/// Takes a request up: reads its object and settles what is to be done with it; none when the object is gone.
+/// `sent_at` is when the request was put into its queue.
+///
+/// # Errors
+/// As [`settle`], and when the document cannot be read or says of itself that it belongs under another key: it would be
+/// counted under an identity that nobody asked for.
+pub async fn take_up<S: QuarantineGet + ContributionGet + ContributionPut>(
+    store: &S,
+    layout: &Layout,
+    epochs: &EpochView,
+    request: &Request,
+    sent_at: Millis,
+) -> Result<Option<Settled>, StoreError> {
+    let Some(object) = store.set_aside(&request.key).await? else { return Ok(None) };
+    let own_key = object.key();
+    if own_key != request.key {
+        let what = format!("the document under {} says that it belongs under {own_key}; replay that", request.key);
+        return Err(StoreError::new(StoreErrorKind::Refused, what));
+    }
+    let replay = Replay { object, requested_at: request.requested_at, sent_at };
+    settle(store, layout, epochs, replay).await.map(Some)
 }
 
 /// Settles under which rules a replay is decoded.
@@ -53,14 +132,13 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
     epochs: &EpochView,
     replay: Replay,
 ) -> Result<Settled, StoreError> {
-    let Replay { object, requested_at } = replay;
-    if requested_at.0 - object.arrived_at.0 > REPLAY_AGE_MS_MAX {
+    let Replay { object, requested_at, sent_at } = replay;
+    if requested_at.max(sent_at).0.saturating_sub(object.arrived_at.0) > REPLAY_AGE_MS_MAX {
         return Ok(Settled::TooOld);
     }
-    let held = match object.rejected.event_index {
-        Some(index) => Held::Event(index),
-        None if object.coordinates.source == "kinesis" => Held::Record,
-        None => Held::Payload,
+    let (data, held) = match object.payload() {
+        Ok(payload) => payload,
+        Err(why) => return Ok(Settled::NotHeld(why)),
     };
     let message = Message {
         identity: Identity::replay(&object),
@@ -68,7 +146,7 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
         rules_at: requested_at,
         coordinates: object.coordinates,
         held,
-        data: object.rejected.payload,
+        data,
     };
     let stands = if message.decode(epochs)?.accepted.is_empty() {
         store.get(&layout.claim(message.identity.as_str())).await?.as_ref().map(Claim::from_item).transpose()?
@@ -78,3 +156,6 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
     let rules_at = stands.map_or(requested_at, |claim| claim.at());
     Ok(Settled::Message(Message { rules_at, ..message }))
 }
+
+#[cfg(test)]
+mod tests;

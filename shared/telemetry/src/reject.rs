@@ -62,6 +62,17 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// All limits.
+    pub const ALL: [Self; 7] = [
+        Self::PayloadBytes,
+        Self::EventsPerRecord,
+        Self::RejectedPerRecord,
+        Self::JsonDepth,
+        Self::ObjectBytes,
+        Self::EventsPerObject,
+        Self::EventBytes,
+    ];
+
     /// The limit's name, as in [`crate::Limits`] or [`crate::ObjectLimits`].
     pub fn name(self) -> &'static str {
         match self {
@@ -73,6 +84,11 @@ impl Limit {
             Self::EventsPerObject => "events_per_object_max",
             Self::EventBytes => "event_bytes_max",
         }
+    }
+
+    /// The limit of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|limit| limit.name() == name)
     }
 }
 
@@ -109,6 +125,38 @@ pub enum Reason {
     BadPointer,
     /// An S3 event notification that does not say which object it is about.
     BadNotice,
+    /// An operator had the record skipped, since it kills whoever decodes it: nothing of it was looked at.
+    Skipped,
+}
+
+impl Reason {
+    /// All reasons that name neither a field nor a limit.
+    const PLAIN: [Self; 13] = [
+        Self::TooLate,
+        Self::FromFuture,
+        Self::NotUtf8,
+        Self::NotJson,
+        Self::NotAnObject,
+        Self::NotDecompressible,
+        Self::UnsupportedForm,
+        Self::BadAttribute,
+        Self::IdReused,
+        Self::DamagedAggregate,
+        Self::BadPointer,
+        Self::BadNotice,
+        Self::Skipped,
+    ];
+
+    /// Every reason.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let fields = Field::ALL.into_iter().flat_map(|field| [Self::Invalid(field), Self::Duplicate(field)]);
+        fields.chain(Limit::ALL.into_iter().map(Self::Exceeds)).chain(Self::PLAIN)
+    }
+
+    /// The reason whose text that is.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::all().find(|reason| reason.to_string() == name)
+    }
 }
 
 impl fmt::Display for Reason {
@@ -129,6 +177,7 @@ impl fmt::Display for Reason {
             Self::DamagedAggregate => f.write_str("damaged_aggregate"),
             Self::BadPointer => f.write_str("bad_pointer"),
             Self::BadNotice => f.write_str("bad_notice"),
+            Self::Skipped => f.write_str("skipped"),
         }
     }
 }
@@ -145,4 +194,43 @@ pub struct Rejected {
     /// The event's bytes, or the record's as they came; of an object no more than
     /// [`crate::ObjectLimits::kept_bytes_max`].
     pub payload: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Whoever adds a reason finds this match not exhaustive, and with it the list that it belongs in.
+    fn place(reason: Reason) -> &'static str {
+        match reason {
+            Reason::Invalid(_) | Reason::Duplicate(_) => "Field::ALL",
+            Reason::Exceeds(_) => "Limit::ALL",
+            Reason::TooLate
+            | Reason::FromFuture
+            | Reason::NotUtf8
+            | Reason::NotJson
+            | Reason::NotAnObject
+            | Reason::NotDecompressible
+            | Reason::UnsupportedForm
+            | Reason::BadAttribute
+            | Reason::IdReused
+            | Reason::DamagedAggregate
+            | Reason::BadPointer
+            | Reason::BadNotice
+            | Reason::Skipped => "Reason::PLAIN",
+        }
+    }
+
+    #[test]
+    fn every_reason_is_found_by_its_name() {
+        let names: BTreeSet<String> = Reason::all().map(|reason| reason.to_string()).collect();
+        assert_eq!(names.len(), Reason::all().count(), "two reasons of one name");
+        for reason in Reason::all() {
+            assert_eq!(Reason::by_name(&reason.to_string()), Some(reason), "{}", place(reason));
+        }
+        let plain = Reason::all().filter(|reason| place(*reason) == "Reason::PLAIN");
+        assert_eq!(plain.count(), Reason::PLAIN.len());
+        assert_eq!(Reason::by_name("invalid_"), None);
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Queue {
 pub(crate) struct Sent {
     pub(crate) sent_at: Millis,
     pub(crate) body: Body,
-    /// The producer's own id and, of a redrive, its arrival.
+    /// The producer's own id and, of a redrive, its arrival; of a request's redrive, when it was asked for.
     pub(crate) own_id: Option<String>,
     pub(crate) own_arrival: Option<Millis>,
 }
@@ -210,7 +210,8 @@ async fn handle(
         let settled = match &sent.body {
             Body::Payload(body) => Ok(Some(telemetry(place, &sent, body, left_out, now))),
             Body::Replay(object) => {
-                let replay = Replay { object: (**object).clone(), requested_at: sent.sent_at };
+                let (requested_at, sent_at) = (sent.arrived_at(), sent.sent_at);
+                let replay = Replay { object: (**object).clone(), requested_at, sent_at };
                 put_back(client, &layout, &view, replay, left_out).await
             }
         };
@@ -291,19 +292,13 @@ pub(crate) fn redrive(world: &mut World, which: Which) {
     for place in dead {
         world.state.seen.once(Seen::Redriven);
         let sent = (which.of)(&mut world.state).sent[place].clone();
-        let again = match sent.body {
-            Body::Payload(_) => Sent {
-                sent_at: world.now,
-                own_id: Some(sent.name(place)),
-                own_arrival: Some(sent.arrived_at()),
-                body: sent.body.clone(),
-            },
-            // A request is asked for again: nothing is lost by forgetting the old one.
-            Body::Replay(object) => {
-                request(world, &object);
-                continue;
-            }
+        let own_id = match sent.body {
+            Body::Payload(_) => Some(sent.name(place)),
+            // A request says itself what it asks for and since when.
+            Body::Replay(_) => None,
         };
+        let (own_arrival, body) = (Some(sent.arrived_at()), sent.body.clone());
+        let again = Sent { sent_at: world.now, own_id, own_arrival, body };
         let times = 1 + u32::from(world.choices.happens(world.weather.redelivered));
         (0..times).for_each(|_| send(world, which, again.clone()));
     }

@@ -3,13 +3,15 @@
 use super::{FencedSettings, Record};
 use crate::counted;
 use crate::layout::FencedKey;
+use crate::ports::{StoreError, StoreErrorKind};
 use crate::progress::Tally;
 use crate::quarantine::{Coordinates, QuarantineObject};
 use crate::sequence::{SequenceNumber, Shard};
+use crate::skips::{Skip, SkipView};
 use std::collections::BTreeMap;
 use weir_rollup::{Rollup, SeriesKey, stored};
 use weir_telemetry::{
-    Accepted, ENDPOINT_BYTES_MAX, EpochError, EpochView, SERVICE_BYTES_MAX, Series, Window, decode_record,
+    Accepted, ENDPOINT_BYTES_MAX, Epoch, EpochView, Reason, Rejected, SERVICE_BYTES_MAX, Series, Window, decode_record,
 };
 
 /// What is to be done with consecutive records of one shard.
@@ -47,23 +49,29 @@ impl Group {
 /// Plans as many of the records, ascending, as fit the settings' bounds on one commit, at least one.
 ///
 /// # Errors
-/// [`EpochError`] when the rules of the first record are not known here and now. A later record of which that is so
-/// ends the plan before it.
+/// When the first record cannot be decided over here and now: its rules are not known, or it is held by the skip list. A
+/// later record of which that is so ends the plan before it.
 pub(super) fn plan(
     shard: &Shard,
     records: &[Record],
     epochs: &EpochView,
+    skips: &SkipView,
     settings: &FencedSettings,
-) -> Result<Plan, EpochError> {
+) -> Result<Plan, StoreError> {
     let mut groups: BTreeMap<(Window, u32, u16), Vec<Event>> = BTreeMap::new();
     let mut plan = Plan::default();
     let mut events = 0;
     for (place, record) in (0_u32..).zip(records) {
-        let epoch = match epochs.epoch_for(record.arrived_at) {
+        let skip = skips.decide(shard, &record.sequence);
+        let epoch = match decidable(record, skip, epochs) {
             Ok(epoch) => epoch,
             Err(error) if place == 0 => return Err(error),
             Err(_) => break,
         };
+        if skip == Skip::Yes {
+            plan.skip(shard, place, record);
+            continue;
+        }
         let decoded = decode_record(&record.data, record.arrived_at, epoch);
         plan.tallies.push(Tally {
             sequence: record.sequence.clone(),
@@ -96,6 +104,29 @@ pub(super) fn plan(
     // The lowest record first, so that running out of time still settles a prefix.
     plan.groups.sort_by_key(Group::first);
     Ok(plan)
+}
+
+/// The epoch of a record over which something can be decided now.
+fn decidable<'e>(record: &Record, skip: Skip, epochs: &'e EpochView) -> Result<&'e Epoch, StoreError> {
+    let not_now = |why: String| StoreError::new(StoreErrorKind::Unavailable, why);
+    match skip {
+        Skip::HeldUntil(until) => {
+            Err(not_now(format!("record {} is on the skip list and held until {until}", record.sequence)))
+        }
+        Skip::No | Skip::Yes => epochs.epoch_for(record.arrived_at).map_err(|error| not_now(error.to_string())),
+    }
+}
+
+impl Plan {
+    /// Sets a record aside without looking at it.
+    fn skip(&mut self, shard: &Shard, place: u32, record: &Record) {
+        let Record { sequence, arrived_at, data } = record.clone();
+        let coordinates = coordinates(shard, &sequence);
+        let detail = "the record is on the skip list: nothing of it was decoded".to_owned();
+        let rejected = Rejected { reason: Reason::Skipped, detail, event_index: None, payload: data };
+        self.tallies.push(Tally { sequence, arrived_at, accepted: 0, rejected: 1 });
+        self.quarantine.push((place, QuarantineObject { coordinates, arrived_at, rejected }));
+    }
 }
 
 /// Most bytes of an event that is alone in its series: of the usual record nobody needs to look closer.

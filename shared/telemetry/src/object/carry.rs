@@ -1,6 +1,7 @@
 //! What is held of one event while its end is not there yet.
 
 use crate::limits::ObjectLimits;
+use crate::reject::Rejected;
 
 /// An event's bytes: all of them up to a bound, beyond it only the first.
 #[derive(Debug)]
@@ -58,7 +59,39 @@ impl Carry {
     }
 }
 
-/// A detail that says when not all bytes are kept.
+/// A detail that says when not all bytes are kept; [`crate::Rejected::is_cut`] reads it.
 pub(super) fn noting_the_cut(detail: String, kept: usize, length: u64) -> String {
-    if kept as u64 == length { detail } else { format!("{detail}; the first {kept} of {length} bytes are kept") }
+    if kept as u64 == length { detail } else { format!("{detail}{CUT}{kept}{OF}{length}{KEPT}") }
+}
+
+const CUT: &str = "; the first ";
+const OF: &str = " of ";
+const KEPT: &str = " bytes are kept";
+
+impl Rejected {
+    /// Whether its payload is only the beginning of what was set aside: its detail says so. Such a one cannot be put
+    /// back from what is kept.
+    pub fn is_cut(&self) -> bool {
+        let numbers = self.detail.strip_suffix(KEPT).and_then(|rest| rest.rsplit_once(CUT)?.1.split_once(OF));
+        numbers.is_some_and(|(kept, length)| {
+            kept.parse() == Ok(self.payload.len())
+                && length.parse().is_ok_and(|length: u64| length > self.payload.len() as u64)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::noting_the_cut;
+    use crate::{Reason, Rejected};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_cut_is_told_from_the_detail(detail in ".{0,40}", kept in 0..50_usize, more in 0..3_u64) {
+            let detail = noting_the_cut(detail, kept, kept as u64 + more);
+            let rejected = Rejected { reason: Reason::NotJson, detail, event_index: Some(0), payload: vec![0; kept] };
+            prop_assert_eq!(rejected.is_cut(), more > 0);
+        }
+    }
 }

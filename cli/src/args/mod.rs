@@ -1,0 +1,103 @@
+//! The command line: every command and its arguments, a module for each.
+
+mod demo;
+mod produce;
+mod quarantine;
+mod query;
+mod redrive;
+mod rules;
+mod simulate;
+mod skip;
+mod up;
+mod value;
+
+pub(crate) use demo::{Demo, DemoSource};
+pub(crate) use produce::{Produce, Target};
+pub(crate) use quarantine::{Quarantine, QuarantineList, QuarantineReplay, QuarantineShow, Selection};
+pub(crate) use query::{Format, Query};
+pub(crate) use redrive::{DeadQueue, Redrive};
+pub(crate) use rules::{Rules, RulesPush, RulesShow, RulesTest};
+pub(crate) use simulate::Simulate;
+pub(crate) use skip::{Skip, SkipAdd, SkipList, SkipRemove};
+pub(crate) use up::{Fleet, Up};
+
+use clap::{Parser, Subcommand};
+use value::stack;
+
+/// Exact telemetry rollups in DynamoDB from Kinesis, SQS and S3.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about, propagate_version = true)]
+pub(crate) struct Args {
+    /// Stack whose resources are meant: `<stack>-telemetry`, `<stack>-rollups` and so on.
+    #[arg(long, global = true, default_value = "weir", env = "WEIR_STACK", value_parser = stack)]
+    pub(crate) stack: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole fleet of template.yaml on this machine: no Docker, no account.
+    #[command(after_help = "Examples:
+  weir up
+  weir up --port 5000 --data-dir .weir
+  weir up --parameter ShardCount=4 --parameter FinalizeSeconds=1
+Then, in another terminal:
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  aws kinesis list-streams")]
+    Up(Up),
+    /// Run the fleet, send it telemetry with every kind of trouble in it, and check that every row is exact.
+    #[command(after_help = "Examples:
+  weir demo
+  weir demo --only kinesis --batch 1 --kill 5
+  weir demo --chaos
+  weir demo --events 1000000 --seed 7")]
+    Demo(Demo),
+    /// Send telemetry: generated, or the lines of a file.
+    #[command(after_help = "Examples:
+  weir produce --to kinesis --events 10000 --rate 500
+  weir produce --to sqs --file access.ndjson
+  tail -f access.ndjson | weir produce --to kinesis --file -")]
+    Produce(Produce),
+    /// Show the rollups of a series and time range.
+    #[command(after_help = "Examples:
+  weir query
+  weir query --service checkout --endpoint /pay --since 2h
+  weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
+    Query(Query),
+    /// Run the protocol against simulated stores and sources that fail in every way, one schedule a seed.
+    #[command(after_help = "Examples:
+  weir simulate
+  weir simulate --seeds 1000000 --state million.json
+  weir simulate --seed 42
+The second can be interrupted and taken up again. The third tells what happens under one seed, and makes a failing
+schedule as short as it still fails.")]
+    Simulate(Simulate),
+    /// What was set aside: list it, look at it, put it back.
+    #[command(subcommand)]
+    Quarantine(Quarantine),
+    /// Put what lies in a dead-letter queue back into its queue, under the same identities.
+    #[command(after_help = "Examples:
+  weir redrive
+  weir redrive --queue replay --yes
+Without --yes it says what it would do, and asks on a terminal. Use it and not the console's redrive for telemetry: that
+gives every message a new id and time, and what was half counted would count again.")]
+    Redrive(Redrive),
+    /// The rules by which endpoints become series, and the limits: look at them, try them, announce others.
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Records that nobody is to decode, since they kill whoever does.
+    #[command(subcommand)]
+    Skip(Skip),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,38 @@
+//! `weir up`, and which fleet is run.
+
+use clap::Args as ClapArgs;
+use std::path::PathBuf;
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Up {
+    /// Port of the AWS endpoint on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = weir_local::PORT_DEFAULT)]
+    pub(crate) port: u16,
+    /// Keep streams, queues, objects, tables and checkpoints here; without it all is in memory.
+    #[arg(long)]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
+}
+
+/// Which fleet to run.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Fleet {
+    /// The SAM template.
+    #[arg(long, default_value = "template.yaml")]
+    pub(crate) template: PathBuf,
+    /// A template parameter, NAME=VALUE. May stand several times.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// Run the bootstraps in this directory, named as the template's binaries, instead of building them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bootstraps: Option<PathBuf>,
+    /// Write each function's log to DIR/<function>.log.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,74 @@
+//! What a terminal is shown and asked.
+
+use crate::failure::Failure;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{BufRead, IsTerminal, Write};
+
+/// Text that came from outside: a control character in it must not drive the reader's terminal.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().flat_map(|c| if is_safe(c) { vec![c] } else { c.escape_unicode().collect::<Vec<_>>() }).collect()
+}
+
+/// Neither a control character nor one that turns the direction of text around.
+fn is_safe(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether to go on with what was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Told so, or asked and agreed.
+    Yes,
+    /// Asked, and not agreed.
+    No,
+    /// There is nobody to ask: it was only to be shown.
+    NobodyThere,
+}
+
+/// Asks on a terminal, unless `yes` was said or the answer is for a program.
+///
+/// # Errors
+/// When the terminal cannot be read.
+pub(crate) fn go_on(yes: bool, json: bool, question: &str) -> Result<Answer, Failure> {
+    if yes {
+        return Ok(Answer::Yes);
+    }
+    if json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(Answer::NobodyThere);
+    }
+    eprint!("{question} [y/N] ");
+    let mut line = String::new();
+    let read = std::io::stderr().flush().and_then(|()| std::io::stdin().lock().read_line(&mut line));
+    read.map_err(|error| Failure::Failed(format!("the terminal: {error}")))?;
+    Ok(if matches!(line.trim(), "y" | "Y" | "yes") { Answer::Yes } else { Answer::No })
+}
+
+/// A bar towards `length`; hidden where standard error is no terminal.
+pub(crate) fn bar(words: &str, length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {eta} left");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style).with_message(words.to_owned())
+}
+
+/// The result of a command as JSON on standard output.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+#[expect(clippy::print_stdout, reason = "the result of a command")]
+pub(crate) fn print_json(result: &impl serde::Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(result).map_err(|error| Failure::Failed(error.to_string()))?;
+    println!("{json}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn what_would_drive_a_terminal_is_escaped() {
+        assert_eq!(shown("/naïve/路"), "/naïve/路");
+        assert_eq!(shown("a\u{1b}[2J\u{7f}\u{9b}\n"), r"a\u{1b}[2J\u{7f}\u{9b}\u{a}");
+        assert_eq!(shown("x\u{202e}y"), r"x\u{202e}y");
+    }
+}

@@ -1,0 +1,242 @@
+//! `quarantine-replay`: quarantined objects to ledger contributions, once somebody asked for it.
+//!
+//! - **Trigger**: the queue of replays, with `ReportBatchItemFailures`.
+//! - **Input**: requests that name an object of the quarantine bucket and when they were made (`weir quarantine replay`
+//!   sends them). The object is decoded under the rules that were in force then.
+//! - **Output**: as `sqs-rollup`, under identities made of the objects' own coordinates, so that asking twice counts once.
+//!   What cannot be counted still overwrites its object, or stands under its new reason. Objects stay in the bucket.
+//! - **Failure**: a request is reported if any of its reads or writes failed. What asks for nothing that can be done is
+//!   no telemetry: it is reported, too, with an error line, and ends in the dead-letter queue. Acknowledged with a
+//!   warning are requests for what is gone, too old, or not held whole by its document (`weir backfill`).
+
+mod message;
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures::stream::{self, StreamExt};
+use lambda_runtime::{Error, LambdaEvent};
+use message::Received;
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+use weir_aws::clients::Connection;
+use weir_aws::clock;
+use weir_aws::config::{ConfigError, Environment, generation};
+use weir_aws::contributions::ContributionsTable;
+use weir_aws::intake::IntakeStores;
+use weir_exact::epochs::Epochs;
+use weir_exact::layout::Layout;
+use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings, Message};
+use weir_exact::ports::StoreError;
+use weir_exact::replay::{self, Settled};
+use weir_telemetry::EpochView;
+
+/// Objects that are read at once: each may hold a record of 10 MiB, and its base64.
+const OBJECTS_IN_FLIGHT_MAX: usize = 4;
+
+/// What is left to do where a document is of no use.
+const BACKFILL: &str = "weir backfill reads it again from where it came";
+
+/// What one environment keeps between batches.
+#[derive(Debug)]
+pub struct Handler {
+    stores: IntakeStores,
+    epochs: Epochs<ContributionsTable>,
+    settings: LedgerSettings,
+}
+
+impl Handler {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_environment(environment: &impl Environment) -> Result<Self, ConfigError> {
+        let connection = Connection::from_environment(environment)?;
+        let stores = IntakeStores::from_environment(environment, &connection)?;
+        let epochs = Epochs::new(stores.contributions().clone(), generation(environment)?);
+        Ok(Self { stores, epochs, settings: LedgerSettings::default() })
+    }
+
+    /// Handles one batch.
+    ///
+    /// # Errors
+    /// When nothing of the batch can be decided: it is then delivered again, whole.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+        let (begun, deadline) = (SystemTime::now(), event.context.deadline());
+        let out_of_time = || clock::out_of_time(begun, deadline);
+        let epochs = self.epochs.view(clock::now()).await?;
+        let layout = self.epochs.layout(&epochs);
+
+        let received = event.payload.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
+        let ids: Vec<String> = received.iter().map(|received| received.id.clone()).collect();
+        let mut batch = Batch::new(&event.context.request_id, ids);
+        let mut settled = stream::iter(received.iter().enumerate().map(|(place, received)| {
+            let (layout, epochs) = (&layout, &epochs);
+            async move { (place, self.take_up(layout, epochs, received, &out_of_time).await) }
+        }))
+        .buffered(OBJECTS_IN_FLIGHT_MAX);
+        while let Some((place, taken)) = settled.next().await {
+            batch.add(place, taken);
+        }
+        drop(settled);
+        let incoming = std::mem::take(&mut batch.messages).into_iter().map(Incoming::Message).collect();
+        let intake = ledger::intake(&self.stores, &layout, &epochs, self.settings, incoming, &out_of_time).await;
+        Ok(batch.ended(begun, &intake))
+    }
+
+    async fn take_up(
+        &self,
+        layout: &Layout,
+        epochs: &EpochView,
+        received: &Received,
+        out_of_time: &(dyn Fn() -> bool + Sync),
+    ) -> Taken {
+        let request = match &received.request {
+            Ok(request) => request,
+            Err(error) => return Taken::NoRequest(error.to_string()),
+        };
+        if out_of_time() {
+            return Taken::Failed(StoreError::out_of_time());
+        }
+        let key = request.key.clone();
+        match replay::take_up(&self.stores, layout, epochs, request, received.sent_at).await {
+            Ok(Some(Settled::Message(message))) => Taken::Message(message),
+            Ok(Some(Settled::TooOld)) => Taken::Left(key, format!("it arrived more than 14 days ago; {BACKFILL}")),
+            Ok(Some(Settled::NotHeld(why))) => Taken::Left(key, format!("{why}; {BACKFILL}")),
+            Ok(None) => Taken::Left(key, "the object is gone".to_owned()),
+            Err(error) => Taken::Failed(error),
+        }
+    }
+}
+
+/// What a message came to before it is counted.
+enum Taken {
+    Message(Message),
+    /// Acknowledged, and the object stays as it is: its key, and why.
+    Left(String, String),
+    NoRequest(String),
+    Failed(StoreError),
+}
+
+/// A batch on its way.
+struct Batch<'r> {
+    request_id: &'r str,
+    ids: Vec<String>,
+    messages: Vec<Message>,
+    /// Which message of the batch each of `messages` is.
+    places: Vec<usize>,
+    failed: BTreeSet<usize>,
+    left: u64,
+}
+
+impl<'r> Batch<'r> {
+    fn new(request_id: &'r str, ids: Vec<String>) -> Self {
+        Self { request_id, ids, messages: vec![], places: vec![], failed: BTreeSet::new(), left: 0 }
+    }
+
+    fn add(&mut self, place: usize, taken: Taken) {
+        let request_id = self.request_id;
+        match taken {
+            Taken::Message(message) => {
+                self.messages.push(message);
+                self.places.push(place);
+            }
+            Taken::Left(key, why) => {
+                tracing::warn!(request_id, key, why, "not replayed");
+                self.left += 1;
+            }
+            Taken::NoRequest(error) => {
+                tracing::error!(
+                    request_id,
+                    message_id = self.ids[place],
+                    error,
+                    "no request: left to the dead-letter queue"
+                );
+                self.failed.insert(place);
+            }
+            Taken::Failed(error) => {
+                tracing::error!(request_id, %error, retryable = error.is_retryable(), "not settled");
+                self.failed.insert(place);
+            }
+        }
+    }
+
+    /// Says what it came to, and reports what failed.
+    fn ended(mut self, begun: SystemTime, intake: &Intake) -> SqsBatchResponse {
+        let (request_id, outcome) = (self.request_id, &intake.outcome);
+        for error in &outcome.errors {
+            tracing::error!(request_id, %error, retryable = error.is_retryable(), "not settled");
+        }
+        for (reason, count) in &intake.rejected {
+            tracing::info!(request_id, %reason, count, "quarantined again");
+        }
+        self.failed.extend(outcome.failed.iter().filter_map(|place| self.places.get(*place)));
+        tracing::info!(
+            request_id,
+            requests = self.ids.len(),
+            left = self.left,
+            twice = intake.twice,
+            windows = intake.windows,
+            put = outcome.put,
+            duplicate = outcome.duplicate,
+            quarantined = outcome.quarantined,
+            failed = self.failed.len(),
+            ms = begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64),
+            "batch"
+        );
+        let mut response = SqsBatchResponse::default();
+        for id in self.failed.iter().filter_map(|place| self.ids.get(*place)) {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier.clone_from(id);
+            response.batch_item_failures.push(failure);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_exact::ledger::{Held, Identity};
+    use weir_exact::ports::StoreErrorKind;
+    use weir_exact::quarantine::Coordinates;
+    use weir_telemetry::Millis;
+
+    fn message() -> Message {
+        Message {
+            identity: Identity::sqs("arn:aws:sqs:us-east-1:000000000000:q", "m"),
+            arrived_at: Millis(0),
+            rules_at: Millis(0),
+            coordinates: Coordinates { source: "sqs", path: vec![] },
+            data: vec![],
+            held: Held::Payload,
+        }
+    }
+
+    /// The answer to a batch of messages that came to this, of which these of the ledger's messages failed.
+    fn answer(taken: Vec<Taken>, failed: &[usize]) -> String {
+        let mut batch = Batch::new("r", (0..taken.len()).map(|place| format!("m{place}")).collect());
+        taken.into_iter().enumerate().for_each(|(place, taken)| batch.add(place, taken));
+        let mut intake = Intake::default();
+        intake.outcome.failed.extend(failed);
+        serde_json::to_string(&batch.ended(SystemTime::UNIX_EPOCH, &intake)).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_settled_is_reported_under_its_message_s_id() {
+        assert_eq!(answer(vec![], &[]), r#"{"batchItemFailures":[]}"#);
+        let taken = || {
+            vec![
+                Taken::NoRequest("no request".to_owned()),
+                Taken::Message(message()),
+                Taken::Left("a key".to_owned(), "the object is gone".to_owned()),
+                Taken::Failed(StoreError::new(StoreErrorKind::Throttled, "later")),
+                Taken::Message(message()),
+            ]
+        };
+        assert_eq!(answer(taken(), &[]), r#"{"batchItemFailures":[{"itemIdentifier":"m0"},{"itemIdentifier":"m3"}]}"#);
+        // The ledger's second message is the batch's fifth.
+        assert_eq!(
+            answer(taken(), &[1]),
+            r#"{"batchItemFailures":[{"itemIdentifier":"m0"},{"itemIdentifier":"m3"},{"itemIdentifier":"m4"}]}"#
+        );
+    }
+}
