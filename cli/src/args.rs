@@ -44,6 +44,10 @@ Then, in another terminal:
   weir query --service checkout --endpoint /pay --since 2h
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
     Query(Query),
+    /// Check a template against the rules that no linter knows: settings that AWS takes, and that lose records, count
+    /// them twice, or leave nobody told.
+    #[command(after_help = crate::check::AFTER_HELP)]
+    Check(crate::check::Check),
     /// Run the protocol against simulated stores and sources that fail in every way, one schedule a seed.
     #[command(after_help = "Examples:
   weir simulate
@@ -224,7 +228,7 @@ fn stack(text: &str) -> Result<String, String> {
     if sound { Ok(text.to_owned()) } else { Err("expected letters, digits and -, beginning with a letter".to_owned()) }
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
+pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -80,15 +80,15 @@ impl Allowances {
         Some(allowance.reason.clone())
     }
 
-    /// What is wrong with the entries themselves, one that allowed nothing among it. `unasked` rules found nothing, so
-    /// nothing is said of theirs.
-    pub(crate) fn faults(mut self, unasked: &[String]) -> Vec<Finding> {
+    /// What is wrong with the entries themselves; with `ask_unused`, also that one allowed nothing. `unasked` rules found
+    /// nothing, so nothing is said of theirs.
+    pub(crate) fn faults(mut self, unasked: &[String], ask_unused: bool) -> Vec<Finding> {
         let is_unasked = |id: &str| unasked.iter().any(|unasked| unasked == id);
         if is_unasked(IGNORE.id) {
             return Vec::new();
         }
         for allowance in std::mem::take(&mut self.all) {
-            if !allowance.used && !is_unasked(&allowance.rule) {
+            if ask_unused && !allowance.used && !is_unasked(&allowance.rule) {
                 let message = format!("{} is ignored, and finds nothing", allowance.rule);
                 self.fault(allowance.place, message, "remove the entry");
             }

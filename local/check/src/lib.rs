@@ -93,7 +93,9 @@ pub fn check(document: &Document, request: &Request) -> Result<Report, TemplateE
         }
     }
     let Sorter { allowances, mut findings, allowed, .. } = sorter;
-    findings.extend(allowances.faults(&request.ignored));
+    // An entry for a range's end finds nothing where the parameter is given.
+    let ask_unused = request.parameters.is_empty();
+    findings.extend(allowances.faults(&request.ignored, ask_unused));
     findings.sort_by(|a, b| (a.place.line, a.rule).cmp(&(b.place.line, b.rule)));
     Ok(Report { findings, allowed, unknown: unknown(&resolved), settings_tried: trials.len() + 1 })
 }

@@ -13,8 +13,17 @@ pub enum Severity {
     Warning,
 }
 
+impl std::fmt::Display for Severity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
 /// A rule.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize)]
 pub struct Rule {
     /// `W` and three digits; never given to another rule.
     pub id: &'static str,
@@ -28,11 +37,12 @@ pub struct Rule {
     pub source: &'static str,
     /// What it takes to break it, and to put it right; lines of YAML.
     pub example: Example,
+    #[serde(skip)]
     pub(crate) judge: fn(&Fleet<'_>, &mut Findings),
 }
 
 /// The same lines before and after.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Example {
     /// Breaks the rule.
     pub wrong: &'static str,

@@ -78,6 +78,9 @@ fn an_entry_at_a_parameter_leaves_the_resource_judged() {
     let report = checked(&sound, &Request::default());
     assert_eq!((lines(&report), report.allowed.len()), (Vec::new(), 1));
     assert_eq!(report.allowed[0].reason, "tests");
+    let parameters = BTreeMap::from([("Seconds".to_owned(), "60".to_owned())]);
+    let given = checked(&sound, &Request { parameters, ..Request::default() });
+    assert_eq!((lines(&given), given.allowed.len()), (Vec::new(), 0));
     let broken = sound.replace("Default: 60", "Default: 50");
     let found = lines(&checked(&broken, &Request::default()));
     assert!(found[0].starts_with("W015 Queue.VisibilityTimeout: 50 s"), "{found:?}");

@@ -18,6 +18,7 @@ use crate::{Settings, checked_sections, contents, globals, names, parameters, ya
 #[derive(Clone, Debug)]
 pub struct Document {
     file: String,
+    text: String,
     root: Node,
 }
 
@@ -187,7 +188,7 @@ impl Document {
             Ok(root)
         };
         match parsed() {
-            Ok(root) => Ok(Self { file: file.to_owned(), root }),
+            Ok(root) => Ok(Self { file: file.to_owned(), text: text.to_owned(), root }),
             Err(problem) => Err(TemplateError::new(file, problem)),
         }
     }
@@ -195,6 +196,11 @@ impl Document {
     /// The file's name, for messages.
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// A line of the text, from 1.
+    pub fn line(&self, number: usize) -> Option<&str> {
+        self.text.lines().nth(number.checked_sub(1)?)
     }
 
     /// The declared parameters.

@@ -57,10 +57,7 @@ pub(crate) static EVERY_PROPERTY: Rule = Rule {
     reason: "Otherwise SAM publishes a version only when the code's location changes: a new Timeout or variable reaches \
              $LATEST and never the alias that is invoked.",
     source: "AWS SAM Developer Guide, \"AWS::Serverless::Function\", AutoPublishAliasAllProperties",
-    example: Example {
-        right: "AutoPublishAliasAllProperties: true # sqs",
-        wrong: "AutoPublishAliasAllProperties: false",
-    },
+    example: Example { right: "AutoPublishAliasAllProperties: true", wrong: "AutoPublishAliasAllProperties: false" },
     judge: every_property,
 };
 

@@ -12,7 +12,7 @@ pub(crate) static LOG_RETENTION: Rule = Rule {
     reason: "Lambda makes the group itself at the first invocation, and keeps everything for ever, at a price.",
     source: "AWS Lambda Developer Guide, \"Sending Lambda function logs to CloudWatch Logs\"; Amazon CloudWatch Logs User \
              Guide, \"Working with log groups and log streams\"",
-    example: Example { right: "RetentionInDays: 30 # sqs", wrong: "KmsKeyId: none" },
+    example: Example { right: "RetentionInDays: 30", wrong: "" },
     judge: log_retention,
 };
 
@@ -85,7 +85,7 @@ fn public_access(fleet: &Fleet<'_>, findings: &mut Findings) {
         if !open.is_empty() {
             findings.add(
                 Place::property(bucket, KEY),
-                format!("{} is not true", open.join(", ")),
+                format!("not true: {}", open.join(", ")),
                 format!("set all four of {KEY} to true"),
             );
         }
@@ -98,10 +98,7 @@ pub(crate) static RECOVERY: Rule = Rule {
     title: "Every table has point-in-time recovery.",
     reason: "A wrong write or a deleted table is otherwise final.",
     source: "Amazon DynamoDB Developer Guide, \"Point-in-time backups for DynamoDB\"",
-    example: Example {
-        right: "PointInTimeRecoveryEnabled: true # rollups",
-        wrong: "PointInTimeRecoveryEnabled: false",
-    },
+    example: Example { right: "PointInTimeRecoveryEnabled: true", wrong: "PointInTimeRecoveryEnabled: false" },
     judge: recovery,
 };
 
