@@ -8,6 +8,7 @@
 
 mod args;
 mod aws;
+mod check;
 mod demo;
 mod failure;
 mod plane;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
             Command::Up(up) => up::run(up, &args.stack).await,
             Command::Demo(demo) => demo::run(demo).await,
             Command::Produce(produce) => produce::run(produce, &args.stack).await,
+            Command::Check(check) => check::run(check),
             Command::Query(query) => query::run(query, &args.stack).await,
             Command::Simulate(simulate) => simulate::run(simulate).await,
             Command::Quarantine(quarantine) => quarantine::run(quarantine, &args.stack).await,

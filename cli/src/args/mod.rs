@@ -22,6 +22,7 @@ pub(crate) use skip::{Skip, SkipAdd, SkipList, SkipRemove};
 pub(crate) use up::{Fleet, Up};
 
 use clap::{Parser, Subcommand};
+pub(crate) use value::parameter;
 use value::stack;
 
 /// Exact telemetry rollups in DynamoDB from Kinesis, SQS and S3.
@@ -65,6 +66,10 @@ Then, in another terminal:
   weir query --service checkout --endpoint /pay --since 2h
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
     Query(Query),
+    /// Check a template against the rules that no linter knows: settings that AWS takes, and that lose records, count
+    /// them twice, or leave nobody told.
+    #[command(after_help = crate::check::AFTER_HELP)]
+    Check(crate::check::Check),
     /// Run the protocol against simulated stores and sources that fail in every way, one schedule a seed.
     #[command(after_help = "Examples:
   weir simulate

@@ -1,5 +1,6 @@
 //! `weir up`, and which fleet is run.
 
+use super::value::parameter;
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
@@ -30,9 +31,4 @@ pub(crate) struct Fleet {
     /// Write each function's log to DIR/<function>.log.
     #[arg(long, value_name = "DIR")]
     pub(crate) log_dir: Option<PathBuf>,
-}
-
-fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }

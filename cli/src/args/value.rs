@@ -24,6 +24,12 @@ pub(crate) fn duration_ms(text: &str) -> Result<i64, String> {
     number.checked_mul(unit_ms).filter(|ms| *ms > 0).ok_or_else(expected)
 }
 
+/// `NAME=VALUE`.
+pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Reads a SAM or CloudFormation template and says what it asks for, in types, without touching anything.
 //!
-//! [`plan`] is a function of the text and the [`Settings`]; [`read`] adds the one file access. The result names
+//! [`plan`] is a function of the text and the [`Settings`]; [`read`] adds the one file access; [`Document`] is the
+//! view for those who only look at a template, whatever is in it. The plan names
 //! streams, queues, buckets, tables, functions, mappings and schedules under the physical names and ARNs that AWS would
 //! give, and everything the local plane does otherwise than AWS, property by property.
 //!
@@ -18,6 +19,7 @@ mod properties;
 mod references;
 mod resources;
 mod scope;
+mod tree;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -28,10 +30,12 @@ pub use plan::{
     Bucket, Function, FunctionUrl, Index, Key, Mapping, Notification, Plan, Queue, Redrive, Schedule, Source,
     StartingPosition, Stream, StreamMapping, Table, Warning,
 };
+pub use tree::{Document, Kind, Parameter, Resolved, Resource, Unknown, Value};
 pub use yaml::{TEMPLATE_ALIASED_BYTES_MAX, TEMPLATE_BYTES_MAX, TEMPLATE_DEPTH_MAX, TEMPLATE_NODES_MAX};
 
 use error::{Outcome, Problem};
 use node::{Entry, Node};
+use parameters::Missing;
 use properties::Properties;
 use scope::Scope;
 
@@ -84,7 +88,11 @@ const SECTIONS: &[&str] = &[
 /// [`TemplateError`], with the file's path: it cannot be read, is not UTF-8, or [`plan`] fails.
 pub fn read(path: &Path, settings: &Settings) -> Result<Plan, TemplateError> {
     let file = path.display().to_string();
-    let unreadable = |message: String| TemplateError::new(&file, Problem::new(0, "", message));
+    plan(&contents(path, &file)?, &file, settings)
+}
+
+fn contents(path: &Path, file: &str) -> Result<String, TemplateError> {
+    let unreadable = |message: String| TemplateError::new(file, Problem::new(0, "", message));
     let length = std::fs::metadata(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?.len();
     // Before reading: a mistaken path may name something huge.
     if length > TEMPLATE_BYTES_MAX as u64 {
@@ -93,8 +101,7 @@ pub fn read(path: &Path, settings: &Settings) -> Result<Plan, TemplateError> {
         )));
     }
     let bytes = std::fs::read(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| unreadable(format!("is not UTF-8: {error}")))?;
-    plan(&text, &file, settings)
+    String::from_utf8(bytes).map_err(|error| unreadable(format!("is not UTF-8: {error}")))
 }
 
 /// The plan of a template's text; `file` is only for messages.
@@ -107,15 +114,9 @@ pub fn plan(text: &str, file: &str, settings: &Settings) -> Result<Plan, Templat
 
 fn resolve(text: &str, settings: &Settings) -> Outcome<Plan> {
     let root = yaml::parse(text)?;
-    let Some(sections) = root.entries() else {
-        return Err(Problem::new(root.line, "", format!("found {}, expected a map of sections", root.described())));
-    };
-    if let Some(unknown) = sections.iter().find(|entry| !SECTIONS.contains(&entry.key.as_str())) {
-        let message = format!("found the section `{}`, expected one of {}", unknown.key, SECTIONS.join(", "));
-        return Err(Problem::new(unknown.line, "", message));
-    }
+    checked_sections(&root)?;
     check_transform(&root)?;
-    let scope = Scope::new(&root, settings)?;
+    let scope = Scope::new(&root, settings, Missing::Refused)?;
     references::check(&scope, &root)?;
     let mut plan = Plan {
         stack: settings.stack.clone(),
@@ -130,6 +131,19 @@ fn resolve(text: &str, settings: &Settings) -> Outcome<Plan> {
         resources.dedup();
     }
     Ok(plan)
+}
+
+fn checked_sections(root: &Node) -> Outcome<()> {
+    let Some(sections) = root.entries() else {
+        return Err(Problem::new(root.line, "", format!("found {}, expected a map of sections", root.described())));
+    };
+    match sections.iter().find(|entry| !SECTIONS.contains(&entry.key.as_str())) {
+        Some(unknown) => {
+            let message = format!("found the section `{}`, expected one of {}", unknown.key, SECTIONS.join(", "));
+            Err(Problem::new(unknown.line, "", message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_transform(root: &Node) -> Outcome<()> {

@@ -5,8 +5,21 @@ use std::collections::BTreeMap;
 use crate::error::{Outcome, Problem};
 use crate::node::{Node, Value};
 
+/// What a parameter is that has neither an override nor a default that can be read here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// An error: what is run needs a value.
+    Refused,
+    /// Without a value, and unknown wherever it is used.
+    Left,
+}
+
 /// Each parameter's value: the override, else the default.
-pub(crate) fn values(section: Option<&Node>, overrides: &BTreeMap<String, String>) -> Outcome<BTreeMap<String, Node>> {
+pub(crate) fn values(
+    section: Option<&Node>,
+    overrides: &BTreeMap<String, String>,
+    missing: Missing,
+) -> Outcome<BTreeMap<String, Node>> {
     let declared = match section {
         None => &[],
         Some(node) => node.entries().ok_or_else(|| {
@@ -22,8 +35,15 @@ pub(crate) fn values(section: Option<&Node>, overrides: &BTreeMap<String, String
     }
     declared
         .iter()
+        .filter(|entry| missing == Missing::Refused || overrides.contains_key(&entry.key) || has_value(&entry.node))
         .map(|entry| Ok((entry.key.clone(), value(&entry.key, &entry.node, overrides.get(&entry.key))?)))
         .collect()
+}
+
+/// Whether the declaration alone gives a value; what is kept in SSM is not there.
+fn has_value(declaration: &Node) -> bool {
+    let kind = declaration.get("Type").and_then(Node::as_text).unwrap_or_default();
+    declaration.get("Default").is_some() && !kind.starts_with("AWS::SSM::Parameter::Value")
 }
 
 fn value(name: &str, declaration: &Node, given: Option<&String>) -> Outcome<Node> {

@@ -63,8 +63,11 @@ impl<'a> Properties<'a> {
     pub(crate) fn account(&self, plan: &mut Plan, rules: &[(&str, Treatment)]) -> Outcome<()> {
         for entry in self.node.entries().unwrap_or_default() {
             let treatment = rules.iter().find(|(name, _)| *name == entry.key).map(|(_, treatment)| *treatment);
-            // `Key: !If [Used, value, !Ref AWS::NoValue]` may amount to nothing.
-            let absent = || Ok(intrinsics::evaluate(self.scope, &entry.node, &self.place(&entry.key))?.is_none());
+            // `Key: !If [Used, value, !Ref AWS::NoValue]` may amount to nothing, and a switch that is off asks for nothing.
+            let absent = || {
+                let value = intrinsics::evaluate(self.scope, &entry.node, &self.place(&entry.key))?;
+                Ok(value.is_none_or(|value| value.as_text() == Some("false")))
+            };
             match treatment {
                 Some(Treatment::Honoured) => {}
                 Some(Treatment::NoEffect) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Outcome, Problem};
 use crate::node::{Entry, Node, Value};
+use crate::parameters::Missing;
 use crate::{Settings, intrinsics, parameters};
 
 /// Conditions within conditions. Real templates stay below 5.
@@ -30,8 +31,8 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn new(root: &'a Node, settings: &'a Settings) -> Outcome<Self> {
-        let parameters = parameters::values(root.get("Parameters"), &settings.parameters)?;
+    pub(crate) fn new(root: &'a Node, settings: &'a Settings, missing: Missing) -> Outcome<Self> {
+        let parameters = parameters::values(root.get("Parameters"), &settings.parameters, missing)?;
         let Some(resources) = root.get("Resources").and_then(Node::entries) else {
             return Err(Problem::new(root.line, "Resources", "found no map of resources, expected at least one"));
         };

@@ -142,6 +142,20 @@ Resources:
     assert_eq!(plan.no_local_effect_line().unwrap(), "no local effect: AWS::Logs::LogGroup, SqsManagedSseEnabled");
 }
 
+#[test]
+fn a_switch_that_is_off_is_not_warned_about() {
+    let table = |on: &str| {
+        let text = format!(
+            "Resources:\n  T: {{ Type: AWS::DynamoDB::Table, Properties: {{ DeletionProtectionEnabled: {on}, \
+             AttributeDefinitions: [{{ AttributeName: a, AttributeType: S }}], KeySchema: [{{ AttributeName: a, KeyType: \
+             HASH }}] }} }}\n"
+        );
+        planned(&text).warning_lines()
+    };
+    assert_eq!(table("false"), Vec::<String>::new());
+    assert_eq!(table("true"), ["DeletionProtectionEnabled (T): the table can be deleted locally"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
