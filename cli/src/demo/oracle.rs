@@ -36,7 +36,7 @@ impl Oracle {
         let window = Window::containing(event.timestamp);
         let status = Status::new(event.status).unwrap_or(Status::UNKNOWN);
         for endpoint in [event.series_endpoint(), SUMMARY.to_owned()] {
-            let key = RowKey { service: event.service.to_owned(), endpoint, window };
+            let key = RowKey { service: event.service.to_owned(), endpoint, window: window.into() };
             let duration_us = u64::from(event.duration_ms) * 1_000;
             self.rows.entry(key).or_default().add(status, Some(duration_us), Some(event.user.as_bytes()));
         }

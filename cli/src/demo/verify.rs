@@ -140,7 +140,7 @@ impl Account {
 
     /// Of rows that are wrong: whether their contributions say the same.
     async fn explain(&mut self, aws: &Aws, wrong: &[RowKey]) -> Result<(), Failure> {
-        let windows = wrong.iter().map(|key| key.window).collect();
+        let windows = wrong.iter().filter_map(|key| key.window.minute()).collect();
         let recomputed = explain::recomputed(aws, &windows).await?;
         for key in wrong {
             let events = recomputed.get(key).copied().unwrap_or(0);

@@ -55,7 +55,7 @@ fn rounded_ms(ms: f64) -> AttributeValue {
 /// A row as stored.
 pub fn attributes(row: &Row) -> Attributes {
     let key = &row.key;
-    let start = key.window.to_string();
+    let start = key.window.start().to_string();
     let rollup = &row.rollup;
     let statuses = rollup.statuses().map(|(status, count)| (status.label().into_owned(), number(count))).collect();
     let mut attributes = Attributes::from([
@@ -63,7 +63,7 @@ pub fn attributes(row: &Row) -> Attributes {
         ("window".to_owned(), text(key.window_text())),
         ("service".to_owned(), text(&key.service)),
         ("endpoint".to_owned(), text(&key.endpoint)),
-        ("resolution".to_owned(), text("1m")),
+        ("resolution".to_owned(), text(key.window.resolution().name())),
         ("start".to_owned(), text(start)),
         ("events".to_owned(), number(rollup.events())),
         ("errors".to_owned(), number(rollup.errors())),

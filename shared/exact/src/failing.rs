@@ -2,10 +2,10 @@
 
 use crate::ports::{
     ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantinePut,
-    RowOutcome, RowPut, RowVersions, StoreError, StoreErrorKind,
+    RowOutcome, RowPut, RowQuery, RowVersions, StoreError, StoreErrorKind,
 };
 use crate::quarantine::QuarantineObject;
-use crate::row::{Row, RowKey, RowVersion};
+use crate::row::{Row, RowKey, RowVersion, RowWindow};
 use std::collections::BTreeMap;
 use std::future::Future;
 
@@ -36,6 +36,8 @@ pub enum Request {
     PutRow(RowKey),
     /// A read of rows' versions.
     RowVersions,
+    /// A read of rows.
+    Rows,
     /// A put into quarantine.
     Quarantine(String),
 }
@@ -101,6 +103,22 @@ impl<S: RowPut, F: Fn(&Request) -> Fault + Sync> RowPut for FailingStore<S, F> {
 impl<S: RowVersions, F: Fn(&Request) -> Fault + Sync> RowVersions for FailingStore<S, F> {
     async fn row_versions(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, RowVersion>, StoreError> {
         self.run(Request::RowVersions, || self.inner.row_versions(keys)).await
+    }
+}
+
+impl<S: RowQuery, F: Fn(&Request) -> Fault + Sync> RowQuery for FailingStore<S, F> {
+    async fn rows_between(
+        &self,
+        service: &str,
+        endpoint: &str,
+        first: RowWindow,
+        last: RowWindow,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.run(Request::Rows, || self.inner.rows_between(service, endpoint, first, last)).await
+    }
+
+    async fn row_counts(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, (RowVersion, u64)>, StoreError> {
+        self.run(Request::Rows, || self.inner.row_counts(keys)).await
     }
 }
 

@@ -10,6 +10,7 @@ mod catalog;
 mod totals;
 
 pub use catalog::{Catalog, admit};
+pub(crate) use totals::TOP_ENDPOINTS;
 pub use totals::{Computed, Totals, fold, rows};
 
 use crate::layout::Layout;

@@ -7,11 +7,14 @@
 //! | `<generation>#progress` | `<shard>` | a shard's progress |
 //! | `<generation>#claim#<partition>` | `<identity>` | what the first delivery of an identity decided for all |
 //! | `<generation>#series#<window>` | `catalog` | which series of a window have rows of their own |
+//! | `<generation>#series#<1h or 1d>#<start>` | `<service>#<endpoint>` | a series that the hour or day has |
 //! | `epochs` | `table` | the epoch table, of all generations |
 //! | `skips` | `list` | records that nobody decodes, of all generations: [`crate::skips`] |
 
 use crate::ports::ItemKey;
+use crate::row::RowWindow;
 use crate::sequence::Shard;
+use weir_rollup::SeriesKey;
 use weir_telemetry::{Generation, Millis, Window, stable_hash};
 
 /// Contributions live this long after their window, milliseconds: longer than anything can still arrive
@@ -118,6 +121,22 @@ impl Layout {
     /// so it must not look like one.
     pub fn catalog(&self, window: Window) -> ItemKey {
         ItemKey { pk: format!("{}#series#{window}", self.generation), sk: "catalog".to_owned() }
+    }
+
+    /// The partition that lists the series of an hour or a day.
+    pub fn directory(&self, window: RowWindow) -> String {
+        format!("{}#series#{window}", self.generation)
+    }
+
+    /// The entry of a series.
+    pub fn listed(&self, window: RowWindow, key: &SeriesKey) -> ItemKey {
+        ItemKey { pk: self.directory(window), sk: format!("{}#{}", key.service, key.endpoint) }
+    }
+
+    /// The series of an entry's sort key: no service has `#` in it.
+    pub fn listed_series(sk: &str) -> Option<SeriesKey> {
+        let (service, endpoint) = sk.split_once('#')?;
+        Some(SeriesKey { service: service.to_owned(), endpoint: endpoint.to_owned() })
     }
 
     fn partition(&self, key: &[u8]) -> u16 {

@@ -6,7 +6,8 @@
 //!   *fence*, the highest applied sequence number.
 //! - [`ledger`]: SQS, S3 and replays. Immutable items that carry identities, put if absent.
 //!
-//! [`finalize`] recomputes a window's rows from all its contributions, by revision.
+//! [`finalize`] recomputes a window's rows from all its contributions, by revision; [`compact`] hours from minutes, and
+//! days from hours.
 //!
 //! Nothing here knows DynamoDB, tokio, a clock or the environment: stores are [`ports`], times are
 //! arguments, and [`memory`] and [`failing`] implement the ports for tests. No condition may be weakened
@@ -23,6 +24,7 @@ macro_rules! left_out {
     }};
 }
 
+pub mod compact;
 pub mod epochs;
 pub mod failing;
 pub mod fenced;

@@ -2,10 +2,10 @@
 
 use crate::ports::{
     ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantineGet,
-    QuarantinePut, RowOutcome, RowPut, RowVersions, StoreError,
+    QuarantinePut, RowOutcome, RowPut, RowQuery, RowVersions, StoreError,
 };
 use crate::quarantine::QuarantineObject;
-use crate::row::{Row, RowKey, RowVersion};
+use crate::row::{Row, RowKey, RowVersion, RowWindow};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -86,6 +86,25 @@ impl RowVersions for MemoryStore {
     async fn row_versions(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, RowVersion>, StoreError> {
         let rows = lock(&self.rows);
         Ok(keys.iter().filter_map(|key| Some((key.clone(), rows.get(key)?.version))).collect())
+    }
+}
+
+impl RowQuery for MemoryStore {
+    async fn rows_between(
+        &self,
+        service: &str,
+        endpoint: &str,
+        first: RowWindow,
+        last: RowWindow,
+    ) -> Result<Vec<Row>, StoreError> {
+        let key = |window| RowKey { service: service.to_owned(), endpoint: endpoint.to_owned(), window };
+        Ok(lock(&self.rows).range(key(first)..=key(last)).map(|(_, row)| row.clone()).collect())
+    }
+
+    async fn row_counts(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, (RowVersion, u64)>, StoreError> {
+        let rows = lock(&self.rows);
+        let count = |key: &RowKey| rows.get(key).map(|row| (key.clone(), (row.version, row.rollup.events())));
+        Ok(keys.iter().filter_map(count).collect())
     }
 }
 

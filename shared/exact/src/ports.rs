@@ -3,7 +3,7 @@
 //! Implementations: DynamoDB and S3 (`weir-aws`), [`crate::memory`], [`crate::failing`].
 
 use crate::quarantine::QuarantineObject;
-use crate::row::{Row, RowKey, RowVersion};
+use crate::row::{Row, RowKey, RowVersion, RowWindow};
 use std::collections::BTreeMap;
 use std::future::Future;
 
@@ -138,6 +138,24 @@ pub trait RowVersions: Sync {
     ) -> impl Future<Output = Result<BTreeMap<RowKey, RowVersion>, StoreError>> + Send;
 }
 
+/// Reads rows, consistently: what is computed from them must not be older than what moved them.
+pub trait RowQuery: Sync {
+    /// The rows of a series from window `first` to `last`, both included and of one resolution, ascending.
+    fn rows_between(
+        &self,
+        service: &str,
+        endpoint: &str,
+        first: RowWindow,
+        last: RowWindow,
+    ) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
+
+    /// The versions and events of those rows that exist.
+    fn row_counts(
+        &self,
+        keys: &[RowKey],
+    ) -> impl Future<Output = Result<BTreeMap<RowKey, (RowVersion, u64)>, StoreError>> + Send;
+}
+
 /// Keeps what cannot be counted.
 pub trait QuarantinePut: Sync {
     /// Puts the object under its key, over whatever stands there: a retry writes the same bytes.
@@ -155,7 +173,8 @@ pub trait QuarantineGet: Sync {
 mod by_reference {
     use super::{
         BTreeMap, ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome,
-        QuarantineObject, QuarantinePut, Row, RowKey, RowOutcome, RowPut, RowVersion, RowVersions, StoreError,
+        QuarantineObject, QuarantinePut, Row, RowKey, RowOutcome, RowPut, RowQuery, RowVersion, RowVersions, RowWindow,
+        StoreError,
     };
 
     impl<S: ContributionGet> ContributionGet for &S {
@@ -181,6 +200,21 @@ mod by_reference {
     impl<S: RowVersions> RowVersions for &S {
         async fn row_versions(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, RowVersion>, StoreError> {
             (**self).row_versions(keys).await
+        }
+    }
+    impl<S: RowQuery> RowQuery for &S {
+        async fn rows_between(
+            &self,
+            service: &str,
+            endpoint: &str,
+            first: RowWindow,
+            last: RowWindow,
+        ) -> Result<Vec<Row>, StoreError> {
+            (**self).rows_between(service, endpoint, first, last).await
+        }
+
+        async fn row_counts(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, (RowVersion, u64)>, StoreError> {
+            (**self).row_counts(keys).await
         }
     }
     impl<S: QuarantinePut> QuarantinePut for &S {

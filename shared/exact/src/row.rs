@@ -1,7 +1,11 @@
 //! A rollup row as it is published: contract §2. How it becomes DynamoDB attributes is `weir-aws`'s.
 
+mod window;
+
+pub use window::{Resolution, RowWindow};
+
 use weir_rollup::Rollup;
-use weir_telemetry::{Millis, Window};
+use weir_telemetry::Millis;
 
 /// The endpoint of a service's summary row.
 pub const SUMMARY: &str = "*";
@@ -17,7 +21,7 @@ pub struct RowKey {
     /// The endpoint, or [`SUMMARY`].
     pub endpoint: String,
     /// The window.
-    pub window: Window,
+    pub window: RowWindow,
 }
 
 impl RowKey {
@@ -26,9 +30,9 @@ impl RowKey {
         format!("{}#{}", self.service, self.endpoint)
     }
 
-    /// The sort key, `1m#<start>`.
+    /// The sort key, `<resolution>#<start>`.
     pub fn window_text(&self) -> String {
-        format!("1m#{}", self.window)
+        self.window.to_string()
     }
 }
 

@@ -179,7 +179,8 @@ fn reconciled(world: &World) -> Result<(), String> {
     }
     let mut rows: BTreeMap<Window, BTreeMap<RowKey, Row>> = BTreeMap::new();
     for (key, row) in &world.state.rows.rows {
-        rows.entry(key.window).or_default().insert(key.clone(), row.clone());
+        let minute = key.window.minute().ok_or_else(|| format!("a row of {}", key.window))?;
+        rows.entry(minute).or_default().insert(key.clone(), row.clone());
     }
     for (window, items) in by_window(world) {
         let stand = rows.remove(&window).unwrap_or_default();

@@ -166,7 +166,7 @@ async fn rows() {
         put(&client, "rows", &attributes).await;
         let text = |name: &str| attributes::text(&attributes, name).unwrap_or_else(|| panic!("no {name}"));
         let window = Window::parse(&text("start")).expect("a window");
-        let key = RowKey { service: text("service"), endpoint: text("endpoint"), window };
+        let key = RowKey { service: text("service"), endpoint: text("endpoint"), window: window.into() };
         assert_eq!((key.series(), key.window_text()), (text("series"), text("window")), "{name}");
         let stands = table.row_versions(std::slice::from_ref(&key)).await.expect("versions")[&key];
 

@@ -10,7 +10,7 @@ use weir_telemetry::{Millis, Window};
 const START: Millis = Millis(1_795_224_600_000);
 
 fn key(witness: &Witness, endpoint: String) -> RowKey {
-    RowKey { service: witness.run.clone(), endpoint, window: Window::containing(START) }
+    RowKey { service: witness.run.clone(), endpoint, window: Window::containing(START).into() }
 }
 
 fn row(key: &RowKey, version: RowVersion) -> Row {

@@ -75,7 +75,7 @@ impl Totals {
 }
 
 /// How many endpoints a summary row names.
-const TOP_ENDPOINTS: usize = 10;
+pub(crate) const TOP_ENDPOINTS: usize = 10;
 
 /// A row without what a clock decides.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +93,7 @@ pub struct Computed {
 /// The rows of a window: each endpoint's and each service's summary.
 pub fn rows(window: Window, totals: Totals) -> Vec<Computed> {
     type Summary = (Rollup, u64, Vec<(String, u64)>);
+    let window = window.into();
     let mut services: BTreeMap<String, Summary> = BTreeMap::new();
     let mut rows = vec![];
     for (key, (rollup, revision)) in totals.series {

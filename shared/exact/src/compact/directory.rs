@@ -1,0 +1,115 @@
+//! Which series an hour or a day has.
+
+use crate::finalize::Catalog;
+use crate::layout::{CONTRIBUTION_LIFE_MS, Layout};
+use crate::ports::{ContributionGet, ContributionPut, ContributionQuery, Expected, Item, StoreError};
+use crate::row::RowWindow;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use weir_rollup::SeriesKey;
+use weir_telemetry::OTHER;
+
+/// Number of the stored form: an entry says what it says by its key.
+const FORMAT: u8 = 1;
+/// Parts read at a time.
+const PARTS_IN_FLIGHT_MAX: usize = 16;
+/// Entries that an environment remembers to have put.
+const REMEMBERED_MAX: usize = 100_000;
+
+/// The series of windows of hours and days: an item each in the contributions table.
+#[derive(Debug)]
+pub struct Directory<C> {
+    contributions: C,
+    layout: Layout,
+    listed: Mutex<Listed>,
+}
+
+/// Entries that stand, the oldest first.
+#[derive(Debug, Default)]
+struct Listed {
+    known: BTreeSet<(RowWindow, SeriesKey)>,
+    oldest: VecDeque<(RowWindow, SeriesKey)>,
+}
+
+impl<C: ContributionGet + ContributionPut + ContributionQuery> Directory<C> {
+    /// The directory of one generation.
+    pub(super) fn new(contributions: C, layout: Layout) -> Self {
+        Self { contributions, layout, listed: Mutex::default() }
+    }
+
+    /// Lists a series: durable when this returns.
+    pub(super) async fn list(&self, window: RowWindow, key: &SeriesKey) -> Result<(), StoreError> {
+        let entry = (window, key.clone());
+        if self.listed().known.contains(&entry) {
+            return Ok(());
+        }
+        // As long as anything of the window may still move, twice over.
+        let expires_at = window.end().plus(2 * CONTRIBUTION_LIFE_MS).0.div_euclid(1_000);
+        let item = Item {
+            key: self.layout.listed(window, key),
+            fence: None,
+            body: vec![FORMAT],
+            expires_at: Some(expires_at),
+        };
+        // Whoever put it first said the same.
+        self.contributions.put(&item, &Expected::Absent).await?;
+        let mut listed = self.listed();
+        if listed.known.insert(entry.clone()) {
+            listed.oldest.push_back(entry);
+        }
+        if listed.oldest.len() > REMEMBERED_MAX
+            && let Some(oldest) = listed.oldest.pop_front()
+        {
+            listed.known.remove(&oldest);
+        }
+        Ok(())
+    }
+
+    /// Every series that is listed, by service.
+    pub(super) async fn series(&self, window: RowWindow) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
+        let mut series: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for item in self.contributions.query(&self.layout.directory(window)).await? {
+            if let Some(key) = Layout::listed_series(&item.key.sk) {
+                series.entry(key.service).or_default().insert(key.endpoint);
+            }
+        }
+        Ok(series)
+    }
+
+    /// Every series that the window's parts have: of an hour what its minutes' catalogs admitted, of a day what is
+    /// listed of its hours.
+    pub(super) async fn of_parts(&self, window: RowWindow) -> Result<BTreeSet<SeriesKey>, StoreError> {
+        let mut series = BTreeSet::new();
+        let mut parts =
+            stream::iter(window.below().map(|part| self.of_part(part))).buffer_unordered(PARTS_IN_FLIGHT_MAX);
+        while let Some(part) = parts.try_next().await? {
+            series.extend(part);
+        }
+        Ok(series)
+    }
+
+    async fn of_part(&self, part: RowWindow) -> Result<Vec<SeriesKey>, StoreError> {
+        let key = |service: &str, endpoint: &str| SeriesKey { service: service.into(), endpoint: endpoint.into() };
+        let Some(minute) = part.minute() else {
+            let listed = self.series(part).await?;
+            let of = |(service, endpoints): (&String, &BTreeSet<String>)| -> Vec<SeriesKey> {
+                endpoints.iter().map(|endpoint| key(service, endpoint)).collect()
+            };
+            return Ok(listed.iter().flat_map(of).collect());
+        };
+        let Some(item) = self.contributions.get(&self.layout.catalog(minute)).await? else { return Ok(vec![]) };
+        let catalog = Catalog::from_item(&item)?;
+        let mut series: Vec<SeriesKey> = catalog.series().map(|(service, endpoint)| key(service, endpoint)).collect();
+        if catalog.is_closed() {
+            // What it did not admit has rows under these, where it has any.
+            let others: BTreeSet<&str> = catalog.series().map(|(service, _)| service).chain([OTHER]).collect();
+            series.extend(others.into_iter().map(|service| key(service, OTHER)));
+        }
+        Ok(series)
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Listed> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
