@@ -15,19 +15,21 @@
 
 mod trigger;
 
+pub use trigger::Keys;
+
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
 use tokio::sync::OnceCell;
-use trigger::{FirstTrigger, Touched};
-pub use trigger::{StreamRecord, Trigger};
+use trigger::Touched;
 use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation, optional, resource, within};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
+use weir_aws::triggers::{FirstTrigger, Trigger};
 use weir_exact::epochs::Epochs;
 use weir_exact::finalize::{FinalizeSettings, Finalizer, WindowReport};
 use weir_exact::ports::{StoreError, StoreErrorKind};
@@ -87,7 +89,7 @@ impl Handler {
     /// # Errors
     /// When the payload is neither, when the epoch table or the shards' progress cannot be read, or when a
     /// sweep is incomplete.
-    pub async fn handle(&self, event: LambdaEvent<Trigger>) -> Result<DynamoDbEventResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Trigger<Keys>>) -> Result<DynamoDbEventResponse, Error> {
         let pass = Pass { begun: SystemTime::now(), deadline: event.context.deadline() };
         let finalizer = self.finalizer.get_or_try_init(|| self.finalizer()).await?;
         let progress = finalizer.progress().await?;
@@ -101,7 +103,7 @@ impl Handler {
                 let touched = sweep::windows_at(clock::now()).into_iter().map(Touched::by_sweep).collect();
                 match pass.run(finalizer, &progress, touched, true).await {
                     None => Ok(response(None)),
-                    Some(failed) => Err(format!("the sweep is incomplete from window {}", failed.window).into()),
+                    Some(failed) => Err(format!("the sweep is incomplete from window {}", failed.what).into()),
                 }
             }
         }
@@ -131,7 +133,7 @@ impl Pass {
     ) -> Option<Touched> {
         let windows = touched.len();
         let mut computed = stream::iter(touched.into_iter().map(|touched| async move {
-            let result = self.compute(finalizer, progress, touched.window, ask).await;
+            let result = self.compute(finalizer, progress, touched.what, ask).await;
             (touched, result)
         }))
         .buffer_unordered(WINDOWS_IN_FLIGHT_MAX);
@@ -141,14 +143,14 @@ impl Pass {
             match result {
                 Ok(report) => {
                     if report.overflowed > 0 {
-                        let (window, series) = (touched.window, report.overflowed);
+                        let (window, series) = (touched.what, report.overflowed);
                         let series_max = finalizer.settings().series_per_window_max;
                         tracing::warn!(%window, series, series_max, "series counted under ~other: the window has too many");
                     }
                     total = total.plus(report);
                 }
                 Err(error) => {
-                    tracing::error!(window = %touched.window, %error, retryable = error.is_retryable(), "not finalized");
+                    tracing::error!(window = %touched.what, %error, retryable = error.is_retryable(), "not finalized");
                     // Not to be pinned on: the stream would serve no other window. The sweep takes it up again.
                     if error.kind() == StoreErrorKind::Unreadable && !ask {
                         continue;

@@ -13,5 +13,6 @@ pub mod logs;
 pub mod quarantine;
 pub mod rows;
 pub mod streams;
+pub mod triggers;
 
 mod errors;

@@ -1,14 +1,18 @@
-//! The rollups table on DynamoDB: contract §2, attribute by attribute.
+//! The rollups table on DynamoDB: contract §2.
+
+mod attributes;
+mod query;
+
+pub use attributes::{attributes, row};
 
 use crate::errors::store_error;
+use attributes::{number, text, version};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use std::collections::{BTreeMap, HashMap};
 use weir_exact::ports::{RowOutcome, RowPut, RowVersions, StoreError, StoreErrorKind};
 use weir_exact::row::{Row, RowKey, RowVersion, State};
-use weir_rollup::{Durations, otlp};
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -29,90 +33,6 @@ impl RollupsTable {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
-}
-
-fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-/// Milliseconds from integer microseconds, exactly.
-fn exact_ms(us: u128) -> AttributeValue {
-    match us % 1_000 {
-        0 => number(us / 1_000),
-        fraction => AttributeValue::N(format!("{}.{fraction:03}", us / 1_000)),
-    }
-}
-
-/// Milliseconds of an estimate, to the microsecond.
-fn rounded_ms(ms: f64) -> AttributeValue {
-    number((ms * 1_000.0).round() / 1_000.0)
-}
-
-/// A row as stored.
-pub fn attributes(row: &Row) -> Attributes {
-    let key = &row.key;
-    let start = key.window.start().to_string();
-    let rollup = &row.rollup;
-    let statuses = rollup.statuses().map(|(status, count)| (status.label().into_owned(), number(count))).collect();
-    let mut attributes = Attributes::from([
-        ("series".to_owned(), text(key.series())),
-        ("window".to_owned(), text(key.window_text())),
-        ("service".to_owned(), text(&key.service)),
-        ("endpoint".to_owned(), text(&key.endpoint)),
-        ("resolution".to_owned(), text(key.window.resolution().name())),
-        ("start".to_owned(), text(start)),
-        ("events".to_owned(), number(rollup.events())),
-        ("errors".to_owned(), number(rollup.errors())),
-        ("status_counts".to_owned(), AttributeValue::M(statuses)),
-        ("unique_users".to_owned(), number(rollup.users().estimate().round())),
-        ("users_sketch".to_owned(), AttributeValue::B(Blob::new(rollup.users().to_datasketches_bytes()))),
-        ("revision".to_owned(), number(row.version.revision)),
-        ("algorithm".to_owned(), number(row.version.algorithm)),
-        ("state".to_owned(), text(row.version.state.name())),
-        ("updated_at".to_owned(), text(row.updated_at.to_string())),
-    ]);
-    if let Some(durations) = rollup.durations() {
-        attributes.insert("duration_ms".to_owned(), AttributeValue::M(duration_attributes(durations)));
-        let (start, end) = (unix_nano(key.window.start().0), unix_nano(key.window.end().0));
-        let histogram = otlp::data_point(durations, start, end);
-        attributes.insert("duration_histogram".to_owned(), AttributeValue::B(Blob::new(histogram)));
-    }
-    if let Some(endpoints) = &row.top_endpoints {
-        let entry = |(endpoint, events): &(String, u64)| {
-            AttributeValue::M(HashMap::from([
-                ("endpoint".to_owned(), text(endpoint)),
-                ("events".to_owned(), number(events)),
-            ]))
-        };
-        attributes.insert("top_endpoints".to_owned(), AttributeValue::L(endpoints.iter().map(entry).collect()));
-    }
-    if let Some(expires_at) = row.expires_at {
-        attributes.insert("expires_at".to_owned(), number(expires_at));
-    }
-    attributes
-}
-
-fn duration_attributes(durations: &Durations) -> Attributes {
-    Attributes::from([
-        ("count".to_owned(), number(durations.count())),
-        ("sum".to_owned(), exact_ms(durations.sum_us())),
-        ("min".to_owned(), exact_ms(u128::from(durations.min_us()))),
-        ("max".to_owned(), exact_ms(u128::from(durations.max_us()))),
-        ("avg".to_owned(), rounded_ms(durations.avg_ms())),
-        ("p50".to_owned(), rounded_ms(durations.quantile_ms(0.5))),
-        ("p90".to_owned(), rounded_ms(durations.quantile_ms(0.9))),
-        ("p95".to_owned(), rounded_ms(durations.quantile_ms(0.95))),
-        ("p99".to_owned(), rounded_ms(durations.quantile_ms(0.99))),
-    ])
-}
-
-/// Windows lie after 1970 by the lateness rule, so nothing is cut off.
-fn unix_nano(ms: i64) -> u64 {
-    u64::try_from(ms).unwrap_or(0).saturating_mul(1_000_000)
 }
 
 impl RowPut for RollupsTable {
@@ -154,15 +74,13 @@ impl RowPut for RollupsTable {
 
 impl RowVersions for RollupsTable {
     async fn row_versions(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, RowVersion>, StoreError> {
-        let by_name: HashMap<(String, String), &RowKey> =
-            keys.iter().map(|key| ((key.series(), key.window_text()), key)).collect();
+        let by_name = by_name(keys);
         let mut versions = BTreeMap::new();
         for keys in keys.chunks(BATCH_GET_KEYS_MAX) {
-            for attributes in self.batch_get(keys).await? {
-                let string = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok()).cloned();
-                let named = string("series").zip(string("window")).and_then(|name| by_name.get(&name));
-                if let (Some(key), Some(version)) = (named, version(&attributes)) {
-                    versions.insert((*key).clone(), version);
+            for attributes in self.batch_get(keys, &["revision", "algorithm", "state"], false).await? {
+                // One that was not written by us is taken as unknown, and the condition decides.
+                if let (Some(key), Some(version)) = (named(&by_name, &attributes), version(&attributes)) {
+                    versions.insert(key.clone(), version);
                 }
             }
         }
@@ -171,18 +89,19 @@ impl RowVersions for RollupsTable {
 }
 
 impl RollupsTable {
-    async fn batch_get(&self, keys: &[RowKey]) -> Result<Vec<Attributes>, StoreError> {
+    /// These attributes, and the keys, of at most [`BATCH_GET_KEYS_MAX`] rows.
+    async fn batch_get(
+        &self,
+        keys: &[RowKey],
+        names: &[&str],
+        consistent: bool,
+    ) -> Result<Vec<Attributes>, StoreError> {
         let tried = format!("BatchGetItem of {} rows", keys.len());
-        let names = [
-            ("#series", "series"),
-            ("#window", "window"),
-            ("#revision", "revision"),
-            ("#algorithm", "algorithm"),
-            ("#state", "state"),
-        ];
+        let names: Vec<&str> = ["series", "window"].iter().chain(names).copied().collect();
+        let placeholders: Vec<String> = names.iter().map(|name| format!("#{name}")).collect();
         let mut wanted =
-            KeysAndAttributes::builder().projection_expression("#series, #window, #revision, #algorithm, #state");
-        for (placeholder, name) in names {
+            KeysAndAttributes::builder().consistent_read(consistent).projection_expression(placeholders.join(", "));
+        for (placeholder, name) in placeholders.iter().zip(names) {
             wanted = wanted.expression_attribute_names(placeholder, name);
         }
         for key in keys {
@@ -212,12 +131,14 @@ impl RollupsTable {
     }
 }
 
-/// None when the row was not written by us: it is then taken as unknown, and the condition decides.
-fn version(attributes: &Attributes) -> Option<RowVersion> {
-    let number = |name: &str| attributes.get(name)?.as_n().ok();
-    Some(RowVersion {
-        revision: number("revision")?.parse().ok()?,
-        algorithm: number("algorithm")?.parse().ok()?,
-        state: State::by_name(attributes.get("state")?.as_s().ok()?)?,
-    })
+type ByName<'k> = HashMap<(String, String), &'k RowKey>;
+
+fn by_name(keys: &[RowKey]) -> ByName<'_> {
+    keys.iter().map(|key| ((key.series(), key.window_text()), key)).collect()
+}
+
+/// Which of the keys a row has.
+fn named<'k>(by_name: &ByName<'k>, attributes: &Attributes) -> Option<&'k RowKey> {
+    let string = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok()).cloned();
+    by_name.get(&string("series").zip(string("window"))?).copied()
 }

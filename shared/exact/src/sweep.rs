@@ -1,6 +1,7 @@
 //! Which windows to recompute although nothing said that they changed: a trigger may have been lost.
 
 use crate::finalize::SEALED_AFTER_MS;
+use crate::row::{Resolution, RowWindow};
 use weir_telemetry::{Millis, Window};
 
 /// Ages at which a window is recomputed, milliseconds after its end: soon after the sources' grace; when a
@@ -20,6 +21,27 @@ pub fn windows_at(now: Millis) -> Vec<Window> {
     AGES_MS.into_iter().flat_map(ends_at).collect()
 }
 
+/// How long after the ages of [`AGES_MS`] an hour or a day is recomputed, so that what is below it is done, milliseconds.
+const AFTER_PARTS_MS: [(Resolution, i64); 2] = [(Resolution::Hour, 10 * 60_000), (Resolution::Day, 30 * 60_000)];
+/// How often [`compacted_at`] is called, milliseconds.
+const COMPACT_EVERY_MS: i64 = 5 * 60_000;
+
+/// The hours and then the days to recompute at `now`, when called every five minutes.
+pub fn compacted_at(now: Millis) -> Vec<RowWindow> {
+    let mut windows = vec![];
+    for (resolution, after_ms) in AFTER_PARTS_MS {
+        for age_ms in AGES_MS {
+            // The last window whose end is so long ago, as long as some ticks see it.
+            let last = RowWindow::containing(resolution, now.plus(-age_ms - after_ms - resolution.length_ms()));
+            let over_ms = now.0 - last.end().0 - age_ms - after_ms;
+            if (0..TICKS * COMPACT_EVERY_MS).contains(&over_ms) {
+                windows.push(last);
+            }
+        }
+    }
+    windows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +56,20 @@ mod tests {
             .collect();
         let expect: Vec<i64> = AGES_MS.iter().flat_map(|age| (0..3).map(move |tick| age / 60_000 + tick)).collect();
         assert_eq!(seen, expect);
+    }
+
+    #[test]
+    fn every_hour_and_day_is_seen_after_its_parts() {
+        for (resolution, after_ms) in AFTER_PARTS_MS {
+            let window = RowWindow::containing(resolution, Millis(1_795_224_605_000));
+            let seen: Vec<i64> = (0..22 * 24 * 12)
+                .map(|tick| window.end().plus(tick * COMPACT_EVERY_MS + 17_000))
+                .filter(|now| compacted_at(*now).contains(&window))
+                .map(|now| (now.0 - window.end().0 - after_ms) / COMPACT_EVERY_MS)
+                .collect();
+            let ages = AGES_MS.iter().map(|age| age / COMPACT_EVERY_MS);
+            let expect: Vec<i64> = ages.flat_map(|age| (0..3).map(move |tick| age + tick)).collect();
+            assert_eq!(seen, expect, "{resolution:?}");
+        }
     }
 }

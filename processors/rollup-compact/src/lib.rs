@@ -1,0 +1,153 @@
+//! `rollup-compact`: hours from minutes, days from hours.
+//!
+//! - **Trigger**: the rollups table's stream (keys only), batched so that an hour is computed once for many of its
+//!   minutes; and a schedule every five minutes, the sweep, since a trigger can be lost.
+//! - **Input**: which rows moved; everything else it reads itself, consistently.
+//! - **Output**: 1h and 1d rows, each under the condition that its version is the higher one; before each row an entry of
+//!   the directory that lists its series.
+//! - **Failure**: the first trigger of the first window that could not be computed is reported, and everything from there
+//!   is delivered again; a window computed twice costs reads. A sweep that fails is an error; the next ticks see the same
+//!   windows.
+//!
+//! A window with a row that this version cannot read is an error in the log and is left to the sweep: it must not keep the
+//! stream from all others. TTL deletions (`REMOVE`) are no trigger.
+
+mod trigger;
+
+pub use trigger::Keys;
+
+use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use lambda_runtime::{Error, LambdaEvent};
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+use tokio::sync::OnceCell;
+use trigger::Touched;
+use weir_aws::clients::Connection;
+use weir_aws::clock;
+use weir_aws::config::{ConfigError, Environment, generation, optional, resource};
+use weir_aws::contributions::ContributionsTable;
+use weir_aws::intake::contributions_table;
+use weir_aws::rows::RollupsTable;
+use weir_aws::triggers::Trigger;
+use weir_exact::compact::{CompactReport, CompactSettings, Compactor};
+use weir_exact::epochs::Epochs;
+use weir_exact::ports::{StoreError, StoreErrorKind};
+use weir_exact::sweep;
+
+type RowCompactor = Compactor<ContributionsTable, RollupsTable>;
+
+/// What one environment keeps between batches.
+#[derive(Debug)]
+pub struct Handler {
+    contributions: ContributionsTable,
+    rollups: RollupsTable,
+    settings: CompactSettings,
+    epochs: Epochs<ContributionsTable>,
+    /// Made with the first reading of the epoch table, which fixes the generation's layout for its life.
+    compactor: OnceCell<RowCompactor>,
+}
+
+impl Handler {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_environment(environment: &impl Environment) -> Result<Self, ConfigError> {
+        let connection = Connection::from_environment(environment)?;
+        let contributions = ContributionsTable::new(connection.dynamodb(), contributions_table(environment)?);
+        let rollups = resource(environment, "WEIR_ROLLUPS_TABLE", "the name of the rollups table")?;
+        let expected = "a number of days; 0 keeps rows";
+        let life_ms = |name, otherwise| -> Result<Option<i64>, ConfigError> {
+            let days: u32 = optional(environment, name, expected, otherwise)?;
+            Ok((days > 0).then(|| i64::from(days) * 86_400_000))
+        };
+        Ok(Self {
+            epochs: Epochs::new(contributions.clone(), generation(environment)?),
+            rollups: RollupsTable::new(connection.dynamodb(), rollups),
+            settings: CompactSettings {
+                hour_life_ms: life_ms("WEIR_HOUR_ROW_DAYS", 400)?,
+                day_life_ms: life_ms("WEIR_DAY_ROW_DAYS", 0)?,
+                ..CompactSettings::default()
+            },
+            contributions,
+            compactor: OnceCell::new(),
+        })
+    }
+
+    /// Handles one batch of triggers or one tick of the sweep.
+    ///
+    /// # Errors
+    /// When the payload is neither, when the epoch table cannot be read, or when a sweep is incomplete.
+    pub async fn handle(&self, event: LambdaEvent<Trigger<Keys>>) -> Result<DynamoDbEventResponse, Error> {
+        let pass = Pass { begun: SystemTime::now(), deadline: event.context.deadline() };
+        let compactor = self.compactor.get_or_try_init(|| self.compactor()).await?;
+        match event.payload {
+            Trigger::Stream { records } => {
+                let failed = pass.run(compactor, trigger::touched(&records)?).await;
+                let mut response = DynamoDbEventResponse::default();
+                if let Some(first) = failed.and_then(|failed| failed.first) {
+                    let mut failure = DynamoDbBatchItemFailure::default();
+                    failure.item_identifier = Some(first.text);
+                    response.batch_item_failures.push(failure);
+                }
+                Ok(response)
+            }
+            Trigger::Schedule { .. } => {
+                let windows = sweep::compacted_at(clock::now()).into_iter().map(Touched::by_sweep).collect();
+                match pass.run(compactor, windows).await {
+                    None => Ok(DynamoDbEventResponse::default()),
+                    Some(failed) => Err(format!("the sweep is incomplete from window {}", failed.what).into()),
+                }
+            }
+        }
+    }
+
+    async fn compactor(&self) -> Result<RowCompactor, StoreError> {
+        let view = self.epochs.view(clock::now()).await?;
+        let layout = self.epochs.layout(&view);
+        Ok(Compactor::new(self.contributions.clone(), self.rollups.clone(), layout, self.settings))
+    }
+}
+
+/// One invocation's work.
+struct Pass {
+    begun: SystemTime,
+    deadline: SystemTime,
+}
+
+impl Pass {
+    /// Computes the windows one after the other, ascending by first trigger, hours of a sweep before days; the first that
+    /// could not be computed.
+    async fn run(&self, compactor: &RowCompactor, touched: Vec<Touched>) -> Option<Touched> {
+        let (windows, sweep) = (touched.len(), touched.iter().any(|touched| touched.first.is_none()));
+        let mut failed: Option<Touched> = None;
+        let mut total = CompactReport::default();
+        for touched in touched {
+            match self.compute(compactor, &touched).await {
+                Ok(report) => total = total.plus(report),
+                Err(error) => {
+                    tracing::error!(window = %touched.what, %error, retryable = error.is_retryable(), "not compacted");
+                    // Not to be pinned on: the stream would serve no other window. The sweep takes it up again.
+                    let left = error.kind() == StoreErrorKind::Unreadable && touched.first.is_some();
+                    if !left && failed.is_none() {
+                        failed = Some(touched);
+                    }
+                }
+            }
+        }
+        let CompactReport { series, written, superseded, behind } = total;
+        let ms = self.begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64);
+        tracing::info!(windows, series, written, superseded, behind, sweep, ms, "compacted");
+        failed
+    }
+
+    async fn compute(&self, compactor: &RowCompactor, touched: &Touched) -> Result<CompactReport, StoreError> {
+        let out_of_time = || clock::out_of_time(self.begun, self.deadline);
+        let now = clock::now();
+        if touched.first.is_none() {
+            return compactor.sweep(touched.what, now, &out_of_time).await;
+        }
+        let series: BTreeSet<_> = touched.parts.iter().cloned().collect();
+        compactor.compact(touched.what, &series, now, &out_of_time).await
+    }
+}
