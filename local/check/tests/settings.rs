@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use weir_check::{Report, Request, check};
 use weir_local_template::Document;
 
@@ -132,4 +133,46 @@ fn a_wrong_parameter_is_an_error() {
         "t.yaml: Parameters.Sekonds: no such parameter; the template has Seconds"
     );
     assert_eq!(said(request("Seconds", "11")), "t.yaml:3: Parameters.Seconds: found 11, expected 12 to 90");
+}
+
+/// Numbers that no service takes are judged like others.
+#[test]
+fn the_largest_number_overflows_nothing() {
+    let sound = include_str!("sound.yaml");
+    for (right, id) in [
+        ("Timeout: 30", "W014"),
+        ("MaximumConcurrency: 8", "W017"),
+        ("RetentionPeriodHours: 24", "W005"),
+        ("MaximumBatchingWindowInSeconds: 5", "W004"),
+        ("MaximumBatchingWindowInSeconds: 1,", "W015"),
+    ] {
+        assert!(sound.contains(right), "{right}");
+        let key = right.split(' ').next().unwrap_or_default();
+        let comma = if right.ends_with(',') { "," } else { "" };
+        let text = sound.replace(right, &format!("{key} {}{comma}", i64::MAX));
+        let found = lines(&checked(&text, &Request::default()));
+        assert!(found.iter().any(|line| line.starts_with(id)), "{right}: {found:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// A template with a piece cut out, doubled or replaced is judged or refused, and every finding still has a place in it.
+    #[test]
+    fn no_damage_panics(at in 0.0..1.0_f64, length in 0_usize..80, put in "[-\\[\\]{}:,!&*|>'\"#%@ \\na-zA-Z0-9$.]{0,12}") {
+        let text = include_str!("sound.yaml");
+        let floor = |mut index: usize| { while !text.is_char_boundary(index) { index -= 1; } index };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a position")]
+        let start = floor((at * text.len() as f64) as usize);
+        let end = floor((start + length).min(text.len()));
+        let damaged = format!("{}{put}{}", &text[..start], &text[end.max(start)..]);
+        if let Ok(document) = Document::parse(&damaged, "t.yaml")
+            && let Ok(report) = check(&document, &Request::default())
+        {
+            for finding in report.findings {
+                prop_assert!(document.line(finding.place.line).is_some(), "{finding:?}");
+            }
+        }
+    }
 }

@@ -116,6 +116,9 @@ fn reference(scope: &Scope<'_>, name: &str, line: usize, place: &str) -> Outcome
     if let Some(value) = scope.parameters.get(name) {
         return Ok(Some(value.clone()));
     }
+    if scope.without_value.contains(name) {
+        return Err(Problem::new(line, place, format!("the parameter {name} has no value here: give it one")));
+    }
     names::reference(scope, name, line, place).map(|text| Some(Node::text(line, text)))
 }
 

@@ -1,7 +1,7 @@
 //! What names mean in one template: parameters, pseudo parameters, conditions, and which resources exist.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Outcome, Problem};
 use crate::node::{Entry, Node, Value};
@@ -18,6 +18,8 @@ const EVALUATED_BYTES_MAX: usize = 16_000_000;
 pub(crate) struct Scope<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) parameters: BTreeMap<String, Node>,
+    /// Parameters that are declared and have no value, where that is allowed.
+    pub(crate) without_value: BTreeSet<&'a str>,
     pub(crate) resources: BTreeMap<&'a str, &'a Node>,
     /// `Globals.Function`.
     pub(crate) global_function: Option<&'a Node>,
@@ -36,9 +38,12 @@ impl<'a> Scope<'a> {
         let Some(resources) = root.get("Resources").and_then(Node::entries) else {
             return Err(Problem::new(root.line, "Resources", "found no map of resources, expected at least one"));
         };
+        let declared = entries(root, "Parameters").iter().map(|entry| entry.key.as_str());
+        let without_value = declared.filter(|name| !parameters.contains_key(*name)).collect();
         Ok(Self {
             settings,
             parameters,
+            without_value,
             resources: resources.iter().map(|entry| (entry.key.as_str(), &entry.node)).collect(),
             global_function: root.get("Globals").and_then(|globals| globals.get("Function")),
             conditions: entries(root, "Conditions").iter().map(|entry| (entry.key.as_str(), &entry.node)).collect(),
@@ -98,10 +103,14 @@ impl<'a> Scope<'a> {
             return Err(Problem::new(node.line, place, message));
         }
         self.conditions_open.set(open + 1);
-        let holds = self.truth(node, &place)?;
+        let holds = self.truth(node, &place);
         self.conditions_open.set(open);
-        self.decided.borrow_mut().insert(name.to_owned(), Some(holds));
-        Ok(holds)
+        // What cannot be told is asked anew, and says why again.
+        match holds {
+            Ok(holds) => self.decided.borrow_mut().insert(name.to_owned(), Some(holds)),
+            Err(_) => self.decided.borrow_mut().remove(name),
+        };
+        holds
     }
 
     fn truth(&self, node: &Node, place: &str) -> Outcome<bool> {

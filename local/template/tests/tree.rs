@@ -56,6 +56,25 @@ fn what_cannot_be_told_is_unknown_and_named() {
 }
 
 #[test]
+fn a_condition_that_cannot_be_told_says_why_each_time() {
+    let text = "Parameters: { Open: { Type: String } }
+Conditions:
+  Sure: !Equals [a, a]
+  Unsure: !Or [!Condition Sure, !Equals [!Ref Open, x]]
+Resources:
+  A: { Type: AWS::SQS::Queue, Condition: Unsure }
+  B: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: !If [Unsure, 1, 2] } }
+  C: { Type: AWS::SQS::Queue, Condition: Sure }
+";
+    let resolved = resolved(text);
+    assert_eq!(resolved.resources.len(), 3, "what may exist is judged");
+    let told: Vec<String> =
+        resolved.unknown.iter().map(|unknown| format!("{}: {}", unknown.place, unknown.message)).collect();
+    let why = "the parameter Open has no value here: give it one";
+    assert_eq!(told, [format!("A: {why}"), format!("B.DelaySeconds: {why}")]);
+}
+
+#[test]
 fn parameters_say_what_they_take() {
     let document = Document::parse(TEXT, "t.yaml").unwrap();
     let parameters = document.parameters();

@@ -101,7 +101,7 @@ pub(crate) static BATCH: Rule = Rule {
 fn batch(fleet: &Fleet<'_>, findings: &mut Findings) {
     for (mapping, _) in fenced(fleet) {
         let (Some(size), Some(window)) = (mapping.batch_size(), mapping.window_seconds()) else { continue };
-        let gathered = (window * SHARD_RECORDS_PER_SECOND).min(BATCH_SIZE_MAX);
+        let gathered = window.saturating_mul(SHARD_RECORDS_PER_SECOND).min(BATCH_SIZE_MAX);
         if window > WINDOW_SECONDS_MAX {
             findings.add(
                 mapping.place("MaximumBatchingWindowInSeconds"),

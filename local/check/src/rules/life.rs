@@ -38,7 +38,7 @@ fn retention(fleet: &Fleet<'_>, findings: &mut Findings) {
         };
         let Some(kept) = or_default(source.properties.get(key), default) else { continue };
         let kept_seconds = kept.saturating_mul(unit_seconds);
-        if LATENESS_SECONDS + kept_seconds + RETURN_SECONDS >= CONTRIBUTION_LIFE_SECONDS {
+        if kept_seconds >= CONTRIBUTION_LIFE_SECONDS - LATENESS_SECONDS - RETURN_SECONDS {
             let days = |seconds: i64| format!("{:.1}", seconds as f64 / DAY_SECONDS as f64);
             let most = (CONTRIBUTION_LIFE_SECONDS - LATENESS_SECONDS - RETURN_SECONDS - DAY_SECONDS) / unit_seconds;
             findings.add(

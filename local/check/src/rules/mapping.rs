@@ -180,7 +180,7 @@ fn reserved_concurrency(fleet: &Fleet<'_>, findings: &mut Findings) {
         };
         let own = fleet.fed().filter(|(_, fed)| fed.resource.id == function.resource.id);
         let most = own.filter_map(|(mapping, _)| mapping.get("ScalingConfig").get("MaximumConcurrency").integer());
-        let most: i64 = most.sum();
+        let most = most.fold(0_i64, i64::saturating_add);
         if reserved < most {
             findings.add(
                 function.place("ReservedConcurrentExecutions"),

@@ -49,7 +49,7 @@ pub(crate) static VISIBILITY: Rule = Rule {
 fn visibility(fleet: &Fleet<'_>, findings: &mut Findings) {
     for (queue, visibility, mapping, function) in read_queues(fleet) {
         let (Some(timeout), Some(window)) = (function.timeout_seconds(), mapping.window_seconds()) else { continue };
-        let wanted = TIMEOUTS * timeout + window;
+        let wanted = TIMEOUTS.saturating_mul(timeout).saturating_add(window);
         // Below the timeout itself is a rule of its own.
         if (timeout..wanted).contains(&visibility) {
             findings.add(

@@ -1,0 +1,72 @@
+//! RUNBOOK.md against what it speaks of: each alarm has its section, each log line it queries is logged, each parameter exists.
+
+use std::collections::BTreeSet;
+use weir_local_template::{Document, Settings};
+use weir_tests::root;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What stands between `` ` `` and `` ` ``.
+fn code(text: &str) -> BTreeSet<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_alarm_names_a_section() {
+    let runbook = read("RUNBOOK.md");
+    let sections: Vec<String> =
+        runbook.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_lowercase).collect();
+    let document = Document::read(&root().join("template.yaml")).expect("the template");
+    let resolved = document.resolve(&Settings::local("weir")).expect("the template resolves");
+    let alarms: Vec<_> =
+        resolved.resources.iter().filter(|resource| resource.kind == "AWS::CloudWatch::Alarm").collect();
+    assert!(alarms.len() >= 10, "{} alarms", alarms.len());
+    for alarm in alarms {
+        let description = alarm.properties.get("AlarmDescription").text().unwrap_or_default();
+        let section = description.rsplit("RUNBOOK.md: ").next().unwrap_or_default().trim_end_matches('.');
+        assert!(sections.iter().any(|name| name == section), "{}: {description}", alarm.id);
+    }
+}
+
+#[test]
+fn every_log_line_it_tells_of_is_logged() {
+    let runbook = read("RUNBOOK.md");
+    let mut sources = String::new();
+    for processor in ["kinesis-rollup", "sqs-rollup", "rollup-finalize"] {
+        for file in ["lib.rs", "main.rs"] {
+            sources.push_str(&read(&format!("processors/{processor}/src/{file}")));
+        }
+    }
+    let rows: Vec<Vec<&str>> = runbook
+        .lines()
+        .filter(|line| line.contains("| INFO |") || line.contains("| ERROR |"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), 7);
+    for row in rows {
+        let message = row[1].trim_matches('`');
+        assert!(sources.contains(&format!("\"{message}\"")), "nobody logs `{message}`");
+        for field in code(row[4]) {
+            let logged = [format!("{field},"), format!("{field} ="), format!("%{field}")];
+            assert!(logged.iter().any(|form| sources.contains(form)), "`{message}` has no field `{field}`");
+        }
+    }
+}
+
+#[test]
+fn every_parameter_it_names_exists() {
+    let runbook = read("RUNBOOK.md");
+    let document = Document::read(&root().join("template.yaml")).expect("the template");
+    let parameters: BTreeSet<String> = document.parameters().into_iter().map(|parameter| parameter.name).collect();
+    let endings = ["Seconds", "Days", "Hours", "Count", "Max"];
+    let named: Vec<&str> = code(&runbook)
+        .into_iter()
+        .filter(|word| word.chars().all(char::is_alphanumeric) && endings.iter().any(|end| word.ends_with(end)))
+        .collect();
+    assert!(named.len() >= 8, "{named:?}");
+    for name in named {
+        assert!(parameters.contains(name), "RUNBOOK.md names {name}, which is no parameter of template.yaml");
+    }
+}
