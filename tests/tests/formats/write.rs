@@ -14,6 +14,7 @@ use weir_exact::memory::MemoryStore;
 use weir_exact::ports::Item;
 use weir_exact::row::{ALGORITHM, Row, RowVersion, State};
 use weir_exact::sequence::{SequenceNumber, Shard};
+use weir_exact::skips::{Entry, SkipList};
 use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesKey, Status};
 use weir_telemetry::{Accepted, Decoded, Epoch, EpochTable, EpochView, Millis, Window, decode_payload};
 
@@ -96,7 +97,7 @@ pub(crate) fn ledger_item(messages: &[usize], digest: &str) -> Item {
     Item { key, fence: None, body: ledger.encode(), expires_at: Some(expires_at(window().end())) }
 }
 
-/// What the older version put: the fenced chain, the shard's progress, two ledger items, the epoch table, a claim; and
+/// What the older version put: the fenced chain, the shard's progress, two ledger items, the epoch table, a claim, the skip list; and
 /// what it set aside.
 fn written() -> (Vec<(&'static str, Item)>, MemoryStore) {
     let store = MemoryStore::default();
@@ -120,6 +121,15 @@ fn written() -> (Vec<(&'static str, Item)>, MemoryStore) {
     items.push(("epochs", item_of(&table)));
     let own = Identity::sqs("arn:aws:sqs:us-east-1:000000000000:weir-telemetry", "order-17");
     items.push(("claim", Claim::new(ARRIVAL, payload(1).as_bytes()).to_item(&layout(), &own)));
+    let entry = Entry {
+        shard: shard().to_string(),
+        sequence_number: "49590338271490256608559692538361571095921575989136000007".to_owned(),
+        arrived_at_ms: ARRIVAL.0,
+        from_ms: ARRIVAL.0 + 1_020_000,
+    };
+    let mut skips = SkipList::default();
+    skips.entries.push(entry);
+    items.push(("skips", skips.to_item(3)));
     (items, store)
 }
 
