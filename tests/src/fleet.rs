@@ -12,11 +12,12 @@ const QUIET: Duration = Duration::from_millis(2_500);
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 /// Short windows, and a visibility that brings a failed batch back at once.
-const PARAMETERS: [(&str, &str); 4] = [
+const PARAMETERS: [(&str, &str); 5] = [
     ("FinalizeSeconds", "1"),
     ("QueueTimeoutSeconds", "4"),
     ("QueueVisibilitySeconds", "4"),
-    ("ReplayVisibilitySeconds", "4"),
+    ("ReplayTimeoutSeconds", "6"),
+    ("ReplayVisibilitySeconds", "6"),
 ];
 
 /// The fleet of template.yaml on a free port, in memory.
