@@ -48,10 +48,7 @@ impl QuarantineObject {
     /// Why what is to be counted cannot be had from the document alone, if it cannot. Then nothing of it was counted
     /// under the identity of a replay, nor will be.
     pub fn not_held(&self) -> Option<&'static str> {
-        match self.payload() {
-            Err(why) => Some(why),
-            Ok(_) => None,
-        }
+        self.payload().err()
     }
 
     /// Decodes it as a replay under these rules would.
