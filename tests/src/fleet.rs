@@ -2,7 +2,7 @@
 
 use crate::{Oracle, build, found};
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use std::time::Duration;
 use weir_local::{Plane, PlaneOptions};
 
@@ -10,9 +10,15 @@ use weir_local::{Plane, PlaneOptions};
 const QUIET: Duration = Duration::from_millis(2_500);
 /// How long the fleet may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
 /// Short windows, and a visibility that brings a failed batch back at once.
-const PARAMETERS: [(&str, &str); 3] =
-    [("FinalizeSeconds", "1"), ("QueueTimeoutSeconds", "4"), ("QueueVisibilitySeconds", "4")];
+const PARAMETERS: [(&str, &str); 5] = [
+    ("FinalizeSeconds", "1"),
+    ("QueueTimeoutSeconds", "4"),
+    ("QueueVisibilitySeconds", "4"),
+    ("ReplayTimeoutSeconds", "6"),
+    ("ReplayVisibilitySeconds", "6"),
+];
 
 /// The fleet of template.yaml on a free port, in memory.
 pub struct Fleet {
@@ -49,10 +55,16 @@ impl Fleet {
 
     /// Builds the bootstraps and starts the fleet.
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same with something changed.
+    pub async fn start_with(change: impl FnOnce(&mut PlaneOptions)) -> Self {
         let mut options = PlaneOptions::new(crate::root().join("template.yaml"));
         options.port = 0;
         options.parameters = PARAMETERS.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         options.bootstraps = build::executables().await.clone();
+        change(&mut options);
         let plane = Plane::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         let url = plane.endpoint_url().to_owned();
         let s3 = configuration!(aws_sdk_s3, &url).force_path_style(true).build();
@@ -116,12 +128,26 @@ impl Fleet {
     /// Nothing given up: the dead-letter queues are empty.
     pub async fn assert_no_dead_letters(&self) {
         for queue in ["weir-telemetry-dlq", "weir-landing-dlq", "weir-replay-dlq"] {
-            let url = self.queue_url(queue).await;
-            let answer = self.sqs.get_queue_attributes().queue_url(url);
-            let answer = answer.attribute_names(aws_sdk_sqs::types::QueueAttributeName::All).send().await;
-            let attributes = answer.expect("attributes of a queue").attributes.unwrap_or_default();
-            let count = attributes.get(&aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages);
-            assert_eq!(count.map(String::as_str), Some("0"), "{queue}");
+            assert_eq!(self.waiting(queue).await, 0, "{queue}");
+        }
+    }
+
+    /// Messages of a queue that nobody works on.
+    pub async fn waiting(&self, queue: &str) -> u64 {
+        let url = self.queue_url(queue).await;
+        let answer = self.sqs.get_queue_attributes().queue_url(url);
+        let answer = answer.attribute_names(QueueAttributeName::All).send().await;
+        let attributes = answer.expect("attributes of a queue").attributes.unwrap_or_default();
+        let count = attributes.get(&QueueAttributeName::ApproximateNumberOfMessages);
+        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{queue}: {attributes:?}"))
+    }
+
+    /// Waits until `holds`; `what` says for what.
+    pub async fn wait_until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let deadline = tokio::time::Instant::now() + SETTLE_MAX;
+        while !holds().await {
+            assert!(tokio::time::Instant::now() < deadline, "not within {SETTLE_MAX:?}: {what}");
+            tokio::time::sleep(POLL).await;
         }
     }
 }

@@ -140,6 +140,11 @@ async fn bad_usage_exits_2() {
         (&["produce", "--to", "nowhere"], "--to"),
         (&["query"], "AWS_REGION"),
         (&["no-such"], "no-such"),
+        (&["quarantine", "ls", "--reason", "no_such"], "expected one of invalid_endpoint"),
+        (&["quarantine", "replay", "key", "--source", "sqs"], "cannot be used with"),
+        (&["redrive", "--queue", "other"], "--queue"),
+        (&["rules", "push"], "<FILE>"),
+        (&["skip", "add", "--shard", "s"], "--next"),
     ] {
         let (status, output) = run(weir, arguments, &[("HOME", "/nonexistent")]).await;
         assert_eq!(status, Some(2), "weir {arguments:?}: {output}");
