@@ -1,6 +1,8 @@
 //! One telemetry event, from JSON to checked values. This is the complete decoder, written to be read;
 //! a faster one may stand beside it, and this one says what is right.
 
+pub(crate) mod scan;
+
 use crate::json;
 use crate::reject::{Field, Limit, Reason};
 use crate::rules::Rules;
