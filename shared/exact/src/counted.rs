@@ -10,10 +10,9 @@ pub(crate) fn series_key(series: Series) -> SeriesKey {
     SeriesKey { service: series.service, endpoint: series.endpoint }
 }
 
-/// Adds an event to what its series counts.
-pub(crate) fn add(rollup: &mut Rollup, status: Option<u16>, duration_us: Option<u64>, user: Option<&str>) {
-    let status = status.and_then(Status::new).unwrap_or(Status::UNKNOWN);
-    rollup.add(status, duration_us, user.map(str::as_bytes));
+/// The status by which an event counts.
+pub(crate) fn status(status: Option<u16>) -> Status {
+    status.and_then(Status::new).unwrap_or(Status::UNKNOWN)
 }
 
 /// Whether a record's series may stand apart in one item: decided by their bound, so a function of the record alone. In

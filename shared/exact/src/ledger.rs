@@ -17,12 +17,10 @@ use crate::layout::Layout;
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::{Coordinates, QuarantineObject};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
 use weir_rollup::{LedgerEntry, Rollup, SeriesKey};
-use weir_telemetry::{
-    Accepted, Decoded, EpochView, Millis, Reason, Series, Window, decode_event_alone, decode_payload, decode_record,
-};
+use weir_telemetry::{Batch, EpochView, Millis, Reason, Rejected, Series, SeriesId, Window};
 
 /// What a contribution is counted under, once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,15 +77,15 @@ pub enum Held {
 }
 
 impl Message {
-    /// Decodes it, if the rules that decide are known here and now.
-    pub(crate) fn decode(&self, epochs: &EpochView) -> Result<Decoded, StoreError> {
+    /// Decodes it into `batch`, if the rules that decide are known here and now, and gives what is set aside.
+    pub(crate) fn add_to(&self, batch: &mut Batch, epochs: &EpochView) -> Result<Vec<Rejected>, StoreError> {
         let epoch = epochs
             .epoch_for(self.rules_at)
             .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error.to_string()))?;
         Ok(match self.held {
-            Held::Payload => decode_payload(&self.data, self.arrived_at, epoch),
-            Held::Record => decode_record(&self.data, self.arrived_at, epoch),
-            Held::Event(index) => decode_event_alone(&self.data, index, self.arrived_at, epoch),
+            Held::Payload => batch.add_payload(&self.data, self.arrived_at, epoch),
+            Held::Record => batch.add_record(&self.data, self.arrived_at, epoch),
+            Held::Event(index) => batch.add_event_alone(&self.data, index, self.arrived_at, epoch),
         })
     }
 }
@@ -121,7 +119,8 @@ pub fn plan(
     settings: &LedgerSettings,
 ) -> LedgerPlan {
     let mut plan = LedgerPlan::default();
-    let mut seen: BTreeMap<&Identity, usize> = BTreeMap::new();
+    let mut seen: HashMap<&Identity, usize> = HashMap::with_capacity(messages.len());
+    let mut batch = Batch::default();
     for (place, message) in messages {
         if let Some(first) = seen.get(&message.identity) {
             plan.twice.push((*place, *first));
@@ -133,34 +132,41 @@ pub fn plan(
             plan.left.push((*place, StoreError::new(StoreErrorKind::Unavailable, what)));
             continue;
         }
-        let decoded = match message.decode(epochs) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                plan.left.push((*place, error));
-                continue;
-            }
-        };
-        plan.empty += u64::from(decoded.accepted.is_empty() && decoded.rejected.is_empty());
-        plan.add(layout, *place, message, decoded, settings.record_bytes_max);
+        batch.clear();
+        match message.add_to(&mut batch, epochs) {
+            Ok(rejected) => plan.add(layout, *place, message, &batch, rejected, settings.record_bytes_max),
+            Err(error) => plan.left.push((*place, error)),
+        }
     }
     plan
 }
 
 impl LedgerPlan {
-    fn add(&mut self, layout: &Layout, place: usize, message: &Message, decoded: Decoded, record_bytes_max: usize) {
+    fn add(
+        &mut self,
+        layout: &Layout,
+        place: usize,
+        message: &Message,
+        batch: &Batch,
+        rejected: Vec<Rejected>,
+        record_bytes_max: usize,
+    ) {
+        self.empty += u64::from(batch.events().is_empty() && rejected.is_empty());
         let lane = layout.lane(message.identity.as_str());
-        let mut windows: BTreeMap<Window, BTreeMap<SeriesKey, Rollup>> = BTreeMap::new();
-        for Accepted { window, series, status, duration_us, user } in decoded.accepted {
-            let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
-            counted::add(rollup, status, duration_us, user.as_deref());
+        let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
+        for event in batch.events() {
+            let rollup = windows.entry(event.window).or_default().entry(event.series).or_default();
+            rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
         }
         for (window, series) in windows {
+            let named = |(id, rollup)| (counted::series_key(batch.series(id).clone()), rollup);
+            let series: BTreeMap<SeriesKey, Rollup> = series.into_iter().map(named).collect();
             let events = series.values().map(Rollup::events).sum();
             let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
             let entry = LedgerEntry { identity: message.identity.to_string(), series };
             self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, entry });
         }
-        for rejected in decoded.rejected {
+        for rejected in rejected {
             let coordinates = message.coordinates.clone();
             let object = QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected };
             self.quarantine.push((place, object));

@@ -11,7 +11,7 @@ use crate::layout::Layout;
 use crate::ledger::{Claim, Held, Identity, Message, claim};
 use crate::ports::{ContributionGet, ContributionPut, StoreError};
 use crate::quarantine::QuarantineObject;
-use weir_telemetry::{EpochView, Millis};
+use weir_telemetry::{Batch, EpochView, Millis};
 
 /// How long after its arrival a replay may be asked for. Its events lie up to 48 h before that, and the request up to
 /// 4 days in its queue: 20 days together, after which a window is sealed. What is older is read again from where it
@@ -70,7 +70,9 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
         held,
         data: object.rejected.payload,
     };
-    let stands = if message.decode(epochs)?.accepted.is_empty() {
+    let mut batch = Batch::default();
+    message.add_to(&mut batch, epochs)?;
+    let stands = if batch.events().is_empty() {
         store.get(&layout.claim(message.identity.as_str())).await?.as_ref().map(Claim::from_item).transpose()?
     } else {
         Some(claim(store, layout, &message.identity, Claim::new(requested_at, &message.data)).await?)

@@ -49,6 +49,18 @@ impl<'a> Scanner<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
+    /// What is left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Takes the next `length` bytes, whatever they are.
+    pub fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let taken = self.rest().get(..length)?;
+        self.at += length;
+        Some(taken)
+    }
+
     /// Whether nothing is left.
     pub fn is_at_end(&self) -> bool {
         self.at >= self.text.len()
@@ -125,6 +137,57 @@ impl<'a> Scanner<'a> {
         let string = self.since(start);
         self.at += 1;
         std::str::from_utf8(string).ok().map(str::as_bytes)
+    }
+
+    /// What [`Self::unescaped`] needs of room beyond the string's own length, bytes: it copies words.
+    pub const ROOM_BEYOND: usize = 8;
+
+    /// A string with its escapes undone, copied to the beginning of `room`: its length there. None too where the room
+    /// is too small, and of escapes that make a character of two.
+    pub fn unescaped(&mut self, room: &mut [u8]) -> Option<usize> {
+        self.eat(b'"').then_some(())?;
+        let mut length = 0;
+        loop {
+            let (taken, stopped) = word::copy_until(self.text, self.at, room, length);
+            self.at += taken;
+            length += taken;
+            match self.peek()? {
+                _ if !stopped => return None,
+                b'"' => break,
+                b'\\' => length += self.unescape(room.get_mut(length..)?)?,
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        std::str::from_utf8(room.get(..length)?).ok().map(str::len)
+    }
+
+    /// Undoes one escape at the beginning of `room`: how many bytes it comes to.
+    #[inline]
+    fn unescape(&mut self, room: &mut [u8]) -> Option<usize> {
+        let byte = match *self.text.get(self.at + 1)? {
+            plain @ (b'"' | b'\\' | b'/') => plain,
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            _ => return self.unescape_unit(room),
+        };
+        *room.first_mut()? = byte;
+        self.at += 2;
+        Some(1)
+    }
+
+    /// `\u` and four digits.
+    #[cold]
+    fn unescape_unit(&mut self, room: &mut [u8]) -> Option<usize> {
+        let start = self.at;
+        self.escape()?;
+        let digits = std::str::from_utf8(self.text.get(start + 2..start + 6)?).ok()?;
+        // None of a surrogate.
+        let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+        (room.len() >= 4).then(|| character.encode_utf8(room).len())
     }
 
     /// An escape, of which `\u` may be half of a pair.

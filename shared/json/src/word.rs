@@ -30,6 +30,34 @@ pub(crate) fn any_until(text: &[u8], at: usize) -> usize {
     until(text, at, special)
 }
 
+/// Copies what stands from `at` on to `room` from `to` on, up to the first quote, backslash or control character: how
+/// many bytes, and whether that is where it stopped, and not for want of room or text. Beyond them the room may hold
+/// anything.
+#[inline]
+pub(crate) fn copy_until(text: &[u8], at: usize, room: &mut [u8], to: usize) -> (usize, bool) {
+    let mut copied = 0;
+    while let Some(chunk) = text.get(at + copied..).and_then(<[u8]>::first_chunk::<8>)
+        && let Some(place) = room.get_mut(to + copied..).and_then(<[u8]>::first_chunk_mut::<8>)
+    {
+        *place = *chunk;
+        let marked = special(u64::from_le_bytes(*chunk));
+        if marked != 0 {
+            return (copied + marked.trailing_zeros() as usize / 8, true);
+        }
+        copied += 8;
+    }
+    while let Some(byte) = text.get(at + copied)
+        && let Some(place) = room.get_mut(to + copied)
+    {
+        if matches!(byte, b'"' | b'\\' | 0..0x20) {
+            return (copied, true);
+        }
+        *place = *byte;
+        copied += 1;
+    }
+    (copied, false)
+}
+
 #[inline]
 fn until(text: &[u8], mut at: usize, marks: impl Fn(u64) -> u64) -> usize {
     while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {

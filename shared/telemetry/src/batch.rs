@@ -15,7 +15,7 @@ use crate::decompress;
 use crate::epoch::Epoch;
 use crate::event::Refusal;
 use crate::event::scan::Scanned;
-use crate::payload::{Accepted, Decoded, decode_payload, decode_record};
+use crate::payload::{Accepted, Decoded, decode_event_alone, decode_payload, decode_record};
 use crate::reject::Rejected;
 use crate::series::Series;
 use crate::time::{Millis, Window};
@@ -73,6 +73,11 @@ impl Batch {
                 self.take(decode_payload(payload, arrival, epoch))
             }
         }
+    }
+
+    /// Adds what was set aside as event `index` of its record, or gives it back: [`decode_event_alone`].
+    pub fn add_event_alone(&mut self, event: &[u8], index: u32, arrival: Millis, epoch: &Epoch) -> Vec<Rejected> {
+        self.take(decode_event_alone(event, index, arrival, epoch))
     }
 
     fn fast(&mut self, payload: &[u8], adding: &mut Adding<'_>) -> Option<()> {
