@@ -9,11 +9,8 @@
 //!   whatever cut, and what was applied is dropped by its fence. A record whose rules are not known (epochs) is
 //!   reported like one that is not durable. When the stream cannot be identified the whole batch fails.
 
-mod batch;
-
 use aws_lambda_events::event::streams::{KinesisBatchItemFailure, KinesisEventResponse};
-use batch::by_shard;
-pub use batch::{BatchRecord, KinesisBatch};
+use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
 use weir_aws::clients::Connection;
@@ -22,6 +19,7 @@ use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::streams::Streams;
+use weir_envelope::{Arenas, kinesis};
 use weir_exact::epochs::Epochs;
 use weir_exact::fenced::{FencedLane, FencedOutcome, FencedSettings};
 use weir_exact::sequence::Shard;
@@ -32,6 +30,7 @@ pub struct Handler {
     lane: FencedLane<IntakeStores>,
     epochs: Epochs<ContributionsTable>,
     streams: Streams,
+    arenas: Arenas,
 }
 
 impl Handler {
@@ -45,6 +44,7 @@ impl Handler {
         Ok(Self {
             epochs: Epochs::new(stores.contributions().clone(), generation(environment)?),
             streams: Streams::new(connection.kinesis()),
+            arenas: Arenas::default(),
             lane: FencedLane::new(stores, FencedSettings::default()),
         })
     }
@@ -53,13 +53,14 @@ impl Handler {
     ///
     /// # Errors
     /// When nothing of the batch can be decided: it is then delivered again, whole.
-    pub async fn handle(&self, event: LambdaEvent<KinesisBatch>) -> Result<KinesisEventResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<KinesisEventResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
         let mut response = KinesisEventResponse::default();
-        for ((stream_arn, shard_id), records) in by_shard(event.payload)? {
+        let mut arena = self.arenas.take();
+        for ((stream_arn, shard_id), records) in kinesis::read(&event.payload, &mut arena)? {
             let shard = self.streams.shard(&stream_arn, &shard_id).await?;
             let outcome = self.lane.process(&layout, &shard, records, &epochs, &out_of_time).await;
             log(&event.context.request_id, &shard, begun, &outcome);
@@ -69,6 +70,7 @@ impl Handler {
                 response.batch_item_failures.push(failure);
             }
         }
+        self.arenas.give_back(arena);
         Ok(response)
     }
 }

@@ -11,11 +11,29 @@
 //!
 //! Not here: what a payload holds (`weir-telemetry`), I/O.
 
+use std::sync::{Mutex, PoisonError};
+
 pub mod kinesis;
 pub mod sqs;
 
 mod members;
 mod pattern;
+
+/// Room for payloads, kept from one invocation to the next: a batch's would else be new pages every time.
+#[derive(Debug, Default)]
+pub struct Arenas(Mutex<Vec<Vec<u8>>>);
+
+impl Arenas {
+    /// One for an invocation.
+    pub fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keeps it for the next.
+    pub fn give_back(&self, arena: Vec<u8>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
+    }
+}
 
 /// Why an invocation's input cannot be read. Nothing of it can be identified, so nothing is settled.
 #[derive(Debug, thiserror::Error)]
