@@ -151,7 +151,8 @@ async fn bad_input_is_set_aside_and_the_rest_counted() {
     for (name, stats) in fleet.plane.function_stats() {
         let failed = [stats.errors, stats.crashes, stats.timeouts, stats.init_failures, stats.memory_exceeded];
         assert_eq!(failed, [0; 5], "{name}: {stats:?}");
-        assert!(stats.invocations > 0, "{name} never ran");
+        // Nothing calls the one with a URL here: tests/burst.rs does.
+        assert!(stats.invocations > 0 || name == "weir-burst-summary", "{name} never ran");
     }
     for (name, stats) in fleet.plane.mapping_stats() {
         let again = [stats.failures, stats.partial_failures, stats.retries, stats.discarded];

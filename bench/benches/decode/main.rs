@@ -10,6 +10,9 @@ mod floor;
 #[path = "../../../processors/sqs-rollup/src/message.rs"]
 #[allow(unreachable_pub, dead_code, reason = "the handler beside it uses the rest")]
 mod message;
+#[path = "../../../processors/burst-summary/src/summary.rs"]
+#[allow(unreachable_pub, dead_code, reason = "the handler beside it uses the rest")]
+mod summary;
 mod workload;
 
 use floor::Packing;
@@ -39,7 +42,10 @@ struct Figures {
 fn main() {
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut all = vec![];
-    println!("{:<26}{:>9}{:>11}{:>12}{:>12}{:>10}{:>9}", "case", "events", "bytes", "floor µs", "fleet µs", "ns/event", "÷ floor");
+    println!(
+        "{:<26}{:>9}{:>11}{:>12}{:>12}{:>10}{:>9}",
+        "case", "events", "bytes", "floor µs", "fleet µs", "ns/event", "÷ floor"
+    );
     for case in cases().into_iter().filter(|case| case.name.contains(&only)) {
         let figures = measure(case);
         let ns = figures.fleet_us * 1e3 / figures.events as f64;
@@ -64,7 +70,13 @@ fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = [100, 1_000, 5_000]
         .into_iter()
         .map(|records| {
-            kinesis(format!("kinesis {records} x 1"), records, 1, Packing::Plain, workload.kinesis(records, 1, workload::plain))
+            kinesis(
+                format!("kinesis {records} x 1"),
+                records,
+                1,
+                Packing::Plain,
+                workload.kinesis(records, 1, workload::plain),
+            )
         })
         .collect();
     for (name, pack, packing) in [
@@ -76,6 +88,7 @@ fn cases() -> Vec<Case> {
         cases.push(kinesis(format!("kinesis 1000 x 50 {name}"), 1_000, 50, packing, input));
     }
     cases.push(sqs(workload.sqs(1_000), 1_000));
+    cases.extend([100, 1_000, 5_000, 10_000, 20_000].into_iter().map(|events| burst(workload.burst(events), events)));
     cases
 }
 
@@ -130,8 +143,23 @@ fn sqs(input: Vec<u8>, messages: usize) -> Case {
     Case { name, events: messages, bytes, floor: Box::new(floor), fleet: Box::new(fleet) }
 }
 
+fn burst(input: Vec<u8>, events: usize) -> Case {
+    let places = floor::places(&input, "body");
+    assert_eq!(places.len(), 1);
+    let (bytes, own) = (input.len(), input.clone());
+    let mut arena = vec![];
+    let fleet = move || {
+        let body = weir_envelope::url::read(&own, &mut arena).expect("an invocation").expect("no base64");
+        let summary = summary::summarise(&body).expect("an array");
+        assert_eq!(summary.total_events, events);
+        serde_json::to_string(&summary).expect("JSON").len()
+    };
+    let floor = move || floor::sqs(&input, &places);
+    Case { name: format!("burst {events}"), events, bytes, floor: Box::new(floor), fleet: Box::new(fleet) }
+}
+
 fn measure(mut case: Case) -> Figures {
-    let mut time = |work: &mut dyn FnMut() -> usize| {
+    let time = |work: &mut dyn FnMut() -> usize| {
         let begun = Instant::now();
         black_box(work());
         begun.elapsed().as_secs_f64() * 1e6
@@ -169,6 +197,8 @@ fn write_json(all: &[Figures]) {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../target".into(), std::path::PathBuf::from);
     let file = target.join("bench/decode.json");
     let text = serde_json::to_string_pretty(&cases).expect("numbers and names");
-    std::fs::create_dir_all(target.join("bench")).and_then(|()| std::fs::write(&file, text)).expect("a target directory");
+    std::fs::create_dir_all(target.join("bench"))
+        .and_then(|()| std::fs::write(&file, text))
+        .expect("a target directory");
     println!("\n{}", file.display());
 }

@@ -40,10 +40,19 @@ impl Workload {
         (0..events).map(|_| self.event() + "\n").collect()
     }
 
-    /// A JSON array.
-    pub(crate) fn array(&mut self, events: usize) -> String {
-        let events: Vec<String> = (0..events).map(|_| self.event()).collect();
-        format!("[{}]", events.join(","))
+    /// A Function URL's invocation whose body is an array of `events` events.
+    pub(crate) fn burst(&mut self, events: usize) -> Vec<u8> {
+        let events: Vec<String> = (0..events).map(|_| self.event().replace('"', "\\\"")).collect();
+        format!(
+            concat!(
+                r#"{{"version":"2.0","routeKey":"$default","rawPath":"/","rawQueryString":"","headers":{{"#,
+                r#""content-type":"application/json","host":"x.lambda-url.us-east-1.on.aws"}},"requestContext":{{"#,
+                r#""accountId":"000000000000","http":{{"method":"POST","path":"/","protocol":"HTTP/1.1"}},"#,
+                r#""timeEpoch":1795224605000}},"body":"[{body}]","isBase64Encoded":false}}"#
+            ),
+            body = events.join(","),
+        )
+        .into_bytes()
     }
 
     /// A Kinesis invocation of `records` records of `events` events.

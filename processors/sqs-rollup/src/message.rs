@@ -39,11 +39,10 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Incoming), Envelop
         source: "sqs",
         path: vec![("queue", queue.clone()), ("message_id", name.to_owned())],
     };
-    let (coordinates, sent_as) = (coordinates_of(&name), coordinates_of(&id));
     let set_aside = |reason: Reason, detail: &str| {
         let payload = body.as_bytes().to_vec();
         let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
-        Incoming::SetAside(QuarantineObject { coordinates: coordinates.clone(), arrived_at: sent_at, rejected })
+        Incoming::SetAside(QuarantineObject { coordinates: coordinates_of(&name), arrived_at: sent_at, rejected })
     };
     let incoming = match (&own_id, &own_arrival) {
         (Attribute::Other, _) => set_aside(Reason::BadAttribute, BAD_ID),
@@ -60,10 +59,10 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Incoming), Envelop
                 let data = if let MessageBody::Payload(data) = held { data.into_owned() } else { vec![] };
                 let own_arrival = if let Attribute::Text(text) = &own_arrival { arrival(text, sent_at) } else { None };
                 let arrived_at = own_arrival.unwrap_or(sent_at);
-                let (rules_at, coordinates) = (arrived_at, coordinates.clone());
+                let (rules_at, coordinates) = (arrived_at, coordinates_of(&name));
                 let message = Message { identity, arrived_at, rules_at, coordinates, data, held: Held::Payload };
                 match own_id {
-                    Attribute::Text(_) => Incoming::Claiming { message, sent_as },
+                    Attribute::Text(_) => Incoming::Claiming { message, sent_as: coordinates_of(&id) },
                     _ => Incoming::Message(message),
                 }
             }

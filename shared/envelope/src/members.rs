@@ -1,5 +1,6 @@
-//! An object, member by member.
+//! An object, member by member, and its texts.
 
+use std::borrow::Cow;
 use weir_json::Scanner;
 
 /// Takes an object; `each` takes a member's value, and knows its name.
@@ -18,4 +19,9 @@ pub(crate) fn members<'a>(
             return Some(());
         }
     }
+}
+
+/// A string's text. It is UTF-8 as scanned, so nothing is ever replaced; asked for that, the check is a fast one.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }

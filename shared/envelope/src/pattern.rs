@@ -3,31 +3,24 @@
 //! The text in between was read as part of a sound record. Where the next record has the very same bytes there, with a
 //! sound string where a string stood and a sound number where a number stood, it is sound as well, and means the same.
 
-/// The texts between a record's varying values, in order: one more than there are values.
+/// The texts around a record's varying values.
 #[derive(Debug, Default)]
 pub(crate) struct Pattern<'a> {
-    between: Vec<&'a [u8]>,
-    /// Which value follows each text but the last.
-    values: Vec<u8>,
+    /// Before the first value; empty where there is no pattern yet, since no record begins with a value.
+    pub(crate) first: &'a [u8],
+    /// Which value comes next, and the text after it.
+    pub(crate) rest: Vec<(u8, &'a [u8])>,
 }
 
 impl<'a> Pattern<'a> {
-    /// Of a record that stands at `start..end` of `text`, with its varying values: where each stands, and which it is.
+    /// Of a record that stands at `start..end` of `text`, with its varying values in order: which each is, and where it
+    /// begins and ends.
     pub(crate) fn of(text: &'a [u8], start: usize, end: usize, values: &[(u8, usize, usize)]) -> Self {
-        let mut pattern = Self::default();
-        let mut from = start;
-        for (value, begin, after) in values {
-            pattern.between.push(text.get(from..*begin).unwrap_or_default());
-            pattern.values.push(*value);
-            from = *after;
+        let between = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+        let next = values.iter().skip(1).map(|(_, begin, _)| *begin).chain([end]);
+        Self {
+            first: between(start, values.first().map_or(end, |(_, begin, _)| *begin)),
+            rest: values.iter().zip(next).map(|((value, _, after), next)| (*value, between(*after, next))).collect(),
         }
-        pattern.between.push(text.get(from..end).unwrap_or_default());
-        pattern
-    }
-
-    /// The text before the first value, and each value with the text after it.
-    pub(crate) fn parts(&self) -> Option<(&'a [u8], impl Iterator<Item = (u8, &'a [u8])> + '_)> {
-        let (first, rest) = self.between.split_first()?;
-        Some((first, self.values.iter().copied().zip(rest.iter().copied())))
     }
 }

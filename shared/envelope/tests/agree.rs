@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
-use weir_envelope::{EnvelopeError, kinesis, sqs};
+use weir_envelope::{EnvelopeError, kinesis, sqs, url};
 
 /// What is read or refused, as one text.
 fn shown<T: std::fmt::Debug>(read: Result<T, EnvelopeError>) -> String {
@@ -19,6 +19,7 @@ fn check(input: &[u8]) {
     let text = || String::from_utf8_lossy(input).into_owned();
     assert_eq!(shown(kinesis::read(input, &mut arena)), shown(kinesis::read_completely(input)), "{}", text());
     assert_eq!(shown(sqs::read(input, &mut arena)), shown(sqs::read_completely(input)), "{}", text());
+    assert_eq!(shown(url::read(input, &mut arena)), shown(url::read_completely(input)), "{}", text());
 }
 
 fn invocation(records: &[String]) -> String {
@@ -171,6 +172,18 @@ fn on_the_sample_batches() {
     }
 }
 
+fn request() -> impl Strategy<Value = String> {
+    let body = prop_oneof![
+        "\"([ -!#-~é\u{1f600}]|\\\\[nrtbf\"\\\\/]|\\\\u[0-9a-f]{4}){0,20}\"",
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(|bytes| format!("\"{}\"", STANDARD.encode(bytes))),
+        "(null|17)",
+    ];
+    (body, "(true|false|null|1)", any::<bool>()).prop_map(|(body, is_base64, twice)| {
+        let again = if twice { "" } else { r#","isBase64Encoded":false"# };
+        format!(r#"{{"version":"2.0","headers":{{"a":["b"]}},"body":{body},"isBase64Encoded":{is_base64}{again}}}"#)
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
@@ -182,6 +195,12 @@ proptest! {
     #[test]
     fn on_messages(input in sqs_input()) {
         check(input.as_bytes());
+    }
+
+    #[test]
+    fn on_requests(input in request(), at in any::<prop::sample::Index>(), byte in any::<u8>(), kind in 0..4_u8) {
+        check(input.as_bytes());
+        check(&damaged(input, at, byte, kind));
     }
 
     #[test]

@@ -16,11 +16,12 @@ use crate::counted;
 use crate::layout::Layout;
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::{Coordinates, QuarantineObject};
+use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
-use weir_rollup::{LedgerEntry, Rollup, SeriesKey};
-use weir_telemetry::{Batch, EpochView, Millis, Reason, Rejected, Series, SeriesId, Window};
+use weir_rollup::{Rollup, SeriesKey};
+use weir_telemetry::{Batch, BatchEvent, EpochView, Millis, Reason, Rejected, Series, SeriesId, Window};
 
 /// What a contribution is counted under, once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,7 +107,9 @@ pub struct LedgerPlan {
 struct Planned {
     message: usize,
     events: u64,
-    entry: LedgerEntry,
+    identity: Identity,
+    /// Ascending by key.
+    series: Vec<(SeriesKey, Rollup)>,
 }
 
 /// Decodes a batch of messages, each with its place. A message whose rules are not known here and now (its epoch), or
@@ -119,7 +122,7 @@ pub fn plan(
     settings: &LedgerSettings,
 ) -> LedgerPlan {
     let mut plan = LedgerPlan::default();
-    let mut seen: HashMap<&Identity, usize> = HashMap::with_capacity(messages.len());
+    let mut seen: HashMap<&Identity, usize, FixedState> = HashMap::default();
     let mut batch = Batch::default();
     for (place, message) in messages {
         if let Some(first) = seen.get(&message.identity) {
@@ -153,18 +156,11 @@ impl LedgerPlan {
     ) {
         self.empty += u64::from(batch.events().is_empty() && rejected.is_empty());
         let lane = layout.lane(message.identity.as_str());
-        let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
-        for event in batch.events() {
-            let rollup = windows.entry(event.window).or_default().entry(event.series).or_default();
-            rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
-        }
-        for (window, series) in windows {
-            let named = |(id, rollup)| (counted::series_key(batch.series(id).clone()), rollup);
-            let series: BTreeMap<SeriesKey, Rollup> = series.into_iter().map(named).collect();
-            let events = series.values().map(Rollup::events).sum();
+        for (window, series) in by_window(batch) {
+            let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
             let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
-            let entry = LedgerEntry { identity: message.identity.to_string(), series };
-            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, entry });
+            let identity = message.identity.clone();
+            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, identity, series });
         }
         for rejected in rejected {
             let coordinates = message.coordinates.clone();
@@ -203,11 +199,35 @@ impl LedgerPlan {
     }
 }
 
+/// What a message's events add to each window, by series, ascending.
+fn by_window(batch: &Batch) -> Vec<(Window, Vec<(SeriesKey, Rollup)>)> {
+    let count = |rollup: &mut Rollup, event: &BatchEvent| {
+        rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
+    };
+    let key = |id| counted::series_key(batch.series(id).clone());
+    // The usual message, without the maps.
+    if let [event] = batch.events() {
+        let mut rollup = Rollup::default();
+        count(&mut rollup, event);
+        return vec![(event.window, vec![(key(event.series), rollup)])];
+    }
+    let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
+    for event in batch.events() {
+        count(windows.entry(event.window).or_default().entry(event.series).or_default(), event);
+    }
+    let named = |series: BTreeMap<SeriesId, Rollup>| {
+        let mut named: Vec<_> = series.into_iter().map(|(id, rollup)| (key(id), rollup)).collect();
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+        named
+    };
+    windows.into_iter().map(|(window, series)| (window, named(series))).collect()
+}
+
 /// All series as one.
-fn folded(series: &BTreeMap<SeriesKey, Rollup>) -> BTreeMap<SeriesKey, Rollup> {
+fn folded(series: &[(SeriesKey, Rollup)]) -> Vec<(SeriesKey, Rollup)> {
     let mut other = Rollup::default();
-    series.values().for_each(|rollup| other.merge(rollup));
-    BTreeMap::from([(counted::series_key(Series::other()), other)])
+    series.iter().for_each(|(_, rollup)| other.merge(rollup));
+    vec![(counted::series_key(Series::other()), other)]
 }
 
 /// 128 bits of SHA-256 over the texts, each with its length, as hexadecimal digits.

@@ -3,9 +3,7 @@
 
 use proptest::prelude::*;
 use std::io::Write as _;
-use weir_telemetry::{
-    Accepted, Batch, Decoded, Epoch, Limits, Millis, Rules, Template, decode_payload, decode_record,
-};
+use weir_telemetry::{Accepted, Batch, Decoded, Epoch, Limits, Millis, Rules, Template, decode_payload, decode_record};
 
 /// 2026-11-21T01:30:05Z.
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
@@ -13,7 +11,8 @@ const ARRIVAL: Millis = Millis(1_795_224_605_000);
 /// What a batch makes of a record that comes after another, as the complete decoder says it.
 fn fast(batch: &mut Batch, data: &[u8], record: bool, epoch: &Epoch) -> Decoded {
     let before = batch.events().len();
-    let rejected = if record { batch.add_record(data, ARRIVAL, epoch) } else { batch.add_payload(data, ARRIVAL, epoch) };
+    let rejected =
+        if record { batch.add_record(data, ARRIVAL, epoch) } else { batch.add_payload(data, ARRIVAL, epoch) };
     let accepted = batch.events()[before..].iter().map(|event| Accepted {
         window: event.window,
         series: batch.series(event.series).clone(),
@@ -170,14 +169,18 @@ fn member() -> impl Strategy<Value = String> {
         ]
     };
     prop_oneof![
-        or_odd("\"/(a|b|users|files)(/[0-9a-f]{1,3}){0,2}(\\?x=1)?\"").prop_map(|value| format!("\"endpoint\":{value}")),
+        or_odd("\"/(a|b|users|files)(/[0-9a-f]{1,3}){0,2}(\\?x=1)?\"")
+            .prop_map(|value| format!("\"endpoint\":{value}")),
         or_odd("\"[a-c#]{1,2}\"").prop_map(|value| format!("\"service\":{value}")),
         or_odd("[1-5]0[0-9]").prop_map(|value| format!("\"status\":{value}")),
         or_odd("(0|[1-9][0-9]{0,8})(\\.[0-9]{1,8})?").prop_map(|value| format!("\"duration_ms\":{value}")),
         or_odd("\"u_[a-z0-9]{1,8}\"").prop_map(|value| format!("\"user_id\":{value}")),
-        or_odd("(17952[0-9]{8}|\"2026-11-(19|2[01])T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{1,4})?(Z|[+-]0[0-9]:30)\")")
-            .prop_map(|value| format!("\"timestamp\":{value}")),
-        ("\"[x-z]{1,2}\"", or_odd("(\"v\"|1|\\[1,\\{\"n\":\\[\\]\\}\\])")).prop_map(|(key, value)| format!("{key}:{value}")),
+        or_odd(
+            "(17952[0-9]{8}|\"2026-11-(19|2[01])T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{1,4})?(Z|[+-]0[0-9]:30)\")"
+        )
+        .prop_map(|value| format!("\"timestamp\":{value}")),
+        ("\"[x-z]{1,2}\"", or_odd("(\"v\"|1|\\[1,\\{\"n\":\\[\\]\\}\\])"))
+            .prop_map(|(key, value)| format!("{key}:{value}")),
     ]
 }
 

@@ -65,7 +65,7 @@ pub(crate) async fn pollers_of_one_shard_count_every_event_once(witness: &Witnes
 }
 
 /// Delivers a batch until all of it is settled, from the record that was reported, as the mapping does.
-async fn poll(lane: &FencedLane<IntakeStores>, layout: &Layout, shard: &Shard, batch: &[Record]) {
+async fn poll(lane: &FencedLane<IntakeStores>, layout: &Layout, shard: &Shard, batch: &[Record<'_>]) {
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
     let mut from = 0;
     for _ in 0..DELIVERIES_MAX {

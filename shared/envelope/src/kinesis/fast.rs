@@ -2,7 +2,7 @@
 
 use super::{ByShard, complete};
 use crate::EnvelopeError;
-use crate::members::members;
+use crate::members::{members, text};
 use crate::pattern::Pattern;
 use memchr::memchr;
 use std::borrow::Cow;
@@ -84,11 +84,10 @@ fn like<'a>(
     scanner: &mut Scanner<'a>,
     arena: &mut Vec<u8>,
 ) -> Option<Scanned<'a>> {
-    let (first, rest) = pattern.parts()?;
-    scanner.eat_all(first).then_some(())?;
+    (!pattern.first.is_empty() && scanner.eat_all(pattern.first)).then_some(())?;
     let mut record = last.clone();
-    for (value, after) in rest {
-        match value {
+    for (value, after) in &pattern.rest {
+        match *value {
             PARTITION_KEY => _ = scanner.raw_string()?,
             SEQUENCE => record.sequence = scanner.string()?,
             DATA => record.data = data(scanner, arena)?,
@@ -101,11 +100,7 @@ fn like<'a>(
 }
 
 /// A record by its members, and its pattern.
-fn whole<'a>(
-    input: &'a [u8],
-    scanner: &mut Scanner<'a>,
-    arena: &mut Vec<u8>,
-) -> Option<(Scanned<'a>, Pattern<'a>)> {
+fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Vec<u8>) -> Option<(Scanned<'a>, Pattern<'a>)> {
     let start = scanner.at();
     let mut parts = Parts::default();
     let mut kinesis = false;
@@ -227,10 +222,32 @@ fn is_of(record: &Scanned<'_>, first: &Scanned<'_>, shard: &[u8]) -> bool {
 
 fn shard<'a>(record: &Scanned<'a>) -> Result<&'a [u8], EnvelopeError> {
     let colon = memchr(b':', record.event_id);
-    colon.map(|colon| &record.event_id[..colon]).ok_or(EnvelopeError::Record("a record whose eventID is no shard:sequence"))
+    colon
+        .map(|colon| &record.event_id[..colon])
+        .ok_or(EnvelopeError::Record("a record whose eventID is no shard:sequence"))
 }
 
-/// Strings are UTF-8 as scanned.
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lambda_writes_is_read_fast() {
+        for name in ["kinesis-one-event-records", "kinesis-forms"] {
+            let path = format!("{}/../../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+            let input = std::fs::read(path).expect("a sample batch");
+            let value: serde_json::Value = serde_json::from_slice(&input).expect("JSON");
+            let records = value["Records"].as_array().map(Vec::len);
+            assert_eq!(scan(&input, &mut vec![]).map(|records| records.len()), records, "{name}");
+            // By the pattern all but the first are, where nothing but the values differs.
+            let pattern = whole(&input, &mut first(&input), &mut vec![]).expect("a record").1;
+            let kinds: Vec<u8> = pattern.rest.iter().map(|(value, _)| *value).collect();
+            assert_eq!(kinds, [PARTITION_KEY, SEQUENCE, DATA, ARRIVAL, EVENT_ID], "{name}");
+        }
+    }
+
+    fn first(input: &[u8]) -> Scanner<'_> {
+        let at = memchr::memmem::find(input, b"\"kinesis\"").expect("a record");
+        Scanner::from(input, memchr::memrchr(b'{', &input[..at]).expect("its beginning"))
+    }
 }

@@ -1,9 +1,8 @@
 //! The fast reader: a scan of the bytes.
 
 use super::{ATTRIBUTES, Message};
-use crate::members::members;
+use crate::members::{members, text};
 use crate::pattern::Pattern;
-use std::borrow::Cow;
 use std::ops::Range;
 use weir_json::{SKIP_DEPTH_MAX, Scanner};
 
@@ -88,11 +87,10 @@ fn like<'a>(
     scanner: &mut Scanner<'a>,
     arena: &mut Arena<'_>,
 ) -> Option<Scanned<'a>> {
-    let (first, rest) = pattern.parts()?;
-    scanner.eat_all(first).then_some(())?;
+    (!pattern.first.is_empty() && scanner.eat_all(pattern.first)).then_some(())?;
     let mut message = last.clone();
-    for (value, after) in rest {
-        match value {
+    for (value, after) in &pattern.rest {
+        match *value {
             ID => message.id = Some(scanner.string()?),
             BODY => message.body = Some(arena.string(scanner)?),
             SENT => message.sent_timestamp = Some(scanner.string()?),
@@ -104,11 +102,7 @@ fn like<'a>(
 }
 
 /// A message by its members, and its pattern.
-fn whole<'a>(
-    input: &'a [u8],
-    scanner: &mut Scanner<'a>,
-    arena: &mut Arena<'_>,
-) -> Option<(Scanned<'a>, Pattern<'a>)> {
+fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Arena<'_>) -> Option<(Scanned<'a>, Pattern<'a>)> {
     let start = scanner.at();
     let mut message = Scanned::default();
     let mut values = vec![];
@@ -229,7 +223,16 @@ pub(super) fn messages<'a>(scanned: Vec<Scanned<'a>>, arena: &'a [u8]) -> Vec<Me
     scanned.into_iter().map(message).collect()
 }
 
-/// Strings are UTF-8 as scanned.
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lambda_writes_is_read_fast() {
+        let path = format!("{}/../../events/sqs-messages.json", env!("CARGO_MANIFEST_DIR"));
+        let input = std::fs::read(path).expect("a sample batch");
+        let value: serde_json::Value = serde_json::from_slice(&input).expect("JSON");
+        let messages = value["Records"].as_array().map(Vec::len);
+        assert_eq!(scan(&input, &mut vec![]).map(|messages| messages.len()), messages);
+    }
 }

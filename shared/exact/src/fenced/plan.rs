@@ -56,7 +56,7 @@ impl Event {
 }
 
 /// What events come to, by series.
-pub(super) fn by_series(events: &[Event], names: &Batch) -> BTreeMap<SeriesKey, Rollup> {
+pub(super) fn by_series(events: &[Event], names: &Batch) -> Vec<(SeriesKey, Rollup)> {
     // By number: a look at a place, where a name would be compared with several.
     let mut rollups = vec![Rollup::default(); names.all_series().len()];
     events.iter().for_each(|event| event.count_in(&mut rollups[event.series.index()]));

@@ -105,4 +105,3 @@ fn ends_its_line(plain: &[u8], start: usize, scanner: &mut Scanner<'_>) -> bool 
     let after = &plain[end..scanner.at()];
     (scanner.is_at_end() || memchr(b'\n', after).is_some()) && memchr(b'\n', &plain[start..end]).is_none()
 }
-

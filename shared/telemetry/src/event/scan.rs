@@ -16,6 +16,8 @@ pub(crate) struct Scanned<'a> {
     pub(crate) endpoint: Option<&'a [u8]>,
     pub(crate) status: Option<u16>,
     pub(crate) duration_us: Option<u64>,
+    /// As written, where it is no whole number of microseconds.
+    pub(crate) duration_ms: Option<f64>,
     pub(crate) user: Option<&'a [u8]>,
     pub(crate) timestamp: Option<Millis>,
 }
@@ -53,7 +55,7 @@ pub(crate) fn scan<'a>(scanner: &mut Scanner<'a>, depth_max: u32) -> Option<Scan
                 Field::Status
             }
             b"duration_ms" => {
-                event.duration_us = Some(duration_us(scanner)?);
+                (event.duration_us, event.duration_ms) = duration(scanner)?;
                 Field::DurationMs
             }
             b"user_id" => {
@@ -121,7 +123,7 @@ fn status(scanner: &mut Scanner<'_>) -> Option<u16> {
 /// Milliseconds with at most three decimals, in microseconds: then the complete decoder's way through a double, which
 /// is off by less than 2^-52 of at most 8.64e10 before it rounds, comes to the same whole number.
 #[inline]
-fn duration_us(scanner: &mut Scanner<'_>) -> Option<u64> {
+fn duration(scanner: &mut Scanner<'_>) -> Option<(Option<u64>, Option<f64>)> {
     let start = scanner.clone();
     let (whole, length) = digits(scanner, 8)?;
     if length > 1 && whole < 10_u64.pow(length - 1) {
@@ -131,17 +133,18 @@ fn duration_us(scanner: &mut Scanner<'_>) -> Option<u64> {
     if scanner.eat(b'.') {
         let Some((fraction, length)) = digits(scanner, 3) else {
             *scanner = start;
-            return long_duration_us(scanner);
+            return long_duration(scanner);
         };
         us += fraction * [1_000, 100, 10, 1][length as usize];
     }
-    (us <= DURATION_US_MAX && !matches!(scanner.peek()?, b'e' | b'E')).then_some(us)
+    (us <= DURATION_US_MAX && !matches!(scanner.peek()?, b'e' | b'E')).then_some((Some(us), None))
 }
 
 /// With more decimals: the complete decoder's way.
-fn long_duration_us(scanner: &mut Scanner<'_>) -> Option<u64> {
+fn long_duration(scanner: &mut Scanner<'_>) -> Option<(Option<u64>, Option<f64>)> {
     let number = std::str::from_utf8(scanner.number()?).ok()?;
-    super::duration_us(number).ok()
+    let (us, ms) = super::duration(number).ok()?;
+    Some((Some(us), Some(ms)))
 }
 
 #[inline]
@@ -160,4 +163,36 @@ fn timestamp(scanner: &mut Scanner<'_>) -> Option<Millis> {
         return Millis::parse_bytes(scanner.string()?);
     }
     natural(scanner, 18).map(|ms| Millis(ms as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_events_are_scanned_and_nothing_else_is() {
+        let scans = |text: &str| scan(&mut Scanner::new(text.as_bytes()), 32).is_some();
+        for usual in [
+            "{}",
+            r#"{"endpoint":"/login","status":200,"duration_ms":123.456,"user_id":"u_1"}"#,
+            r#"{ "service": "é", "status": 0, "duration_ms": 12.3456789, "user_id": 17, "timestamp": 1795224605000 }"#,
+            r#"{"timestamp":"2026-11-21T01:30:00Z","x":{"y":[1,"\n",null]},"z":-1e5}"#,
+        ] {
+            assert!(scans(usual), "{usual}");
+        }
+        for left in [
+            r#"{"status":"200"}"#,
+            r#"{"status":1000}"#,
+            r#"{"status":1,"status":1}"#,
+            r#"{"endpoint":"a\n"}"#,
+            r#"{"endpoint":""}"#,
+            r#"{"duration_ms":1e3}"#,
+            r#"{"duration_ms":-1}"#,
+            r#"{"user_id":-1}"#,
+            r#"{"x":tru}"#,
+            r#"{"x":1"#,
+        ] {
+            assert!(!scans(left), "{left}");
+        }
+    }
 }
