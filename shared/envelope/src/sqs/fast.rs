@@ -231,8 +231,12 @@ mod tests {
     fn what_lambda_writes_is_read_fast() {
         let path = format!("{}/../../events/sqs-messages.json", env!("CARGO_MANIFEST_DIR"));
         let input = std::fs::read(path).expect("a sample batch");
-        let value: serde_json::Value = serde_json::from_slice(&input).expect("JSON");
-        let messages = value["Records"].as_array().map(Vec::len);
-        assert_eq!(scan(&input, &mut vec![]).map(|messages| messages.len()), messages);
+        let mut value: serde_json::Value = serde_json::from_slice(&input).expect("JSON");
+        let messages = value["Records"].as_array_mut().expect("messages");
+        // Bytes as an attribute are for the complete reader.
+        messages.retain(|message| !message.to_string().contains("binaryValue"));
+        let (left, text) = (messages.len(), value.to_string());
+        assert!(left > 20);
+        assert_eq!(scan(text.as_bytes(), &mut vec![]).map(|messages| messages.len()), Some(left));
     }
 }
