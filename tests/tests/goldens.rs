@@ -3,7 +3,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rollup_finalize::Trigger;
+use rollup_finalize::Keys;
+use weir_aws::triggers::Trigger;
 use serde_json::Value;
 use std::fmt::Write as _;
 use weir_exact::layout::Layout;

@@ -53,6 +53,10 @@ fn complete(binary: &str, runtime_api: &str) -> BTreeMap<&'static str, String> {
 
 /// Variable, what is wrong with it (`None`: missing), and what it should be.
 fn mistakes(binary: &str) -> Vec<(&'static str, Option<&'static str>, &'static str)> {
+    if binary == "burst-summary" {
+        // It touches nothing, so it needs nothing.
+        return vec![];
+    }
     let mut mistakes = vec![
         ("AWS_REGION", None, "set, as Lambda does"),
         ("AWS_ACCESS_KEY_ID", None, "set, as Lambda does"),

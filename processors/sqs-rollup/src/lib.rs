@@ -11,7 +11,8 @@
 
 mod message;
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
+use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -20,6 +21,7 @@ use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
+use weir_envelope::{Arenas, sqs};
 use weir_exact::epochs::Epochs;
 use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings};
 
@@ -29,6 +31,7 @@ pub struct Handler {
     stores: IntakeStores,
     epochs: Epochs<ContributionsTable>,
     settings: LedgerSettings,
+    arenas: Arenas,
 }
 
 impl Handler {
@@ -40,20 +43,23 @@ impl Handler {
         let connection = Connection::from_environment(environment)?;
         let stores = IntakeStores::from_environment(environment, &connection)?;
         let epochs = Epochs::new(stores.contributions().clone(), generation(environment)?);
-        Ok(Self { stores, epochs, settings: LedgerSettings::default() })
+        Ok(Self { stores, epochs, settings: LedgerSettings::default(), arenas: Arenas::default() })
     }
 
     /// Handles one batch.
     ///
     /// # Errors
     /// When nothing of the batch can be decided: it is then delivered again, whole.
-    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
 
-        let received = event.payload.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
+        let mut arena = self.arenas.take();
+        let delivered = sqs::read(&event.payload, &mut arena)?;
+        let received = delivered.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
+        self.arenas.give_back(arena);
         let (ids, incoming): (Vec<String>, Vec<Incoming>) = received.into_iter().unzip();
         let intake = ledger::intake(&self.stores, &layout, &epochs, self.settings, incoming, &out_of_time).await;
         log(&event.context.request_id, begun, &intake);

@@ -16,13 +16,14 @@ use crate::counted;
 use crate::layout::Layout;
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::{Coordinates, QuarantineObject};
+use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
-use weir_rollup::{LedgerEntry, Rollup, SeriesKey};
+use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
-    Accepted, Decoded, Epoch, EpochView, Millis, Reason, Series, Window, decode_event_alone, decode_payload,
-    decode_record,
+    Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Reason, Rejected, Series, SeriesId, Window, decode_event_alone,
+    decode_payload, decode_record,
 };
 
 /// What a contribution is counted under, once.
@@ -91,12 +92,16 @@ impl Held {
 }
 
 impl Message {
-    /// Decodes it, if the rules that decide are known here and now.
-    pub(crate) fn decode(&self, epochs: &EpochView) -> Result<Decoded, StoreError> {
+    /// Decodes it into `batch`, if the rules that decide are known here and now, and gives what is set aside.
+    pub(crate) fn add_to(&self, batch: &mut Batch, epochs: &EpochView) -> Result<Vec<Rejected>, StoreError> {
         let epoch = epochs
             .epoch_for(self.rules_at)
             .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error.to_string()))?;
-        Ok(self.held.decode(&self.data, self.arrived_at, epoch))
+        Ok(match self.held {
+            Held::Payload => batch.add_payload(&self.data, self.arrived_at, epoch),
+            Held::Record => batch.add_record(&self.data, self.arrived_at, epoch),
+            Held::Event(index) => batch.add_event_alone(&self.data, index, self.arrived_at, epoch),
+        })
     }
 }
 
@@ -116,7 +121,9 @@ pub struct LedgerPlan {
 struct Planned {
     message: usize,
     events: u64,
-    entry: LedgerEntry,
+    identity: Identity,
+    /// Ascending by key.
+    series: Vec<(SeriesKey, Rollup)>,
 }
 
 /// Decodes a batch of messages, each with its place. A message whose rules are not known here and now (its epoch), or
@@ -129,7 +136,8 @@ pub fn plan(
     settings: &LedgerSettings,
 ) -> LedgerPlan {
     let mut plan = LedgerPlan::default();
-    let mut seen: BTreeMap<&Identity, usize> = BTreeMap::new();
+    let mut seen: HashMap<&Identity, usize, FixedState> = HashMap::default();
+    let mut batch = Batch::default();
     for (place, message) in messages {
         if let Some(first) = seen.get(&message.identity) {
             plan.twice.push((*place, *first));
@@ -141,34 +149,34 @@ pub fn plan(
             plan.left.push((*place, StoreError::new(StoreErrorKind::Unavailable, what)));
             continue;
         }
-        let decoded = match message.decode(epochs) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                plan.left.push((*place, error));
-                continue;
-            }
-        };
-        plan.empty += u64::from(decoded.accepted.is_empty() && decoded.rejected.is_empty());
-        plan.add(layout, *place, message, decoded, settings.record_bytes_max);
+        batch.clear();
+        match message.add_to(&mut batch, epochs) {
+            Ok(rejected) => plan.add(layout, *place, message, &batch, rejected, settings.record_bytes_max),
+            Err(error) => plan.left.push((*place, error)),
+        }
     }
     plan
 }
 
 impl LedgerPlan {
-    fn add(&mut self, layout: &Layout, place: usize, message: &Message, decoded: Decoded, record_bytes_max: usize) {
+    fn add(
+        &mut self,
+        layout: &Layout,
+        place: usize,
+        message: &Message,
+        batch: &Batch,
+        rejected: Vec<Rejected>,
+        record_bytes_max: usize,
+    ) {
+        self.empty += u64::from(batch.events().is_empty() && rejected.is_empty());
         let lane = layout.lane(message.identity.as_str());
-        let mut windows: BTreeMap<Window, BTreeMap<SeriesKey, Rollup>> = BTreeMap::new();
-        for Accepted { window, series, status, duration_us, user } in decoded.accepted {
-            let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
-            counted::add(rollup, status, duration_us, user.as_deref());
-        }
-        for (window, series) in windows {
-            let events = series.values().map(Rollup::events).sum();
+        for (window, series) in by_window(batch) {
+            let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
             let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
-            let entry = LedgerEntry { identity: message.identity.to_string(), series };
-            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, entry });
+            let identity = message.identity.clone();
+            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, identity, series });
         }
-        for rejected in decoded.rejected {
+        for rejected in rejected {
             let coordinates = message.coordinates.clone();
             let object = QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected };
             self.quarantine.push((place, object));
@@ -205,11 +213,35 @@ impl LedgerPlan {
     }
 }
 
+/// What a message's events add to each window, by series, ascending.
+fn by_window(batch: &Batch) -> Vec<(Window, Vec<(SeriesKey, Rollup)>)> {
+    let count = |rollup: &mut Rollup, event: &BatchEvent| {
+        rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
+    };
+    let key = |id| counted::series_key(batch.series(id).clone());
+    // The usual message, without the maps.
+    if let [event] = batch.events() {
+        let mut rollup = Rollup::default();
+        count(&mut rollup, event);
+        return vec![(event.window, vec![(key(event.series), rollup)])];
+    }
+    let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
+    for event in batch.events() {
+        count(windows.entry(event.window).or_default().entry(event.series).or_default(), event);
+    }
+    let named = |series: BTreeMap<SeriesId, Rollup>| {
+        let mut named: Vec<_> = series.into_iter().map(|(id, rollup)| (key(id), rollup)).collect();
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+        named
+    };
+    windows.into_iter().map(|(window, series)| (window, named(series))).collect()
+}
+
 /// All series as one.
-fn folded(series: &BTreeMap<SeriesKey, Rollup>) -> BTreeMap<SeriesKey, Rollup> {
+fn folded(series: &[(SeriesKey, Rollup)]) -> Vec<(SeriesKey, Rollup)> {
     let mut other = Rollup::default();
-    series.values().for_each(|rollup| other.merge(rollup));
-    BTreeMap::from([(counted::series_key(Series::other()), other)])
+    series.iter().for_each(|(_, rollup)| other.merge(rollup));
+    vec![(counted::series_key(Series::other()), other)]
 }
 
 /// 128 bits of SHA-256 over the texts, each with its length, as hexadecimal digits.

@@ -64,11 +64,11 @@ fn payload(n: usize) -> String {
 }
 
 /// Records of the shard, by number.
-pub(crate) fn records(range: Range<usize>) -> Vec<Record> {
+pub(crate) fn records(range: Range<usize>) -> Vec<Record<'static>> {
     let record = |n: usize| Record {
         sequence: SequenceNumber::parse(&format!("49590338271490256608559692538361571095921575989136{n:06}")).unwrap(),
         arrived_at: ARRIVAL,
-        data: payload(n).into_bytes(),
+        data: payload(n).into_bytes().into(),
     };
     range.map(record).collect()
 }
