@@ -109,6 +109,14 @@ pub enum Reason {
     BadPointer,
     /// An S3 event notification that does not say which object it is about.
     BadNotice,
+    /// An object that is not there: deleted, or never was.
+    ObjectMissing,
+    /// An object that was overwritten before it could be read.
+    ObjectChanged,
+    /// An object in an archive, which must be restored before it can be read.
+    ObjectArchived,
+    /// An object created so long before its notice that its windows may be sealed.
+    ObjectTooOld,
 }
 
 impl fmt::Display for Reason {
@@ -129,6 +137,10 @@ impl fmt::Display for Reason {
             Self::DamagedAggregate => f.write_str("damaged_aggregate"),
             Self::BadPointer => f.write_str("bad_pointer"),
             Self::BadNotice => f.write_str("bad_notice"),
+            Self::ObjectMissing => f.write_str("object_missing"),
+            Self::ObjectChanged => f.write_str("object_changed"),
+            Self::ObjectArchived => f.write_str("object_archived"),
+            Self::ObjectTooOld => f.write_str("object_too_old"),
         }
     }
 }
