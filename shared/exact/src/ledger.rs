@@ -34,6 +34,23 @@ impl Identity {
         Self(format!("sqs:{queue_arn}/{id}"))
     }
 
+    /// An object of S3: `content` is its version or, on a bucket without versions, its ETag. A key has up to 1,024
+    /// bytes and a sort key no more, so a long identity ends in its digest instead. The two never meet: only that
+    /// one is longer than what is kept as it is.
+    pub fn s3(bucket: &str, key: &str, content: &str) -> Self {
+        let text = format!("s3:{bucket}/{key}@{content}");
+        if text.len() <= S3_BYTES_MAX {
+            return Self(text);
+        }
+        let digest = digest([bucket, key, content]);
+        Self(format!("{}~{digest}", &text[..text.floor_char_boundary(S3_BYTES_MAX)]))
+    }
+
+    /// The n-th chunk of an object that is counted under `self`.
+    pub(crate) fn chunk(&self, number: u64) -> Self {
+        Self(format!("{self}#{number}"))
+    }
+
     pub(crate) fn of(text: String) -> Self {
         Self(text)
     }
@@ -49,6 +66,9 @@ impl fmt::Display for Identity {
         f.write_str(&self.0)
     }
 }
+
+/// Longest identity of an object that is kept as it is, bytes. Far above what buckets and keys usually have.
+const S3_BYTES_MAX: usize = 512;
 
 /// One message with its identity settled.
 #[derive(Clone, Debug)]
@@ -146,25 +166,49 @@ pub fn plan(
     plan
 }
 
+/// What a message, or a chunk of an object, adds to each window.
+pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
+
+/// Counts one event where it belongs.
+pub(crate) fn count(windows: &mut Windows, accepted: Accepted) {
+    let Accepted { window, series, status, duration_us, user } = accepted;
+    let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
+    counted::add(rollup, status, duration_us, user.as_deref());
+}
+
 impl LedgerPlan {
     fn add(&mut self, layout: &Layout, place: usize, message: &Message, decoded: Decoded, record_bytes_max: usize) {
-        let lane = layout.lane(message.identity.as_str());
-        let mut windows: BTreeMap<Window, BTreeMap<SeriesKey, Rollup>> = BTreeMap::new();
-        for Accepted { window, series, status, duration_us, user } in decoded.accepted {
-            let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
-            counted::add(rollup, status, duration_us, user.as_deref());
-        }
-        for (window, series) in windows {
-            let events = series.values().map(Rollup::events).sum();
-            let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
-            let entry = LedgerEntry { identity: message.identity.to_string(), series };
-            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, entry });
-        }
+        let mut windows = Windows::new();
+        decoded.accepted.into_iter().for_each(|accepted| count(&mut windows, accepted));
+        self.contribute(layout, place, &message.identity, windows, record_bytes_max);
         for rejected in decoded.rejected {
             let coordinates = message.coordinates.clone();
             let object = QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected };
             self.quarantine.push((place, object));
         }
+    }
+
+    /// Adds what is counted under one identity.
+    pub(crate) fn contribute(
+        &mut self,
+        layout: &Layout,
+        place: usize,
+        identity: &Identity,
+        windows: Windows,
+        record_bytes_max: usize,
+    ) {
+        let lane = layout.lane(identity.as_str());
+        for (window, series) in windows {
+            let events = series.values().map(Rollup::events).sum();
+            let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
+            let entry = LedgerEntry { identity: identity.to_string(), series };
+            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, entry });
+        }
+    }
+
+    /// Writes that the plan comes to, before items that are too large are cut.
+    pub(crate) fn writes(&self) -> usize {
+        self.groups.len() + self.quarantine.len()
     }
 
     /// Sets a message aside that has no place in the lane: it is not decoded.
