@@ -10,6 +10,7 @@ pub mod config;
 pub mod contributions;
 pub mod intake;
 pub mod logs;
+pub mod objects;
 pub mod quarantine;
 pub mod rows;
 pub mod streams;
