@@ -148,6 +148,7 @@ fn threads(text: &str) -> Result<usize, String> {
 pub(crate) enum DemoSource {
     Kinesis,
     Sqs,
+    S3,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -67,9 +67,9 @@ impl Aws {
         format!("{}-telemetry", self.stack)
     }
 
-    /// The URL of queue `<stack>-telemetry`.
-    pub(crate) async fn queue_url(&self) -> Result<String, Failure> {
-        let name = format!("{}-telemetry", self.stack);
+    /// The URL of queue `<stack>-<name>`: `telemetry` or `landing`.
+    pub(crate) async fn queue_url(&self, name: &str) -> Result<String, Failure> {
+        let name = format!("{}-{name}", self.stack);
         let answer = self.sqs().get_queue_url().queue_name(&name).send().await;
         let answer = answer.map_err(|error| failed(&format!("queue {name}"), &error))?;
         answer.queue_url.ok_or_else(|| Failure::Failed(format!("queue {name} has no URL")))

@@ -10,6 +10,7 @@ mod args;
 mod aws;
 mod demo;
 mod failure;
+mod notices;
 mod plane;
 mod produce;
 mod query;

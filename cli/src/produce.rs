@@ -157,7 +157,7 @@ impl Sink {
     pub(crate) async fn open(aws: &Aws, target: Target) -> Result<Self, Failure> {
         Ok(match target {
             Target::Kinesis => Self::Kinesis(aws.kinesis(), aws.stream()),
-            Target::Sqs => Self::Sqs(aws.sqs(), aws.queue_url().await?),
+            Target::Sqs => Self::Sqs(aws.sqs(), aws.queue_url("telemetry").await?),
             Target::S3 => {
                 let run = format!("{}-{:08x}", weir_aws::clock::now().0, rand::random::<u32>());
                 Self::S3(aws.s3(), aws.bucket("landing").await?, run)

@@ -11,8 +11,13 @@ const QUIET: Duration = Duration::from_millis(2_500);
 /// How long the fleet may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 /// Short windows, and a visibility that brings a failed batch back at once.
-const PARAMETERS: [(&str, &str); 3] =
-    [("FinalizeSeconds", "1"), ("QueueTimeoutSeconds", "4"), ("QueueVisibilitySeconds", "4")];
+const PARAMETERS: [(&str, &str); 5] = [
+    ("FinalizeSeconds", "1"),
+    ("QueueTimeoutSeconds", "4"),
+    ("QueueVisibilitySeconds", "4"),
+    ("LandingTimeoutSeconds", "20"),
+    ("LandingVisibilitySeconds", "20"),
+];
 
 /// The fleet of template.yaml on a free port, in memory.
 pub struct Fleet {
@@ -42,6 +47,8 @@ macro_rules! configuration {
 impl Fleet {
     /// The stream of the fleet.
     pub const STREAM: &'static str = "weir-telemetry";
+    /// The bucket whose objects below `in/` are counted.
+    pub const LANDING: &'static str = "weir-landing-000000000000";
     /// The bucket of what cannot be counted.
     pub const QUARANTINE: &'static str = "weir-quarantine-000000000000";
 
