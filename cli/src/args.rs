@@ -44,6 +44,17 @@ Then, in another terminal:
   weir query --service checkout --endpoint /pay --since 2h
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
     Query(Query),
+    /// Notice what is already in S3, so that the fleet counts it: safe to run twice, and beside S3's own notices.
+    #[command(after_help = "Examples:
+  weir backfill s3://weir-landing-000000000000/in/2026/11/
+  weir backfill s3://weir-landing-000000000000/in/ --state backfill.json
+The second can be interrupted and taken up again.")]
+    Backfill(Backfill),
+    /// Measure, against the endpoint that the environment names.
+    #[command(after_help = "Examples:
+  weir bench s3
+  weir bench s3 --objects 5000 --object-bytes 100000 --rounds 5 --json")]
+    Bench(Bench),
     /// Run the protocol against simulated stores and sources that fail in every way, one schedule a seed.
     #[command(after_help = "Examples:
   weir simulate
@@ -149,6 +160,82 @@ pub(crate) enum DemoSource {
     Kinesis,
     Sqs,
     S3,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Backfill {
+    /// What to notice: the latest version of every object below this prefix.
+    #[arg(value_name = "s3://BUCKET/PREFIX")]
+    pub(crate) uri: String,
+    /// Keep how far it came in FILE, and go on from there. Removed when all is done.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// What was noticed as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    pub(crate) benchmark: Benchmark,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Benchmark {
+    /// List a prefix and read every object: weir's reader beside one task an object, over the same SDK.
+    S3(BenchS3),
+    /// One of the readers, in a process of its own.
+    #[command(hide = true)]
+    S3Reader(S3Reader),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BenchS3 {
+    /// Objects, put below `bench/` of the landing bucket, where nothing notices them.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) objects: u32,
+    /// Bytes of each.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) object_bytes: usize,
+    /// How often each reader reads all of them; the median counts.
+    #[arg(long, default_value_t = 3, value_parser = rounds)]
+    pub(crate) rounds: usize,
+    /// Memory that weir's reader takes its budget from, MiB.
+    #[arg(long, default_value_t = 512)]
+    pub(crate) memory_mib: usize,
+    /// The result as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct S3Reader {
+    #[arg(long, value_enum)]
+    pub(crate) reader: ReaderKind,
+    #[arg(long)]
+    pub(crate) memory_mib: usize,
+    pub(crate) bucket: String,
+    pub(crate) prefix: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReaderKind {
+    Weir,
+    Naive,
+}
+
+impl ReaderKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Weir => "weir",
+            Self::Naive => "naive",
+        }
+    }
+}
+
+fn rounds(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|rounds| (1..=100).contains(rounds)).ok_or_else(|| "expected 1 to 100".to_owned())
 }
 
 #[derive(Debug, ClapArgs)]

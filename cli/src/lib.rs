@@ -8,6 +8,8 @@
 
 mod args;
 mod aws;
+mod backfill;
+mod bench;
 mod demo;
 mod failure;
 mod notices;
@@ -40,6 +42,8 @@ pub fn main() -> ExitCode {
             Command::Demo(demo) => demo::run(demo).await,
             Command::Produce(produce) => produce::run(produce, &args.stack).await,
             Command::Query(query) => query::run(query, &args.stack).await,
+            Command::Backfill(backfill) => backfill::run(backfill, &args.stack).await,
+            Command::Bench(bench) => bench::run(bench, &args.stack).await,
             Command::Simulate(simulate) => simulate::run(simulate).await,
         }
     });

@@ -7,6 +7,7 @@ use rollup_finalize::Trigger;
 use serde_json::Value;
 use std::fmt::Write as _;
 use weir_exact::layout::Layout;
+use weir_exact::objects::ObjectAt;
 use weir_telemetry::{Decoded, EpochTable, MessageBody, Millis, Notice, decode_payload, decode_record};
 use weir_tests::root;
 
@@ -100,6 +101,29 @@ fn messages() {
             MessageBody::Unsupported(what) => format!("  unsupported: {what}\n"),
         };
         let _ = write!(lines, "\n{held}");
+    }
+    insta::assert_snapshot!(lines);
+}
+
+/// What each notice is about, and what its objects are counted under.
+#[test]
+fn notices() {
+    let mut lines = String::new();
+    for (index, message) in records("s3-notices.json").iter().enumerate() {
+        let _ = writeln!(lines, "message {index}");
+        match MessageBody::of(text(message, "body")) {
+            MessageBody::Notice(notice) => {
+                let _ = write!(lines, "{}", noticed(&notice));
+                for object in &notice.objects {
+                    let identity = ObjectAt::noticed(object).map(|at| at.identity().to_string());
+                    let _ = writeln!(lines, "  counted under {identity:?}");
+                }
+            }
+            MessageBody::TestEvent => lines.push_str("  test event\n"),
+            other => {
+                let _ = writeln!(lines, "  {other:?}");
+            }
+        }
     }
     insta::assert_snapshot!(lines);
 }

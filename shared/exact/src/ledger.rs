@@ -10,7 +10,7 @@ mod intake;
 
 pub use claim::{Claim, claim};
 pub use commit::{LedgerOutcome, LedgerSettings, commit};
-pub use intake::{Incoming, Intake, intake};
+pub use intake::{Incoming, Intake, intake, settle};
 
 use crate::counted;
 use crate::layout::Layout;

@@ -79,24 +79,20 @@ impl Reader {
         let (size, modified_ms) = (head.size, head.modified_ms);
         let place = place.pinned(&head);
         let reader = self.clone();
+        let first = first.collect().await?;
         let starts = (1..size.div_ceil(part_bytes)).map(move |part| part * part_bytes);
-        let rest = futures::stream::iter(starts).then(move |start| {
-            let (reader, place) = (reader.clone(), place.clone());
-            async move {
-                let permit = reader.acquire(reader.settings.part_bytes).await;
-                let length = part_bytes.min(size - start);
-                async move { Ok((body::range(&place, start, length).await?, permit?)) }
-            }
+        let room = futures::stream::iter(starts).then(move |start| {
+            let reader = reader.clone();
+            async move { (start, reader.acquire(reader.settings.part_bytes).await) }
         });
-        let first = async move { Ok((first.collect().await?, permit)) };
-        let parts = futures::stream::once(async move { futures::future::Either::Left(first) })
-            .chain(rest.map(futures::future::Either::Right))
+        let parts = room
+            .map(move |(start, permit)| {
+                let place = place.clone();
+                async move { Ok((body::range(&place, start, part_bytes.min(size - start)).await?, permit?)) }
+            })
             .buffered(self.settings.parts_in_flight_max);
-        Ok(Object {
-            modified_ms,
-            size,
-            bytes: Source::Parts { parts: parts.boxed(), part: vec![].into_iter(), permit: None },
-        })
+        let bytes = Source::Parts { parts: parts.boxed(), part: first.into_iter(), permit: Some(permit) };
+        Ok(Object { modified_ms, size, bytes })
     }
 
     async fn acquire(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ReadError> {

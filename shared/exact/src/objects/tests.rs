@@ -114,7 +114,7 @@ fn an_object_is_read_once_for_all_messages_of_a_batch_that_notice_it() {
         ReadFault::None
     });
     let both = delivery(&[version(0), version(1)]);
-    let intake = deliver(&store, &objects, 1 << 20, vec![both.clone(), delivery(&[version(0)]), delivery(&[])]);
+    let intake = deliver(&store, &objects, 1 << 20, vec![both, delivery(&[version(0)]), delivery(&[])]);
     assert_eq!((intake.messages, intake.objects, intake.twice, intake.empty), (3, 2, 1, 1));
     assert_eq!(*opened.lock().unwrap(), 2);
     assert_eq!(counted(&store).values().sum::<u64>(), 2);
@@ -185,7 +185,10 @@ fn identities_fit_a_sort_key_and_never_meet() {
 }
 
 /// A store of which every request takes another poll, so that a process can be killed before and after it.
-struct Slow<'a>(&'a FailingStore<&'a MemoryStore, Box<dyn Fn(&Request) -> Fault + Sync + 'a>>);
+struct Slow<'a>(&'a Faulty<'a>);
+
+/// Faults as drawn.
+type Faulty<'a> = FailingStore<&'a MemoryStore, Box<dyn Fn(&Request) -> Fault + Sync + 'a>>;
 
 async fn another_poll() {
     let mut polled = false;
@@ -248,7 +251,7 @@ proptest! {
             objects.put(at, CREATED, body(*events, *bad));
         }
         let (next, next_read) = (Mutex::new(faults.iter().cycle()), Mutex::new(reads.iter().cycle()));
-        let failing: FailingStore<&MemoryStore, Box<dyn Fn(&Request) -> Fault + Sync>> =
+        let failing: Faulty<'_> =
             FailingStore::new(&store, Box::new(|_: &Request| *next.lock().unwrap().next().unwrap()));
         let troubled = FailingObjects::new(objects, |_: &ObjectAt| next_read.lock().unwrap().next().unwrap().clone());
         for (messages, polls, small) in &deliveries {
