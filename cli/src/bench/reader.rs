@@ -20,18 +20,21 @@ pub(crate) struct Reading {
     pub(crate) seconds: f64,
     /// Most memory that the process ever had, bytes; 0 where the system does not say.
     pub(crate) peak_bytes: u64,
+    /// The same before the first request: what the process takes for being one.
+    pub(crate) idle_bytes: u64,
 }
 
 #[expect(clippy::print_stdout, reason = "the answer to the process that asked")]
 pub(crate) async fn run(one: S3Reader, stack: &str) -> Result<ExitCode, Failure> {
     let aws = Aws::from_environment(stack).await?;
-    let begun = Instant::now();
+    let (begun, idle_bytes) = (Instant::now(), peak_bytes());
     let mut reading = match one.reader {
         ReaderKind::Weir => weir(aws.s3(), &one).await?,
         ReaderKind::Naive => naive(aws.s3(), &one).await?,
     };
     reading.seconds = begun.elapsed().as_secs_f64();
     reading.peak_bytes = peak_bytes();
+    reading.idle_bytes = idle_bytes;
     println!("{}", serde_json::to_string(&reading).map_err(|error| failed("the answer", &error))?);
     Ok(ExitCode::SUCCESS)
 }

@@ -23,7 +23,10 @@ struct Answer {
     weir: Reading,
     naive: Reading,
     times_as_fast: f64,
+    /// Of the whole process.
     share_of_memory: f64,
+    /// Of what the reading adds to an idle process.
+    share_of_added_memory: f64,
 }
 
 #[expect(clippy::print_stdout, reason = "the result of the command")]
@@ -50,19 +53,21 @@ pub(crate) async fn run(bench: BenchS3, stack: &str) -> Result<ExitCode, Failure
         naive,
         times_as_fast: naive.seconds / weir.seconds.max(f64::MIN_POSITIVE),
         share_of_memory: weir.peak_bytes as f64 / (naive.peak_bytes as f64).max(1.0),
+        share_of_added_memory: added(&weir) / added(&naive).max(1.0),
     };
     if bench.json {
         println!("{}", serde_json::to_string(&answer).map_err(|error| failed("the answer", &error))?);
     } else {
-        println!("reader               seconds   objects   errors        bytes   peak MiB");
+        println!("reader               seconds   objects   errors        bytes   peak MiB   idle MiB");
         for (name, reading) in [("weir", weir), ("a task an object", naive)] {
-            let Reading { objects, bytes, errors, seconds, peak_bytes } = reading;
-            println!(
-                "{name:<18}{seconds:>10.3}{objects:>10}{errors:>9}{bytes:>13}{:>11.1}",
-                peak_bytes as f64 / 1_048_576.0
-            );
+            let Reading { objects, bytes, errors, seconds, .. } = reading;
+            let (peak, idle) = (mib(reading.peak_bytes), mib(reading.idle_bytes));
+            println!("{name:<18}{seconds:>10.3}{objects:>10}{errors:>9}{bytes:>13}{peak:>11.1}{idle:>11.1}");
         }
-        println!("weir is {:.2} times as fast, in {:.2} of the memory", answer.times_as_fast, answer.share_of_memory);
+        let Answer { times_as_fast, share_of_memory, share_of_added_memory, .. } = answer;
+        println!(
+            "weir is {times_as_fast:.2} times as fast, in {share_of_memory:.2} of the memory ({share_of_added_memory:.2} of what reading adds to an idle process)"
+        );
     }
     Ok(ExitCode::from(u8::from(weir.errors > 0)))
 }
@@ -105,6 +110,15 @@ async fn read(kind: ReaderKind, bucket: &str, prefix: &str, bench: &BenchS3, sta
     serde_json::from_slice(&child.stdout).map_err(|_| {
         Failure::Failed(format!("the {} reader ended with {} and gave no answer", kind.name(), child.status))
     })
+}
+
+/// Memory that the reading added, bytes.
+fn added(reading: &Reading) -> f64 {
+    reading.peak_bytes.saturating_sub(reading.idle_bytes) as f64
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
 }
 
 /// The reading of median time, with the largest peak and the most errors of all.
