@@ -15,8 +15,8 @@ const PARAMETERS: [(&str, &str); 5] = [
     ("FinalizeSeconds", "1"),
     ("QueueTimeoutSeconds", "4"),
     ("QueueVisibilitySeconds", "4"),
-    ("LandingTimeoutSeconds", "20"),
-    ("LandingVisibilitySeconds", "20"),
+    ("LandingTimeoutSeconds", "8"),
+    ("LandingVisibilitySeconds", "8"),
 ];
 
 /// The fleet of template.yaml on a free port, in memory.
