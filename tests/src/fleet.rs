@@ -12,12 +12,14 @@ const QUIET: Duration = Duration::from_millis(2_500);
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 /// Short windows, and a visibility that brings a failed batch back at once.
-const PARAMETERS: [(&str, &str); 5] = [
+const PARAMETERS: [(&str, &str); 7] = [
     ("FinalizeSeconds", "1"),
     ("QueueTimeoutSeconds", "4"),
     ("QueueVisibilitySeconds", "4"),
     ("ReplayTimeoutSeconds", "6"),
     ("ReplayVisibilitySeconds", "6"),
+    ("LandingTimeoutSeconds", "8"),
+    ("LandingVisibilitySeconds", "8"),
 ];
 
 /// The fleet of template.yaml on a free port, in memory.
@@ -50,6 +52,8 @@ impl Fleet {
     pub const STREAM: &'static str = "weir-telemetry";
     /// The functions that every record or message reaches.
     pub const INTAKE: [&'static str; 3] = ["weir-kinesis-rollup", "weir-sqs-rollup", "weir-rollup-finalize"];
+    /// The bucket whose objects below `in/` are counted.
+    pub const LANDING: &'static str = "weir-landing-000000000000";
     /// The bucket of what cannot be counted.
     pub const QUARANTINE: &'static str = "weir-quarantine-000000000000";
 

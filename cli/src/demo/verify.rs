@@ -49,7 +49,7 @@ pub(crate) struct Account {
 pub(crate) async fn account(aws: &Aws, oracle: &Oracle) -> Result<Account, Failure> {
     let mut account = Account {
         sent: oracle.sent,
-        events_sent: oracle.sent.stream_events + oracle.sent.queue_events,
+        events_sent: oracle.sent.stream_events + oracle.sent.queue_events + oracle.sent.object_events,
         rows_expected: oracle.rows.len() as u64,
         quarantined_expected: oracle.quarantined.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
         ..Account::default()
@@ -189,7 +189,12 @@ impl Account {
             "  queue       {} in {} messages, {} of them sent twice",
             sent.queue_events, sent.queue_messages, sent.queue_messages_again
         );
-        println!("  bad         {} to be set aside", sent.stream_rejected + sent.queue_rejected);
+        println!(
+            "  bucket      {} in {} objects, {} of them noticed twice",
+            sent.object_events, sent.objects, sent.objects_noticed_again
+        );
+        let rejected = sent.stream_rejected + sent.queue_rejected + sent.object_rejected;
+        println!("  bad         {rejected} to be set aside");
         let killed = self.bootstraps_killed;
         // A chaos kills by itself, and says so below.
         let killed =

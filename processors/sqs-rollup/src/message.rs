@@ -6,6 +6,17 @@ use weir_exact::ledger::{Held, Identity, Incoming, Message};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
+use crate::pointer::Pointer;
+
+/// A message as received.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// Its payload is its body.
+    Here(Incoming),
+    /// Its payload is an object.
+    Elsewhere(Pointer),
+}
+
 /// Longest `weir-id`, bytes: an identity is part of a sort key, of at most 1,024 bytes.
 const ID_BYTES_MAX: usize = 256;
 /// How much older than its sending an arrival may be, for a redrive: 14 days in a dead-letter queue, whose messages
@@ -19,7 +30,7 @@ const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 ///
 /// # Errors
 /// When the event is none that Lambda sends for SQS: no id, source or time of sending.
-pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Incoming), EnvelopeError> {
+pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), EnvelopeError> {
     let id = message.id.as_deref().ok_or(EnvelopeError::Record("a message without messageId"))?.to_owned();
     let queue_arn = message.queue_arn.as_deref();
     let queue_arn = queue_arn.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;
@@ -44,19 +55,26 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Incoming), Envelop
         let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
         Incoming::SetAside(QuarantineObject { coordinates: coordinates_of(&name), arrived_at: sent_at, rejected })
     };
+    let mut elsewhere = None;
     let incoming = match (&own_id, &own_arrival) {
         (Attribute::Other, _) => set_aside(Reason::BadAttribute, BAD_ID),
         (Attribute::Text(own), _) if !is_id(own) => set_aside(Reason::BadAttribute, BAD_ID),
         (_, Attribute::Other) => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
         (_, Attribute::Text(text)) if arrival(text, sent_at).is_none() => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
         _ => match MessageBody::of(&body) {
-            MessageBody::Pointer { .. } => set_aside(Reason::UnsupportedForm, POINTER),
             MessageBody::Notice(_) => set_aside(Reason::UnsupportedForm, NOTICE),
             MessageBody::Malformed { reason, detail } => set_aside(reason, &detail),
             MessageBody::Unsupported(detail) => set_aside(Reason::UnsupportedForm, detail),
-            held @ (MessageBody::Payload(_) | MessageBody::TestEvent) => {
+            held @ (MessageBody::Payload(_) | MessageBody::TestEvent | MessageBody::Pointer { .. }) => {
                 let identity = Identity::sqs(queue_arn, &name);
-                let data = if let MessageBody::Payload(data) = held { data.into_owned() } else { vec![] };
+                let data = match held {
+                    MessageBody::Payload(data) => data.into_owned(),
+                    MessageBody::Pointer { bucket, key } => {
+                        elsewhere = Some((bucket, key));
+                        body.as_bytes().to_vec()
+                    }
+                    _ => vec![],
+                };
                 let own_arrival = if let Attribute::Text(text) = &own_arrival { arrival(text, sent_at) } else { None };
                 let arrived_at = own_arrival.unwrap_or(sent_at);
                 let (rules_at, coordinates) = (arrived_at, coordinates_of(&name));
@@ -68,14 +86,17 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Incoming), Envelop
             }
         },
     };
-    Ok((id, incoming))
+    let received = match elsewhere {
+        Some((bucket, key)) => Received::Elsewhere(Pointer { incoming, bucket, key }),
+        None => Received::Here(incoming),
+    };
+    Ok((id, received))
 }
 
 const BAD_ID: &str = "weir-id: expected a string of 1 to 256 bytes";
 const BAD_ARRIVAL: &str =
     "weir-arrived-at: expected RFC 3339 or epoch milliseconds, from 14 days before to 10 min after sending";
 
-const POINTER: &str = "an Amazon SQS Extended Client pointer, which this version does not follow";
 const NOTICE: &str = "an S3 event notification, which belongs on the landing queue";
 
 enum Attribute {
@@ -115,8 +136,9 @@ mod tests {
         );
         let mut arena = vec![];
         let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
-        let (id, incoming) = read(message).unwrap();
+        let (id, received) = read(message).unwrap();
         assert_eq!(id, "m");
+        let Received::Here(incoming) = received else { panic!("{received:?}") };
         let got = match incoming {
             Incoming::Message(message) => format!("{} at {}", message.identity, message.arrived_at.0),
             Incoming::Claiming { message, .. } => {

@@ -11,6 +11,7 @@ pub mod contributions;
 pub mod intake;
 pub mod invocation;
 pub mod logs;
+pub mod objects;
 pub mod quarantine;
 pub mod rows;
 pub mod streams;

@@ -10,7 +10,7 @@ mod intake;
 
 pub use claim::{Claim, claim};
 pub use commit::{LedgerOutcome, LedgerSettings, commit};
-pub use intake::{Incoming, Intake, intake};
+pub use intake::{Incoming, Intake, intake, settle};
 
 use crate::counted;
 use crate::layout::Layout;
@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
-    Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Reason, Rejected, Series, SeriesId, Window, decode_event_alone,
-    decode_payload, decode_record,
+    Accepted, Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Reason, Rejected, Series, SeriesId, Window,
+    decode_event_alone, decode_payload, decode_record,
 };
 
 /// What a contribution is counted under, once.
@@ -34,6 +34,23 @@ impl Identity {
     /// A message of a queue: `id` is the message's, or the producer's own (`weir-id`).
     pub fn sqs(queue_arn: &str, id: &str) -> Self {
         Self(format!("sqs:{queue_arn}/{id}"))
+    }
+
+    /// An object of S3: `content` is its version or, on a bucket without versions, its ETag. A key has up to 1,024
+    /// bytes and a sort key no more, so a long identity ends in its digest instead. The two never meet: only that
+    /// one is longer than what is kept as it is.
+    pub fn s3(bucket: &str, key: &str, content: &str) -> Self {
+        let text = format!("s3:{bucket}/{key}@{content}");
+        if text.len() <= S3_BYTES_MAX {
+            return Self(text);
+        }
+        let digest = digest([bucket, key, content]);
+        Self(format!("{}~{digest}", &text[..text.floor_char_boundary(S3_BYTES_MAX)]))
+    }
+
+    /// The n-th chunk of an object that is counted under `self`.
+    pub(crate) fn chunk(&self, number: u64) -> Self {
+        Self(format!("{self}#{number}"))
     }
 
     pub(crate) fn of(text: String) -> Self {
@@ -51,6 +68,9 @@ impl fmt::Display for Identity {
         f.write_str(&self.0)
     }
 }
+
+/// Longest identity of an object that is kept as it is, bytes. Far above what buckets and keys usually have.
+const S3_BYTES_MAX: usize = 512;
 
 /// One message with its identity settled.
 #[derive(Clone, Debug)]
@@ -158,6 +178,16 @@ pub fn plan(
     plan
 }
 
+/// What a chunk of an object adds to each window.
+pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
+
+/// Counts one event where it belongs.
+pub(crate) fn count(windows: &mut Windows, accepted: Accepted) {
+    let Accepted { window, series, status, duration_us, user } = accepted;
+    let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
+    rollup.add(counted::status(status), duration_us, user.as_deref().map(str::as_bytes));
+}
+
 impl LedgerPlan {
     fn add(
         &mut self,
@@ -169,18 +199,35 @@ impl LedgerPlan {
         record_bytes_max: usize,
     ) {
         self.empty += u64::from(batch.events().is_empty() && rejected.is_empty());
-        let lane = layout.lane(message.identity.as_str());
-        for (window, series) in by_window(batch) {
-            let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
-            let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
-            let identity = message.identity.clone();
-            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, identity, series });
-        }
+        self.contribute(layout, place, &message.identity, by_window(batch), record_bytes_max);
         for rejected in rejected {
             let coordinates = message.coordinates.clone();
             let object = QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected };
             self.quarantine.push((place, object));
         }
+    }
+
+    /// Adds what is counted under one identity: by window, the series ascending.
+    pub(crate) fn contribute(
+        &mut self,
+        layout: &Layout,
+        place: usize,
+        identity: &Identity,
+        windows: impl IntoIterator<Item = (Window, Vec<(SeriesKey, Rollup)>)>,
+        record_bytes_max: usize,
+    ) {
+        let lane = layout.lane(identity.as_str());
+        for (window, series) in windows {
+            let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
+            let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
+            let identity = identity.clone();
+            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, identity, series });
+        }
+    }
+
+    /// Writes that the plan comes to, before items that are too large are cut.
+    pub(crate) fn writes(&self) -> usize {
+        self.groups.len() + self.quarantine.len()
     }
 
     /// Sets a message aside that has no place in the lane: it is not decoded.

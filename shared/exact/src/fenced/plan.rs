@@ -11,7 +11,8 @@ use crate::skips::{Skip, SkipView};
 use std::collections::BTreeMap;
 use weir_rollup::{Rollup, SeriesKey, Status, User, stored};
 use weir_telemetry::{
-    Batch, BatchEvent, ENDPOINT_BYTES_MAX, Epoch, EpochView, Reason, Rejected, SERVICE_BYTES_MAX, Series, SeriesId, Window,
+    Batch, BatchEvent, ENDPOINT_BYTES_MAX, Epoch, EpochView, Reason, Rejected, SERVICE_BYTES_MAX, Series, SeriesId,
+    Window,
 };
 
 /// What is to be done with consecutive records of one shard.

@@ -104,7 +104,16 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
 }
 
 impl LedgerOutcome {
-    fn fail(&mut self, messages: &[usize], error: StoreError) {
+    /// Adds what another commit came to.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.failed.extend(other.failed);
+        self.put += other.put;
+        self.duplicate += other.duplicate;
+        self.quarantined += other.quarantined;
+        self.errors.extend(other.errors);
+    }
+
+    pub(crate) fn fail(&mut self, messages: &[usize], error: StoreError) {
         self.failed.extend(messages);
         self.errors.push(error);
     }
