@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use weir_envelope::triggers::Trigger;
 use weir_envelope::{kinesis, sqs};
 use weir_exact::layout::Layout;
 use weir_exact::ledger::Incoming;
@@ -41,8 +42,12 @@ fn messages(input: &[u8]) {
     let Ok(messages) = sqs::read(input, &mut arena) else { return };
     for delivered in messages {
         let (named, sent) = (delivered.id.clone(), delivered.sent_timestamp.clone());
-        let Ok((id, incoming)) = message::read(delivered) else { continue };
+        let Ok((id, received)) = message::read(delivered) else { continue };
         assert_eq!(Some(id.as_str()), named.as_deref(), "a failure must be reported under the message's own id");
+        let incoming = match received {
+            message::Received::Here(incoming) => incoming,
+            message::Received::Elsewhere(pointer) => pointer.incoming,
+        };
         match incoming {
             Incoming::Message(message) | Incoming::Claiming { message, .. } => {
                 assert!(message.identity.as_str().starts_with("sqs:"));
@@ -60,12 +65,12 @@ fn messages(input: &[u8]) {
 }
 
 fn changes(input: &[u8]) {
-    let Ok(trigger::Trigger::Stream { records }) = serde_json::from_slice(input) else { return };
+    let Ok(Trigger::<trigger::Keys>::Stream { records }) = serde_json::from_slice(input) else { return };
     let layout = Layout::new("live", EpochTable::genesis().generation);
     let Ok(touched) = trigger::touched(&layout, &records) else { return };
     assert!(touched.len() <= records.len());
     assert!(touched.is_sorted_by(|a, b| a.first <= b.first), "in the order of their first triggers");
-    let mut windows: Vec<_> = touched.iter().map(|touched| touched.window).collect();
+    let mut windows: Vec<_> = touched.iter().map(|touched| touched.what).collect();
     windows.sort();
     assert!(windows.is_sorted_by(|a, b| a < b), "a window is computed once");
 }

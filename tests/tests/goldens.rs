@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use rollup_finalize::Keys;
 use serde_json::Value;
 use std::fmt::Write as _;
-use weir_aws::triggers::Trigger;
+use weir_envelope::triggers::Trigger;
 use weir_exact::layout::Layout;
 use weir_exact::objects::ObjectAt;
 use weir_telemetry::{Decoded, EpochTable, MessageBody, Millis, Notice, decode_payload, decode_record};

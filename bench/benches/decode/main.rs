@@ -128,8 +128,8 @@ fn sqs(input: Vec<u8>, messages: usize) -> Case {
         let read = delivered.into_iter().map(|delivered| message::read(delivered).expect("a message"));
         let incoming: Vec<_> = read
             .enumerate()
-            .filter_map(|(place, (_, incoming))| match incoming {
-                Incoming::Message(message) => Some((place, message)),
+            .filter_map(|(place, (_, received))| match received {
+                message::Received::Here(Incoming::Message(message)) => Some((place, message)),
                 _ => None,
             })
             .collect();

@@ -38,7 +38,8 @@ const STACK: &str = "weir";
 /// Events sent unless told otherwise.
 const EVENTS: u64 = 200_000;
 /// Short windows: the demo is watched. A failed batch of the queue comes back at once, not after minutes.
-const PARAMETERS: [(&str, &str); 5] = [
+const PARAMETERS: [(&str, &str); 6] = [
+    ("CompactSeconds", "1"),
     ("FinalizeSeconds", "1"),
     ("QueueTimeoutSeconds", "4"),
     ("QueueVisibilitySeconds", "4"),

@@ -30,8 +30,8 @@ use weir_exact::layout::Layout;
 use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings};
 use weir_telemetry::EpochView;
 
-use message::Received;
-use pointer::{Follow, POINTERS_IN_FLIGHT_MAX, Pointer};
+use message::{Pointer, Received};
+use pointer::{Follow, POINTERS_IN_FLIGHT_MAX};
 
 /// What one environment keeps between batches.
 #[derive(Debug)]

@@ -6,8 +6,6 @@ use weir_exact::ledger::{Held, Identity, Incoming, Message};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
-use crate::pointer::Pointer;
-
 /// A message as received.
 #[derive(Debug)]
 pub(crate) enum Received {
@@ -15,6 +13,15 @@ pub(crate) enum Received {
     Here(Incoming),
     /// Its payload is an object.
     Elsewhere(Pointer),
+}
+
+/// A message whose payload lies in an object.
+#[derive(Debug)]
+pub(crate) struct Pointer {
+    /// The message; its data is the pointer, so that a producer's id is claimed for it and not for what it points to.
+    pub(crate) incoming: Incoming,
+    pub(crate) bucket: String,
+    pub(crate) key: String,
 }
 
 /// Longest `weir-id`, bytes: an identity is part of a sort key, of at most 1,024 bytes.

@@ -1,6 +1,7 @@
 //! Payloads that lie in S3: Amazon SQS Extended Client pointers. The message is what is counted, under its own identity
 //! and arrival; the object is its payload.
 
+use crate::message::Pointer;
 use weir_aws::intake::IntakeStores;
 use weir_aws::objects::{Objects, read_error};
 use weir_exact::layout::Layout;
@@ -14,15 +15,6 @@ use weir_telemetry::{EpochView, Limit, Reason, Rejected};
 /// Pointers followed at a time: their payloads are held whole, and each may have [`weir_telemetry::Limits`]'
 /// `payload_bytes_max`.
 pub(crate) const POINTERS_IN_FLIGHT_MAX: usize = 4;
-
-/// A message whose payload lies in an object.
-#[derive(Debug)]
-pub(crate) struct Pointer {
-    /// The message; its data is the pointer, so that a producer's id is claimed for it and not for what it points to.
-    pub(crate) incoming: Incoming,
-    pub(crate) bucket: String,
-    pub(crate) key: String,
-}
 
 /// What following a pointer needs.
 pub(crate) struct Follow<'a> {

@@ -15,6 +15,5 @@ pub mod objects;
 pub mod quarantine;
 pub mod rows;
 pub mod streams;
-pub mod triggers;
 
 mod errors;

@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub mod kinesis;
 pub mod sqs;
+pub mod triggers;
 pub mod url;
 
 mod members;

@@ -234,7 +234,11 @@ mod tests {
             | Reason::DamagedAggregate
             | Reason::BadPointer
             | Reason::BadNotice
-            | Reason::Skipped => "Reason::PLAIN",
+            | Reason::Skipped
+            | Reason::ObjectMissing
+            | Reason::ObjectChanged
+            | Reason::ObjectArchived
+            | Reason::ObjectTooOld => "Reason::PLAIN",
         }
     }
 
