@@ -68,6 +68,7 @@ Then, in another terminal:
     #[command(after_help = "Examples:
   weir query
   weir query --service checkout --endpoint /pay --since 2h
+  weir query --resolution 1h --service checkout
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
     Query(Query),
     /// Notice what is already in S3, so that the fleet counts it: safe to run twice, and beside S3's own notices.

@@ -208,7 +208,10 @@ impl Account {
         for (trouble, times) in self.chaos.iter().flatten() {
             println!("  {times:>10} {}", trouble.words());
         }
-        println!("counted       {} events in {} rows (with summaries, hours and days)", self.events_in_rows, self.rows_found);
+        println!(
+            "counted       {} events in {} rows (with summaries, hours and days)",
+            self.events_in_rows, self.rows_found
+        );
         println!("quarantined   {quarantined}");
         for (reason, count) in &self.quarantined_found {
             println!("  {reason:<28}{count:>6}");
