@@ -11,7 +11,7 @@
 
 mod message;
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use message::Received;
@@ -22,6 +22,7 @@ use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
+use weir_envelope::sqs;
 use weir_exact::epochs::Epochs;
 use weir_exact::layout::Layout;
 use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings, Message};
@@ -182,13 +183,7 @@ impl<'r> Batch<'r> {
             ms = begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64),
             "batch"
         );
-        let mut response = SqsBatchResponse::default();
-        for id in self.failed.iter().filter_map(|place| self.ids.get(*place)) {
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier.clone_from(id);
-            response.batch_item_failures.push(failure);
-        }
-        response
+        sqs::answer(&self.ids, &self.failed)
     }
 }
 

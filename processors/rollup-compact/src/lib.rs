@@ -16,7 +16,7 @@ mod trigger;
 
 pub use trigger::Keys;
 
-use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use lambda_runtime::{Error, LambdaEvent};
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -28,7 +28,7 @@ use weir_aws::config::{ConfigError, Environment, generation, optional, resource}
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
-use weir_envelope::triggers::Trigger;
+use weir_envelope::triggers::{self, Trigger};
 use weir_exact::compact::{CompactReport, CompactSettings, Compactor};
 use weir_exact::epochs::Epochs;
 use weir_exact::ports::{StoreError, StoreErrorKind};
@@ -84,18 +84,12 @@ impl Handler {
         match event.payload {
             Trigger::Stream { records } => {
                 let failed = pass.run(compactor, trigger::touched(&records)?).await;
-                let mut response = DynamoDbEventResponse::default();
-                if let Some(first) = failed.and_then(|failed| failed.first) {
-                    let mut failure = DynamoDbBatchItemFailure::default();
-                    failure.item_identifier = Some(first.text);
-                    response.batch_item_failures.push(failure);
-                }
-                Ok(response)
+                Ok(triggers::answer(failed.and_then(|failed| failed.first)))
             }
             Trigger::Schedule { .. } => {
                 let windows = sweep::compacted_at(clock::now()).into_iter().map(Touched::by_sweep).collect();
                 match pass.run(compactor, windows).await {
-                    None => Ok(DynamoDbEventResponse::default()),
+                    None => Ok(triggers::answer(None)),
                     Some(failed) => Err(format!("the sweep is incomplete from window {}", failed.what).into()),
                 }
             }

@@ -17,7 +17,7 @@ mod trigger;
 
 pub use trigger::Keys;
 
-use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use futures::stream::{self, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
@@ -29,7 +29,7 @@ use weir_aws::config::{ConfigError, Environment, generation, optional, resource,
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
-use weir_envelope::triggers::{FirstTrigger, Trigger};
+use weir_envelope::triggers::{self, Trigger};
 use weir_exact::epochs::Epochs;
 use weir_exact::finalize::{FinalizeSettings, Finalizer, WindowReport};
 use weir_exact::ports::{StoreError, StoreErrorKind};
@@ -97,12 +97,12 @@ impl Handler {
             Trigger::Stream { records } => {
                 let touched = trigger::touched(finalizer.layout(), &records)?;
                 let failed = pass.run(finalizer, &progress, touched, false).await;
-                Ok(response(failed.and_then(|failed| failed.first)))
+                Ok(triggers::answer(failed.and_then(|failed| failed.first)))
             }
             Trigger::Schedule { .. } => {
                 let touched = sweep::windows_at(clock::now()).into_iter().map(Touched::by_sweep).collect();
                 match pass.run(finalizer, &progress, touched, true).await {
-                    None => Ok(response(None)),
+                    None => Ok(triggers::answer(None)),
                     Some(failed) => Err(format!("the sweep is incomplete from window {}", failed.what).into()),
                 }
             }
@@ -177,14 +177,4 @@ impl Pass {
         let out_of_time = || clock::out_of_time(self.begun, self.deadline);
         finalizer.finalize(window, progress, clock::now(), ask, &out_of_time).await
     }
-}
-
-fn response(failed: Option<FirstTrigger>) -> DynamoDbEventResponse {
-    let mut response = DynamoDbEventResponse::default();
-    if let Some(first) = failed {
-        let mut failure = DynamoDbBatchItemFailure::default();
-        failure.item_identifier = Some(first.text);
-        response.batch_item_failures.push(failure);
-    }
-    response
 }

@@ -12,9 +12,8 @@
 
 mod message;
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent};
-use std::collections::BTreeSet;
 use std::time::SystemTime;
 use weir_aws::clients::Connection;
 use weir_aws::clock;
@@ -22,6 +21,7 @@ use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::objects::{Objects, memory_mib};
+use weir_envelope::sqs;
 use weir_exact::epochs::Epochs;
 use weir_exact::ledger::LedgerSettings;
 use weir_exact::objects::{self, Delivery, ObjectIntake, ObjectSettings};
@@ -64,7 +64,7 @@ impl Handler {
         let (stores, settings) = (&self.stores, &self.settings);
         let intake = objects::intake(stores, &self.objects, &layout, &epochs, settings, deliveries, &out_of_time).await;
         log(&event.context.request_id, begun, &intake);
-        Ok(response(&ids, &intake.outcome.failed))
+        Ok(sqs::answer(&ids, &intake.outcome.failed))
     }
 }
 
@@ -79,16 +79,6 @@ fn settings(memory_mib: usize) -> ObjectSettings {
         object_held_bytes_max: round_bytes_max / OBJECTS_IN_FLIGHT_MAX,
         round_bytes_max,
     }
-}
-
-fn response(ids: &[String], failed: &BTreeSet<usize>) -> SqsBatchResponse {
-    let mut response = SqsBatchResponse::default();
-    for id in failed.iter().filter_map(|place| ids.get(*place)) {
-        let mut failure = BatchItemFailure::default();
-        failure.item_identifier.clone_from(id);
-        response.batch_item_failures.push(failure);
-    }
-    response
 }
 
 fn log(request_id: &str, begun: SystemTime, intake: &ObjectIntake) {

@@ -13,7 +13,7 @@
 mod message;
 mod pointer;
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
+use aws_lambda_events::event::sqs::SqsBatchResponse;
 use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
 use std::collections::BTreeSet;
@@ -81,7 +81,7 @@ impl Handler {
             let some: Vec<_> = pointers.by_ref().take(POINTERS_IN_FLIGHT_MAX).collect();
             failed.extend(batch.follow(some).await);
         }
-        Ok(response(&ids, &failed))
+        Ok(sqs::answer(&ids, &failed))
     }
 }
 
@@ -143,16 +143,6 @@ impl Batch<'_> {
         failed.extend(self.count(fetched).await);
         failed
     }
-}
-
-fn response(ids: &[String], failed: &BTreeSet<usize>) -> SqsBatchResponse {
-    let mut response = SqsBatchResponse::default();
-    for id in failed.iter().filter_map(|place| ids.get(*place)) {
-        let mut failure = BatchItemFailure::default();
-        failure.item_identifier.clone_from(id);
-        response.batch_item_failures.push(failure);
-    }
-    response
 }
 
 fn log(request_id: &str, begun: SystemTime, intake: &Intake) {

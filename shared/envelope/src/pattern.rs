@@ -3,6 +3,49 @@
 //! The text in between was read as part of a sound record. Where the next record has the very same bytes there, with a
 //! sound string where a string stood and a sound number where a number stood, it is sound as well, and means the same.
 
+use weir_json::Scanner;
+
+/// Scans an invocation's records; none where the complete reader is to be asked. `like` reads a record that is written
+/// like the last, if it is; `whole` reads one by its members, and finds its pattern. Payloads go into `arena`.
+pub(crate) fn records<'a, T, A>(
+    input: &'a [u8],
+    arena: &mut A,
+    like: impl Fn(&Pattern<'a>, &T, &mut Scanner<'a>, &mut A) -> Option<T>,
+    whole: impl Fn(&'a [u8], &mut Scanner<'a>, &mut A) -> Option<(T, Pattern<'a>)>,
+) -> Option<Vec<T>> {
+    let mut scanner = Scanner::new(input);
+    let mut records: Vec<T> = vec![];
+    scanner.space();
+    scanner.eat(b'{').then(|| scanner.space())?;
+    // The only member that Lambda writes.
+    (scanner.key()? == b"Records" && scanner.eat(b'[')).then(|| scanner.space())?;
+    let mut pattern = Pattern::default();
+    if !scanner.eat(b']') {
+        loop {
+            let start = scanner.clone();
+            let again = records.last().and_then(|last| like(&pattern, last, &mut scanner, arena));
+            let record = match again {
+                Some(record) => record,
+                None => {
+                    scanner = start;
+                    let (record, found) = whole(input, &mut scanner, arena)?;
+                    pattern = found;
+                    record
+                }
+            };
+            records.push(record);
+            if !scanner.another(b']')? {
+                break;
+            }
+        }
+    }
+    if scanner.another(b'}')? {
+        return None;
+    }
+    scanner.space();
+    scanner.is_at_end().then_some(records)
+}
+
 /// The texts around a record's varying values.
 #[derive(Debug, Default)]
 pub(crate) struct Pattern<'a> {

@@ -4,7 +4,9 @@ mod complete;
 mod fast;
 
 use crate::EnvelopeError;
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// A message as delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,17 @@ impl Message<'_> {
         let found = self.attributes.iter().find(|(own, _)| *own == name);
         found.map(|(_, value)| value.as_deref())
     }
+}
+
+/// The answer to a batch: the messages at these places failed, and are delivered again. `ids` are all messages' own.
+pub fn answer(ids: &[String], failed: &BTreeSet<usize>) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    for id in failed.iter().filter_map(|place| ids.get(*place)) {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier.clone_from(id);
+        response.batch_item_failures.push(failure);
+    }
+    response
 }
 
 /// Reads an invocation. Bodies come to stand in `arena`, which is for one invocation at a time and keeps its room.

@@ -1,5 +1,6 @@
 //! What calls a processor that recomputes: a table's stream, which carries keys alone, or a schedule.
 
+use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use weir_exact::sequence::{SequenceError, SequenceNumber};
@@ -96,6 +97,17 @@ pub fn touched<K, T: Ord + Clone, P>(
     let mut touched: Vec<Touched<T, P>> = found.into_values().collect();
     touched.sort_by(|a, b| a.first.cmp(&b.first));
     Ok(touched)
+}
+
+/// The answer to a batch: everything from this trigger on failed, and is delivered again; nothing did where there is none.
+pub fn answer(failed_from: Option<FirstTrigger>) -> DynamoDbEventResponse {
+    let mut response = DynamoDbEventResponse::default();
+    if let Some(first) = failed_from {
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = Some(first.text);
+        response.batch_item_failures.push(failure);
+    }
+    response
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{ByShard, complete};
 use crate::EnvelopeError;
 use crate::members::{members, text};
-use crate::pattern::Pattern;
+use crate::pattern::{self, Pattern};
 use memchr::memchr;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -44,37 +44,7 @@ struct Parts<'a> {
 /// Scans an invocation's records; none where the complete reader is to be asked.
 pub(super) fn scan<'a>(input: &'a [u8], arena: &mut Vec<u8>) -> Option<Vec<Scanned<'a>>> {
     arena.clear();
-    let mut scanner = Scanner::new(input);
-    let mut records: Vec<Scanned<'a>> = vec![];
-    scanner.space();
-    scanner.eat(b'{').then(|| scanner.space())?;
-    // The only member that Lambda writes.
-    (scanner.key()? == b"Records" && scanner.eat(b'[')).then(|| scanner.space())?;
-    let mut pattern = Pattern::default();
-    if !scanner.eat(b']') {
-        loop {
-            let start = scanner.clone();
-            let again = records.last().and_then(|last| like(&pattern, last, &mut scanner, arena));
-            let record = match again {
-                Some(record) => record,
-                None => {
-                    scanner = start;
-                    let (record, found) = whole(input, &mut scanner, arena)?;
-                    pattern = found;
-                    record
-                }
-            };
-            records.push(record);
-            if !scanner.another(b']')? {
-                break;
-            }
-        }
-    }
-    if scanner.another(b'}')? {
-        return None;
-    }
-    scanner.space();
-    scanner.is_at_end().then_some(records)
+    pattern::records(input, arena, like, whole)
 }
 
 /// A record that is written like the last.

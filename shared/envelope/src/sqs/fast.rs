@@ -2,7 +2,7 @@
 
 use super::{ATTRIBUTES, Message};
 use crate::members::{members, text};
-use crate::pattern::Pattern;
+use crate::pattern::{self, Pattern};
 use std::ops::Range;
 use weir_json::{SKIP_DEPTH_MAX, Scanner};
 
@@ -47,37 +47,7 @@ pub(super) fn scan<'a>(input: &'a [u8], arena: &mut Vec<u8>) -> Option<Vec<Scann
         arena.resize(bytes, 0);
     }
     let mut arena = Arena { room: arena, filled: 0 };
-    let mut scanner = Scanner::new(input);
-    let mut messages: Vec<Scanned<'a>> = vec![];
-    scanner.space();
-    scanner.eat(b'{').then(|| scanner.space())?;
-    // The only member that Lambda writes.
-    (scanner.key()? == b"Records" && scanner.eat(b'[')).then(|| scanner.space())?;
-    let mut pattern = Pattern::default();
-    if !scanner.eat(b']') {
-        loop {
-            let start = scanner.clone();
-            let again = messages.last().and_then(|last| like(&pattern, last, &mut scanner, &mut arena));
-            let message = match again {
-                Some(message) => message,
-                None => {
-                    scanner = start;
-                    let (message, found) = whole(input, &mut scanner, &mut arena)?;
-                    pattern = found;
-                    message
-                }
-            };
-            messages.push(message);
-            if !scanner.another(b']')? {
-                break;
-            }
-        }
-    }
-    if scanner.another(b'}')? {
-        return None;
-    }
-    scanner.space();
-    scanner.is_at_end().then_some(messages)
+    pattern::records(input, &mut arena, like, whole)
 }
 
 /// A message that is written like the last.
