@@ -11,6 +11,7 @@ mod aws;
 mod check;
 mod demo;
 mod failure;
+mod logs;
 mod plane;
 mod produce;
 mod quarantine;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
             Command::Up(up) => up::run(up, &args.stack).await,
             Command::Demo(demo) => demo::run(demo).await,
             Command::Produce(produce) => produce::run(produce, &args.stack).await,
+            Command::Logs(logs) => logs::run(logs, &args.stack).await,
             Command::Check(check) => check::run(check),
             Command::Query(query) => query::run(query, &args.stack).await,
             Command::Simulate(simulate) => simulate::run(simulate).await,

@@ -24,6 +24,7 @@ mod create;
 mod data_dir;
 mod endpoint;
 mod error;
+mod logs;
 mod plane;
 mod s3;
 mod wire;

@@ -1,6 +1,7 @@
 //! The command line: every command and its arguments, a module for each.
 
 mod demo;
+mod logs;
 mod produce;
 mod quarantine;
 mod query;
@@ -12,6 +13,7 @@ mod up;
 mod value;
 
 pub(crate) use demo::{Demo, DemoSource};
+pub(crate) use logs::Logs;
 pub(crate) use produce::{Produce, Target};
 pub(crate) use quarantine::{Quarantine, QuarantineList, QuarantineReplay, QuarantineShow, Selection};
 pub(crate) use query::{Format, Query};
@@ -66,6 +68,13 @@ Then, in another terminal:
   weir query --service checkout --endpoint /pay --since 2h
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
     Query(Query),
+    /// Show what the functions have logged.
+    #[command(after_help = "Examples:
+  weir logs
+  weir logs -n kinesis-rollup --since 1h --filter error
+  weir logs --tail
+It reads CloudWatch Logs: of `weir up` where AWS_ENDPOINT_URL names it, else of the account.")]
+    Logs(Logs),
     /// Check a template against the rules that no linter knows: settings that AWS takes, and that lose records, count
     /// them twice, or leave nobody told.
     #[command(after_help = crate::check::AFTER_HELP)]

@@ -6,6 +6,7 @@ pub(crate) mod faults;
 mod journal;
 mod kinesis;
 mod lambda;
+mod logs;
 mod reply;
 mod route;
 mod s3;
@@ -27,6 +28,7 @@ use tower::ServiceExt;
 pub(crate) use dynamodb::DynamoDb;
 pub(crate) use kinesis::Kinesis;
 pub(crate) use lambda::Functions;
+pub(crate) use logs::Logs;
 pub(crate) use s3::ObjectStore;
 
 use faults::{EndpointFault, EndpointFaults, FleetRequest};
@@ -48,6 +50,7 @@ pub(crate) struct Endpoint {
     pub(crate) kinesis: Kinesis,
     pub(crate) objects: ObjectStore,
     pub(crate) sqs: axum::Router,
+    pub(crate) logs: Logs,
     /// Set once the host has its functions.
     pub(crate) functions: std::sync::OnceLock<Functions>,
     pub(crate) ready: AtomicBool,
@@ -191,6 +194,7 @@ impl Endpoint {
                 let Ok(response) = self.sqs.clone().oneshot(request).await;
                 response
             }
+            Ok(Service::Logs) => self.logs.answer(request).await,
             Ok(Service::Sts) => sts::answer(request, &self.account).await,
             Ok(Service::Lambda) => match self.functions.get() {
                 Some(functions) => functions.answer(request).await,

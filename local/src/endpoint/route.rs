@@ -14,6 +14,7 @@ pub(crate) enum Service {
     DynamoDb,
     Kinesis,
     Lambda,
+    Logs,
     S3,
     Sqs,
     Sts,
@@ -27,6 +28,7 @@ impl Service {
             Service::DynamoDb => "dynamodb",
             Service::Kinesis => "kinesis",
             Service::Lambda => "lambda",
+            Service::Logs => "logs",
             Service::S3 => "s3",
             Service::Sqs => "sqs",
             Service::Sts => "sts",
@@ -35,7 +37,7 @@ impl Service {
 }
 
 /// Names that requests sign for, as said in errors and by `GET /health`.
-pub(crate) const SERVED: &[&str] = &["dynamodb", "dynamodbstreams", "kinesis", "lambda", "s3", "sqs", "sts"];
+pub(crate) const SERVED: &[&str] = &["dynamodb", "dynamodbstreams", "kinesis", "lambda", "logs", "s3", "sqs", "sts"];
 
 /// The service of a request, or the name it signed for that is not served.
 pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Service, String> {
@@ -44,6 +46,7 @@ pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<S
             "dynamodb" | "dynamodbstreams" => Ok(Service::DynamoDb),
             "kinesis" => Ok(Service::Kinesis),
             "lambda" => Ok(Service::Lambda),
+            "logs" => Ok(Service::Logs),
             "s3" => Ok(Service::S3),
             "sqs" => Ok(Service::Sqs),
             "sts" => Ok(Service::Sts),
@@ -56,6 +59,7 @@ pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<S
             "DynamoDB" | "DynamoDBStreams" => Ok(Service::DynamoDb),
             "Kinesis" => Ok(Service::Kinesis),
             "AmazonSQS" => Ok(Service::Sqs),
+            "Logs" => Ok(Service::Logs),
             _ => Err(prefix.to_owned()),
         };
     }
@@ -125,6 +129,7 @@ mod tests {
             ("dynamodb", Service::DynamoDb),
             ("kinesis", Service::Kinesis),
             ("lambda", Service::Lambda),
+            ("logs", Service::Logs),
             ("s3", Service::S3),
             ("sqs", Service::Sqs),
             ("sts", Service::Sts),
@@ -149,7 +154,8 @@ mod tests {
         );
         assert_eq!(routed("POST", "/", &[("x-amz-target", "Kinesis_20131202.PutRecord")]), Ok(Service::Kinesis));
         assert_eq!(routed("POST", "/", &[("x-amz-target", "AmazonSQS.SendMessage")]), Ok(Service::Sqs));
-        assert_eq!(routed("POST", "/", &[("x-amz-target", "Logs_20140328.PutLogEvents")]), Err("Logs_20140328".into()));
+        assert_eq!(routed("POST", "/", &[("x-amz-target", "Logs_20140328.FilterLogEvents")]), Ok(Service::Logs));
+        assert_eq!(routed("POST", "/", &[("x-amz-target", "AWSEvents.PutEvents")]), Err("AWSEvents".into()));
 
         assert_eq!(routed("GET", "/health", &[]), Ok(Service::Health));
         assert_eq!(routed("PUT", "/health", &[]), Ok(Service::S3));

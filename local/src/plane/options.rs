@@ -37,9 +37,9 @@ pub struct PlaneOptions {
     /// How long a sandbox lives on once its invocation has timed out; see
     /// [`weir_local_lambda::HostOptions::timeout_linger`].
     pub timeout_linger: Duration,
-    /// Receives the functions' log lines; before `log_dir` where both are given.
+    /// Receives the functions' log lines besides the plane's own memory of them; before `log_dir` where both are given.
     pub logs: Option<Arc<dyn LogSink>>,
-    /// Writes `<function>.log` there. Without it and `logs` the last 10,000 lines are kept in memory.
+    /// Writes `<function>.log` there.
     pub log_dir: Option<PathBuf>,
     /// Concurrency of functions without `ReservedConcurrentExecutions`, 1–1,000.
     pub concurrency_default: u32,
