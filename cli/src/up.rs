@@ -36,6 +36,9 @@ fn describe(plane: &Plane) {
     println!("buckets       {}", names(plan.buckets.iter().map(|bucket| bucket.name.as_str()).collect()));
     println!("tables        {}", names(plan.tables.iter().map(|table| table.name.as_str()).collect()));
     println!("functions     {}", names(plan.functions.iter().map(|function| function.name.as_str()).collect()));
+    for (name, signed, url) in plane.function_urls() {
+        println!("URL           {url} ({name}, {})", if signed { "signed for lambda" } else { "open" });
+    }
     println!();
     println!("In another terminal:");
     println!("  export AWS_ENDPOINT_URL={} AWS_REGION={}", plane.endpoint_url(), plan.region);

@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 pub(crate) enum Service {
     Health,
     DynamoDb,
+    FunctionUrl,
     Kinesis,
     Lambda,
     Logs,
@@ -26,6 +27,7 @@ impl Service {
         match self {
             Service::Health => "health",
             Service::DynamoDb => "dynamodb",
+            Service::FunctionUrl => "lambda-url",
             Service::Kinesis => "kinesis",
             Service::Lambda => "lambda",
             Service::Logs => "logs",
@@ -39,8 +41,14 @@ impl Service {
 /// Names that requests sign for, as said in errors and by `GET /health`.
 pub(crate) const SERVED: &[&str] = &["dynamodb", "dynamodbstreams", "kinesis", "lambda", "logs", "s3", "sqs", "sts"];
 
+/// Where function URLs begin. No bucket can be meant: their names have no underscore.
+pub(crate) const URL_PREFIX: &str = "/_url/";
+
 /// The service of a request, or the name it signed for that is not served.
 pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Service, String> {
+    if uri.path().starts_with(URL_PREFIX) {
+        return Ok(Service::FunctionUrl);
+    }
     if let Some(name) = signed_for(uri, headers) {
         return match name.as_str() {
             "dynamodb" | "dynamodbstreams" => Ok(Service::DynamoDb),
@@ -86,7 +94,7 @@ pub(crate) fn access_key_id(uri: &Uri, headers: &HeaderMap) -> Option<String> {
 }
 
 /// The credential scope `AKID/date/region/service/aws4_request`, from header or presigned query.
-fn scope(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+pub(crate) fn scope(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     Some(match headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
         Some(authorization) => {
             let rest = &authorization[authorization.find("Credential=")? + "Credential=".len()..];
@@ -157,6 +165,8 @@ mod tests {
         assert_eq!(routed("POST", "/", &[("x-amz-target", "Logs_20140328.FilterLogEvents")]), Ok(Service::Logs));
         assert_eq!(routed("POST", "/", &[("x-amz-target", "AWSEvents.PutEvents")]), Err("AWSEvents".into()));
 
+        assert_eq!(routed("GET", "/_url/f/a", &[]), Ok(Service::FunctionUrl));
+        assert_eq!(routed("POST", "/_url/f/", &[("authorization", &signed("lambda"))]), Ok(Service::FunctionUrl));
         assert_eq!(routed("GET", "/health", &[]), Ok(Service::Health));
         assert_eq!(routed("PUT", "/health", &[]), Ok(Service::S3));
         assert_eq!(routed("GET", "/bucket/key", &[]), Ok(Service::S3));

@@ -21,7 +21,9 @@ use crate::clients::Clients;
 use crate::code::CodeStore;
 use crate::data_dir::DataDir;
 use crate::endpoint::faults::EndpointFaults;
-use crate::endpoint::{self, DynamoDb, Endpoint, Functions, Kinesis, Logs, ObjectStore, Serving};
+use crate::endpoint::{
+    self, DynamoDb, Endpoint, FunctionUrls, Functions, Kinesis, Logs, ObjectStore, Serving, UrlFunction,
+};
 use crate::error::StartError;
 use crate::logs::LogStore;
 use crate::s3::{S3Options, Store};
@@ -134,6 +136,7 @@ impl Plane {
             code,
             self.endpoint.logs.store.clone(),
         ));
+        let _ = self.endpoint.urls.set(self.urls());
         for mapping in &self.plan.mappings {
             self.poll(mapping, self.runner_options.clone()).await?;
         }
@@ -186,6 +189,20 @@ impl Plane {
     fn target(&self, logical_id: &str) -> String {
         let function = self.plan.functions.iter().find(|function| function.logical_id == logical_id);
         function.map_or_else(|| logical_id.to_owned(), wire::target)
+    }
+
+    fn urls(&self) -> FunctionUrls {
+        let with_url = self.plan.function_urls.iter().filter_map(|url| {
+            let function = self.plan.functions.iter().find(|function| function.logical_id == url.function)?;
+            let (name, target) = (function.name.clone(), wire::target(function));
+            Some(UrlFunction { name, target, signed: url.auth_type != "NONE" })
+        });
+        FunctionUrls {
+            host: self.host.clone(),
+            functions: with_url.collect(),
+            region: self.plan.region.clone(),
+            account: self.plan.account.clone(),
+        }
     }
 
     fn runners(&self) -> MutexGuard<'_, Vec<(String, Runner)>> {
@@ -270,6 +287,7 @@ async fn open_endpoint(
         sqs: sqs.router(),
         logs: Logs { store: logs, region: plan.region.clone(), account: plan.account.clone() },
         functions: OnceLock::new(),
+        urls: OnceLock::new(),
         ready: AtomicBool::new(false),
         faults,
     })
