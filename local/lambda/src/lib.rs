@@ -21,6 +21,7 @@
 //!     account: "000000000000".into(),
 //!     environment: Default::default(),
 //!     timeout_linger: Duration::ZERO,
+//!     enforce_memory: false,
 //!     logs: Arc::new(MemorySink::new(10_000)),
 //! });
 //! host.add_function(FunctionSpec {

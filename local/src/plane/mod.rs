@@ -97,9 +97,14 @@ impl Plane {
 
         let mut environment = wire::environment(&endpoint_url, &plan.region);
         environment.extend(options.environment);
-        let (region, account) = (plan.region.clone(), plan.account.clone());
-        let host =
-            Host::new(HostOptions { region, account, environment, timeout_linger: options.timeout_linger, logs });
+        let host = Host::new(HostOptions {
+            region: plan.region.clone(),
+            account: plan.account.clone(),
+            environment,
+            timeout_linger: options.timeout_linger,
+            enforce_memory: options.enforce_memory,
+            logs,
+        });
         let mut plane = Plane {
             clients: Clients::new(&endpoint_url, &plan.region),
             runner_options: RunnerOptions { faults: options.faults, checkpoints, ..RunnerOptions::default() },
