@@ -1,7 +1,7 @@
 //! One line, as it is shown.
 
-use crate::failure::Failure;
 use crate::terminal::shown;
+use std::io::{self, Write};
 use weir_telemetry::Millis;
 
 /// A log event.
@@ -13,17 +13,16 @@ pub(super) struct Line {
 }
 
 impl Line {
-    #[expect(clippy::print_stdout, reason = "the result of the command")]
-    pub(super) fn print(&self, json: bool) -> Result<(), Failure> {
+    /// As text, or as a JSON object.
+    pub(super) fn write(&self, out: &mut impl Write, json: bool) -> io::Result<()> {
         if json {
             let (time, text) = (self.time(), self.text.trim_end());
             let line =
                 serde_json::json!({"time": time, "function": self.function, "stream": self.stream, "message": text});
-            println!("{line}");
+            writeln!(out, "{line}")
         } else {
-            println!("{}", self.text());
+            writeln!(out, "{}", self.text())
         }
-        Ok(())
     }
 
     fn time(&self) -> String {

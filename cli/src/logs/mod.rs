@@ -10,6 +10,7 @@ use crate::plane::interrupted;
 use aws_sdk_cloudwatchlogs::Client;
 use follow::Follow;
 use line::Line;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,9 +30,14 @@ pub(crate) async fn run(logs: Logs, stack: &str) -> Result<ExitCode, Failure> {
             lines.extend(follow.look(&client, pattern.as_deref()).await?);
         }
         lines.sort_by(|a, b| (a.at_ms, &a.function).cmp(&(b.at_ms, &b.function)));
-        for line in &lines {
-            line.print(logs.json)?;
+        let mut out = std::io::stdout().lock();
+        match lines.iter().try_for_each(|line| line.write(&mut out, logs.json)).and_then(|()| out.flush()) {
+            Ok(()) => {}
+            // Whoever read them has had enough, as `head` has.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            Err(error) => return Err(failed("standard output", &error)),
         }
+        drop(out);
         if !logs.tail {
             if lines.is_empty() {
                 say("nothing was logged in that time");
