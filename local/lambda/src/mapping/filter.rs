@@ -210,7 +210,7 @@ fn equal(value: &Value, expected: &Value) -> bool {
 }
 
 fn comparisons(of: &[Value]) -> Option<Vec<(Comparison, f64)>> {
-    if of.is_empty() || of.len() % 2 != 0 {
+    if of.is_empty() || !of.len().is_multiple_of(2) {
         return None;
     }
     let pair = |pair: &[Value]| {

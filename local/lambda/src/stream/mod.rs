@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 mod closing;
 pub(crate) mod deliver;
+mod discard;
 pub(crate) mod dynamodb;
 pub(crate) mod event;
 pub(crate) mod kinesis;
