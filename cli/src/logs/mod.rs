@@ -78,3 +78,56 @@ async fn groups(client: &Client, stack: &str, names: &[String]) -> Result<Vec<St
     };
     names.iter().map(named).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_local::{Plane, PlaneOptions};
+
+    const TEMPLATE: &str = r"
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: f } }
+    Properties: { FunctionName: weir-f, Runtime: provided.al2023 }
+";
+
+    /// A function that ends at once: what the platform says of it is enough to read.
+    async fn plane(dir: &std::path::Path) -> Plane {
+        let (template, bootstrap) = (dir.join("template.yaml"), dir.join("f"));
+        std::fs::write(&template, TEMPLATE).expect("written");
+        std::fs::write(&bootstrap, "#!/bin/sh\nexit 1\n").expect("written");
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&bootstrap, executable).expect("made executable");
+        let mut options = PlaneOptions::new(template);
+        options.port = 0;
+        options.bootstraps.insert("f".to_owned(), bootstrap);
+        Plane::start(options).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_look_shows_what_is_new_and_a_function_that_is_not_there_is_named() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let plane = plane(dir.path()).await;
+        let client = Aws::local(plane.endpoint_url(), "weir").await.logs();
+        let named = groups(&client, "weir", &["f".to_owned()]).await.expect("a group");
+        assert_eq!(named, ["/aws/lambda/weir-f"]);
+        assert_eq!(groups(&client, "weir", &[]).await.expect("all groups"), named);
+        let unknown = groups(&client, "weir", &["none".to_owned()]).await.expect_err("no such function");
+        assert_eq!((unknown.status(), unknown.to_string().contains("it has f")), (2, true));
+        assert_eq!(groups(&client, "other", &[]).await.expect_err("no such stack").status(), 1);
+
+        let mut follow = Follow::new(named[0].clone(), 0);
+        for _ in 0..2 {
+            plane.host().invoke("weir-f", "{}".into()).await.expect("the function is reached");
+            let lines = follow.look(&client, None).await.expect("lines");
+            let starts = lines.iter().filter(|line| line.text.starts_with("INIT_START")).count();
+            assert_eq!(starts, 1, "each line once");
+            assert!(follow.look(&client, None).await.expect("lines").is_empty());
+        }
+        let filtered = Follow::new(named[0].clone(), 0).look(&client, Some(&follow::phrase("INIT_START"))).await;
+        assert_eq!(filtered.expect("lines").len(), 2);
+        plane.shutdown().await;
+    }
+}
