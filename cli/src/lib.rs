@@ -8,10 +8,13 @@
 
 mod args;
 mod aws;
+mod backfill;
+mod bench;
 mod check;
 mod demo;
 mod failure;
 mod logs;
+mod notices;
 mod plane;
 mod produce;
 mod quarantine;
@@ -48,6 +51,8 @@ pub fn main() -> ExitCode {
             Command::Logs(logs) => logs::run(logs, &args.stack).await,
             Command::Check(check) => check::run(check),
             Command::Query(query) => query::run(query, &args.stack).await,
+            Command::Backfill(backfill) => backfill::run(backfill, &args.stack).await,
+            Command::Bench(bench) => bench::run(bench, &args.stack).await,
             Command::Simulate(simulate) => simulate::run(simulate).await,
             Command::Quarantine(quarantine) => quarantine::run(quarantine, &args.stack).await,
             Command::Redrive(redrive) => redrive::run(redrive, &args.stack).await,

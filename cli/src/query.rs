@@ -12,7 +12,7 @@ use weir_telemetry::Millis;
 pub(crate) async fn run(query: Query, stack: &str) -> Result<ExitCode, Failure> {
     let aws = Aws::from_environment(stack).await?;
     let now = weir_aws::clock::now();
-    let from = query.from.unwrap_or_else(|| query.to.unwrap_or(now).plus(-query.since));
+    let from = query.from.unwrap_or_else(|| query.to.unwrap_or(now).plus(-query.since_ms()));
     // Ten minutes ahead: events may lie that far in the future.
     let to = query.to.unwrap_or_else(|| now.plus(600_000));
     let rows = read(&aws, &query, from, to).await?;
@@ -25,8 +25,9 @@ pub(crate) async fn run(query: Query, stack: &str) -> Result<ExitCode, Failure> 
 }
 
 async fn read(aws: &Aws, query: &Query, from: Millis, to: Millis) -> Result<Vec<Row>, Failure> {
+    let resolution = query.resolution.name();
     // `to` is the first window not shown; a sort key before it ends below its text.
-    let (first, last) = (format!("1m#{from}"), format!("1m#{to}"));
+    let (first, last) = (format!("{resolution}#{from}"), format!("{resolution}#{to}"));
     let found = match &query.service {
         Some(service) => {
             let series = format!("{service}#{}", query.endpoint.as_deref().unwrap_or("*"));
@@ -38,7 +39,9 @@ async fn read(aws: &Aws, query: &Query, from: Millis, to: Millis) -> Result<Vec<
         .iter()
         .map(|row| Row::read(row).map_err(|name| Failure::Failed(format!("a row's {name} is not as it should be"))));
     let mut rows = read.collect::<Result<Vec<Row>, _>>()?;
-    let within = |row: &Row| Millis::parse_rfc3339(&row.start).is_ok_and(|start| from <= start && start < to);
+    let within = |row: &Row| {
+        row.resolution == resolution && Millis::parse_rfc3339(&row.start).is_ok_and(|start| from <= start && start < to)
+    };
     rows.retain(within);
     rows.sort_by(|a, b| (&a.start, &a.service, &a.endpoint).cmp(&(&b.start, &b.service, &b.endpoint)));
     Ok(rows)

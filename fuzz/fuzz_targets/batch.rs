@@ -2,18 +2,16 @@
 //! protocol, and what is set aside has a key that S3 takes.
 #![no_main]
 
-use aws_lambda_events::event::sqs::SqsEvent;
 use libfuzzer_sys::fuzz_target;
+use weir_envelope::triggers::Trigger;
+use weir_envelope::{kinesis, sqs};
 use weir_exact::layout::Layout;
 use weir_exact::ledger::Incoming;
 use weir_telemetry::EpochTable;
 
 #[allow(dead_code, unreachable_pub, reason = "the handler beside it uses the rest")]
-#[path = "../../processors/kinesis-rollup/src/batch.rs"]
-mod kinesis;
-#[allow(dead_code, unreachable_pub, reason = "the handler beside it uses the rest")]
 #[path = "../../processors/sqs-rollup/src/message.rs"]
-mod sqs;
+mod message;
 #[allow(dead_code, unreachable_pub, reason = "the handler beside it uses the rest")]
 #[path = "../../processors/rollup-finalize/src/trigger.rs"]
 mod trigger;
@@ -28,10 +26,11 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn records(input: &[u8]) {
-    let Ok(batch) = serde_json::from_slice::<kinesis::KinesisBatch>(input) else { return };
-    let received = batch.records.len();
-    let Ok(shards) = kinesis::by_shard(batch) else { return };
-    assert_eq!(shards.values().map(Vec::len).sum::<usize>(), received);
+    let mut arena = vec![];
+    let Ok(shards) = kinesis::read(input, &mut arena) else { return };
+    let received = serde_json::from_slice::<serde_json::Value>(input).ok();
+    let received = received.and_then(|input| input["Records"].as_array().map(Vec::len));
+    assert!(received.is_none_or(|received| received == shards.values().map(Vec::len).sum::<usize>()));
     for ((_, shard), records) in &shards {
         assert!(!shard.contains(':'), "{shard}");
         assert!(!records.is_empty());
@@ -39,11 +38,16 @@ fn records(input: &[u8]) {
 }
 
 fn messages(input: &[u8]) {
-    let Ok(event) = serde_json::from_slice::<SqsEvent>(input) else { return };
-    for message in event.records {
-        let (named, sent) = (message.message_id.clone(), message.attributes.get("SentTimestamp").cloned());
-        let Ok((id, incoming)) = sqs::read(message) else { continue };
-        assert_eq!(Some(&id), named.as_ref(), "a failure must be reported under the message's own id");
+    let mut arena = vec![];
+    let Ok(messages) = sqs::read(input, &mut arena) else { return };
+    for delivered in messages {
+        let (named, sent) = (delivered.id.clone(), delivered.sent_timestamp.clone());
+        let Ok((id, received)) = message::read(delivered) else { continue };
+        assert_eq!(Some(id.as_str()), named.as_deref(), "a failure must be reported under the message's own id");
+        let incoming = match received {
+            message::Received::Here(incoming) => incoming,
+            message::Received::Elsewhere(pointer) => pointer.incoming,
+        };
         match incoming {
             Incoming::Message(message) | Incoming::Claiming { message, .. } => {
                 assert!(message.identity.as_str().starts_with("sqs:"));
@@ -61,12 +65,12 @@ fn messages(input: &[u8]) {
 }
 
 fn changes(input: &[u8]) {
-    let Ok(trigger::Trigger::Stream { records }) = serde_json::from_slice(input) else { return };
+    let Ok(Trigger::<trigger::Keys>::Stream { records }) = serde_json::from_slice(input) else { return };
     let layout = Layout::new("live", EpochTable::genesis().generation);
     let Ok(touched) = trigger::touched(&layout, &records) else { return };
     assert!(touched.len() <= records.len());
     assert!(touched.is_sorted_by(|a, b| a.first <= b.first), "in the order of their first triggers");
-    let mut windows: Vec<_> = touched.iter().map(|touched| touched.window).collect();
+    let mut windows: Vec<_> = touched.iter().map(|touched| touched.what).collect();
     windows.sort();
     assert!(windows.is_sorted_by(|a, b| a < b), "a window is computed once");
 }

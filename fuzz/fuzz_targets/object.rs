@@ -21,8 +21,13 @@ fuzz_target!(|input: &[u8]| {
 fn narrow() -> Epoch {
     let limits =
         Limits { rejected_per_record_max: 3, series_per_record_max: 3, json_depth_max: 4, ..Epoch::genesis().limits };
-    let object_limits =
-        ObjectLimits { object_bytes_max: 2_000, events_per_object_max: 12, event_bytes_max: 200, kept_bytes_max: 50 };
+    let object_limits = ObjectLimits {
+        object_bytes_max: 2_000,
+        events_per_object_max: 12,
+        event_bytes_max: 200,
+        kept_bytes_max: 50,
+        ..ObjectLimits::default()
+    };
     Epoch { limits, object_limits, ..Epoch::genesis() }
 }
 

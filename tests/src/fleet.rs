@@ -2,7 +2,7 @@
 
 use crate::{Oracle, build, found};
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use std::time::Duration;
 use weir_local::{Plane, PlaneOptions};
 
@@ -10,9 +10,18 @@ use weir_local::{Plane, PlaneOptions};
 const QUIET: Duration = Duration::from_millis(2_500);
 /// How long the fleet may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
 /// Short windows, and a visibility that brings a failed batch back at once.
-const PARAMETERS: [(&str, &str); 3] =
-    [("FinalizeSeconds", "1"), ("QueueTimeoutSeconds", "4"), ("QueueVisibilitySeconds", "4")];
+const PARAMETERS: [(&str, &str); 8] = [
+    ("CompactSeconds", "1"),
+    ("FinalizeSeconds", "1"),
+    ("QueueTimeoutSeconds", "4"),
+    ("QueueVisibilitySeconds", "4"),
+    ("ReplayTimeoutSeconds", "6"),
+    ("ReplayVisibilitySeconds", "6"),
+    ("LandingTimeoutSeconds", "8"),
+    ("LandingVisibilitySeconds", "8"),
+];
 
 /// The fleet of template.yaml on a free port, in memory.
 pub struct Fleet {
@@ -44,15 +53,23 @@ impl Fleet {
     pub const STREAM: &'static str = "weir-telemetry";
     /// The functions that every record or message reaches.
     pub const INTAKE: [&'static str; 3] = ["weir-kinesis-rollup", "weir-sqs-rollup", "weir-rollup-finalize"];
+    /// The bucket whose objects below `in/` are counted.
+    pub const LANDING: &'static str = "weir-landing-000000000000";
     /// The bucket of what cannot be counted.
     pub const QUARANTINE: &'static str = "weir-quarantine-000000000000";
 
     /// Builds the bootstraps and starts the fleet.
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same with something changed.
+    pub async fn start_with(change: impl FnOnce(&mut PlaneOptions)) -> Self {
         let mut options = PlaneOptions::new(crate::root().join("template.yaml"));
         options.port = 0;
         options.parameters = PARAMETERS.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         options.bootstraps = build::executables().await.clone();
+        change(&mut options);
         let plane = Plane::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         let url = plane.endpoint_url().to_owned();
         let s3 = configuration!(aws_sdk_s3, &url).force_path_style(true).build();
@@ -103,10 +120,11 @@ impl Fleet {
 
     /// Every row equals the oracle's, and no row is there besides.
     pub async fn assert_rows(&self, oracle: &Oracle) {
+        let expected = oracle.all_rows();
         let rows = found::rows(&self.dynamodb).await;
-        let differing = oracle.rows.iter().filter(|(name, expected)| rows.get(*name) != Some(*expected));
+        let differing = expected.iter().filter(|(name, expected)| rows.get(*name) != Some(*expected));
         let differing: Vec<_> = differing.map(|(name, expected)| (name, expected, rows.get(name))).take(5).collect();
-        let added: Vec<_> = rows.iter().filter(|(name, _)| !oracle.rows.contains_key(*name)).take(5).collect();
+        let added: Vec<_> = rows.iter().filter(|(name, _)| !expected.contains_key(*name)).take(5).collect();
         assert!(
             differing.is_empty() && added.is_empty(),
             "(row, expected, found): {differing:#?}; besides: {added:#?}"
@@ -116,12 +134,26 @@ impl Fleet {
     /// Nothing given up: the dead-letter queues are empty.
     pub async fn assert_no_dead_letters(&self) {
         for queue in ["weir-telemetry-dlq", "weir-landing-dlq", "weir-replay-dlq"] {
-            let url = self.queue_url(queue).await;
-            let answer = self.sqs.get_queue_attributes().queue_url(url);
-            let answer = answer.attribute_names(aws_sdk_sqs::types::QueueAttributeName::All).send().await;
-            let attributes = answer.expect("attributes of a queue").attributes.unwrap_or_default();
-            let count = attributes.get(&aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages);
-            assert_eq!(count.map(String::as_str), Some("0"), "{queue}");
+            assert_eq!(self.waiting(queue).await, 0, "{queue}");
+        }
+    }
+
+    /// Messages of a queue that nobody works on.
+    pub async fn waiting(&self, queue: &str) -> u64 {
+        let url = self.queue_url(queue).await;
+        let answer = self.sqs.get_queue_attributes().queue_url(url);
+        let answer = answer.attribute_names(QueueAttributeName::All).send().await;
+        let attributes = answer.expect("attributes of a queue").attributes.unwrap_or_default();
+        let count = attributes.get(&QueueAttributeName::ApproximateNumberOfMessages);
+        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{queue}: {attributes:?}"))
+    }
+
+    /// Waits until `holds`; `what` says for what.
+    pub async fn wait_until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let deadline = tokio::time::Instant::now() + SETTLE_MAX;
+        while !holds().await {
+            assert!(tokio::time::Instant::now() < deadline, "not within {SETTLE_MAX:?}: {what}");
+            tokio::time::sleep(POLL).await;
         }
     }
 }

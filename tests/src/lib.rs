@@ -9,9 +9,11 @@ mod fleet;
 pub mod found;
 mod kill;
 mod oracle;
+mod weir;
 
 pub use fleet::Fleet;
 pub use oracle::{Counted, Oracle, RowName, Sent};
+pub use weir::Ran;
 
 use std::path::Path;
 

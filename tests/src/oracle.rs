@@ -33,6 +33,18 @@ pub struct Counted {
     pub duration_us: u64,
 }
 
+impl Counted {
+    fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.errors += other.errors;
+        self.durations += other.durations;
+        self.duration_us += other.duration_us;
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(status.clone()).or_default() += count;
+        }
+    }
+}
+
 /// An event to be sent.
 #[derive(Clone, Debug)]
 pub struct Sent {
@@ -79,6 +91,18 @@ pub struct Oracle {
 }
 
 impl Oracle {
+    /// Every row that must stand: minutes, and the hours and days that they add up to.
+    pub fn all_rows(&self) -> BTreeMap<RowName, Counted> {
+        let mut all = self.rows.clone();
+        for (name, counted) in &self.rows {
+            let start = name.window.strip_prefix("1m#").unwrap_or_else(|| panic!("{name:?} is no minute"));
+            for window in [format!("1h#{}:00:00Z", &start[..13]), format!("1d#{}T00:00:00Z", &start[..10])] {
+                all.entry(RowName::new(&name.series, window)).or_default().add(counted);
+            }
+        }
+        all
+    }
+
     /// The event must be counted once.
     pub fn count(&mut self, event: &Sent) {
         self.events += 1;

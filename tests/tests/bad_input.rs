@@ -151,6 +151,7 @@ async fn bad_input_is_set_aside_and_the_rest_counted() {
     for (name, stats) in fleet.plane.function_stats() {
         let failed = [stats.errors, stats.crashes, stats.timeouts, stats.init_failures, stats.memory_exceeded];
         assert_eq!(failed, [0; 5], "{name}: {stats:?}");
+        // Nothing calls the others here.
         assert!(stats.invocations > 0 || !Fleet::INTAKE.contains(&name.as_str()), "{name} never ran");
     }
     for (name, stats) in fleet.plane.mapping_stats() {
@@ -163,12 +164,19 @@ async fn bad_input_is_set_aside_and_the_rest_counted() {
 
 /// Sends the queue's cases; each with the id that its quarantine object has.
 async fn send_messages(fleet: &Fleet, oracle: &mut Oracle) -> Vec<(Case, String)> {
-    let pointer = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"b","s3Key":"k"}]"#;
+    let pointer = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"weir-landing-000000000000","s3Key":"k"}]"#;
     let test_event = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-21T01:30:00.000Z","Bucket":"b"}"#;
     let bomb = gzip(&vec![b' '; 64 << 20]);
     let mut cases = textual("queue");
     cases.push(good(test_event, vec![]));
-    cases.push(bad(pointer, "unsupported_form", "Extended Client pointer"));
+    cases.push(bad(pointer, "object_missing", "GetObject s3://"));
+    let pointed = sent("queue", 7);
+    let payload = gzip(pointed.json().as_bytes());
+    let put = fleet.s3.put_object().bucket(Fleet::LANDING).key("payloads/1").body(payload.into());
+    put.send().await.expect("PutObject");
+    let place = format!(r#"{{"s3BucketName":"{}","s3Key":"payloads/1"}}"#, Fleet::LANDING);
+    let pointer = format!(r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{place}]"#);
+    cases.push(good(pointer, vec![pointed]));
     let packed = sent("queue", 5);
     cases.push(good(STANDARD.encode(gzip(packed.json().as_bytes())), vec![packed]));
     let data = STANDARD.encode(&bomb).into_bytes();

@@ -133,6 +133,10 @@ async fn processors_killed(fleet: &Fleet, traffic: &mut Traffic) -> u64 {
         traffic.put_stream(fleet, RECORDS).await;
         let bodies = (0..20).map(|_| traffic.json()).collect();
         traffic.put_queue(fleet, bodies).await;
+        let body = traffic.many(50, killed % 2 == 0);
+        let key = format!("in/{}.json", traffic.made);
+        let put = fleet.s3.put_object().bucket(Fleet::LANDING).key(key).body(body.into_bytes().into());
+        put.send().await.expect("PutObject");
         killed += fleet.kill_processors().await;
     }
     traffic.put_stream(fleet, RECORDS).await;

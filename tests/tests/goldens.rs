@@ -3,10 +3,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rollup_finalize::Trigger;
+use rollup_finalize::Keys;
 use serde_json::Value;
 use std::fmt::Write as _;
+use weir_envelope::triggers::Trigger;
 use weir_exact::layout::Layout;
+use weir_exact::objects::ObjectAt;
 use weir_telemetry::{Decoded, EpochTable, MessageBody, Millis, Notice, decode_payload, decode_record};
 use weir_tests::root;
 
@@ -104,6 +106,29 @@ fn messages() {
     insta::assert_snapshot!(lines);
 }
 
+/// What each notice is about, and what its objects are counted under.
+#[test]
+fn notices() {
+    let mut lines = String::new();
+    for (index, message) in records("s3-notices.json").iter().enumerate() {
+        let _ = writeln!(lines, "message {index}");
+        match MessageBody::of(text(message, "body")) {
+            MessageBody::Notice(notice) => {
+                let _ = write!(lines, "{}", noticed(&notice));
+                for object in &notice.objects {
+                    let identity = ObjectAt::noticed(object).map(|at| at.identity().to_string());
+                    let _ = writeln!(lines, "  counted under {identity:?}");
+                }
+            }
+            MessageBody::TestEvent => lines.push_str("  test event\n"),
+            other => {
+                let _ = writeln!(lines, "  {other:?}");
+            }
+        }
+    }
+    insta::assert_snapshot!(lines);
+}
+
 #[test]
 fn changes_of_contributions() {
     let layout = Layout::new("live", EpochTable::genesis().generation);
@@ -120,7 +145,7 @@ fn changes_of_contributions() {
 /// The finalizer tells its two triggers apart.
 #[test]
 fn triggers_of_the_finalizer() {
-    let trigger = |name: &str| serde_json::from_str::<Trigger>(&sample(name)).expect("a trigger");
+    let trigger = |name: &str| serde_json::from_str::<Trigger<Keys>>(&sample(name)).expect("a trigger");
     assert!(matches!(trigger("dynamodb-stream.json"), Trigger::Stream { records } if records.len() == 6));
     assert!(matches!(trigger("scheduled.json"), Trigger::Schedule { .. }));
 }

@@ -53,6 +53,10 @@ fn complete(binary: &str, runtime_api: &str) -> BTreeMap<&'static str, String> {
 
 /// Variable, what is wrong with it (`None`: missing), and what it should be.
 fn mistakes(binary: &str) -> Vec<(&'static str, Option<&'static str>, &'static str)> {
+    if binary == "burst-summary" {
+        // It touches nothing, so it needs nothing.
+        return vec![];
+    }
     let mut mistakes = vec![
         ("AWS_REGION", None, "set, as Lambda does"),
         ("AWS_ACCESS_KEY_ID", None, "set, as Lambda does"),
@@ -140,6 +144,11 @@ async fn bad_usage_exits_2() {
         (&["produce", "--to", "nowhere"], "--to"),
         (&["query"], "AWS_REGION"),
         (&["no-such"], "no-such"),
+        (&["quarantine", "ls", "--reason", "no_such"], "expected one of invalid_endpoint"),
+        (&["quarantine", "replay", "key", "--source", "sqs"], "cannot be used with"),
+        (&["redrive", "--queue", "other"], "--queue"),
+        (&["rules", "push"], "<FILE>"),
+        (&["skip", "add", "--shard", "s"], "--next"),
     ] {
         let (status, output) = run(weir, arguments, &[("HOME", "/nonexistent")]).await;
         assert_eq!(status, Some(2), "weir {arguments:?}: {output}");

@@ -43,4 +43,5 @@ pub(crate) struct Demo {
 pub(crate) enum DemoSource {
     Kinesis,
     Sqs,
+    S3,
 }

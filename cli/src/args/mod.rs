@@ -1,5 +1,7 @@
 //! The command line: every command and its arguments, a module for each.
 
+mod backfill;
+mod bench;
 mod demo;
 mod logs;
 mod produce;
@@ -12,6 +14,8 @@ mod skip;
 mod up;
 mod value;
 
+pub(crate) use backfill::Backfill;
+pub(crate) use bench::{Bench, BenchS3, Benchmark, ReaderKind, S3Reader};
 pub(crate) use demo::{Demo, DemoSource};
 pub(crate) use logs::Logs;
 pub(crate) use produce::{Produce, Target};
@@ -66,6 +70,7 @@ Then, in another terminal:
     #[command(after_help = "Examples:
   weir query
   weir query --service checkout --endpoint /pay --since 2h
+  weir query --resolution 1h --service checkout
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
     Query(Query),
     /// Show what the functions have logged.
@@ -75,6 +80,17 @@ Then, in another terminal:
   weir logs --tail
 It reads CloudWatch Logs: of `weir up` where AWS_ENDPOINT_URL names it, else of the account.")]
     Logs(Logs),
+    /// Notice what is already in S3, so that the fleet counts it: safe to run twice, and beside S3's own notices.
+    #[command(after_help = "Examples:
+  weir backfill s3://weir-landing-000000000000/in/2026/11/
+  weir backfill s3://weir-landing-000000000000/in/ --state backfill.json
+The second can be interrupted and taken up again.")]
+    Backfill(Backfill),
+    /// Measure, against the endpoint that the environment names.
+    #[command(after_help = "Examples:
+  weir bench s3
+  weir bench s3 --objects 5000 --object-bytes 100000 --rounds 5 --json")]
+    Bench(Bench),
     /// Check a template against the rules that no linter knows: settings that AWS takes, and that lose records, count
     /// them twice, or leave nobody told.
     #[command(after_help = crate::check::AFTER_HELP)]

@@ -4,6 +4,7 @@ mod chaos;
 mod explain;
 mod faults;
 mod killer;
+mod landing;
 mod oracle;
 mod poison;
 mod tally;
@@ -22,12 +23,13 @@ use chaos::{EndpointTrouble, Steps};
 use faults::SeededFaults;
 use indicatif::{ProgressBar, ProgressStyle};
 use killer::Killer;
+use landing::Landing;
 use oracle::Oracle;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tally::Tally;
-use traffic::{Mix, Traffic};
+use traffic::{Mix, To, Traffic};
 use verify::Account;
 use weir_local::{EndpointFaults, Plane};
 
@@ -36,8 +38,14 @@ const STACK: &str = "weir";
 /// Events sent unless told otherwise.
 const EVENTS: u64 = 200_000;
 /// Short windows: the demo is watched. A failed batch of the queue comes back at once, not after minutes.
-const PARAMETERS: [(&str, &str); 3] =
-    [("FinalizeSeconds", "1"), ("QueueTimeoutSeconds", "4"), ("QueueVisibilitySeconds", "4")];
+const PARAMETERS: [(&str, &str); 6] = [
+    ("CompactSeconds", "1"),
+    ("FinalizeSeconds", "1"),
+    ("QueueTimeoutSeconds", "4"),
+    ("QueueVisibilitySeconds", "4"),
+    ("LandingTimeoutSeconds", "8"),
+    ("LandingVisibilitySeconds", "8"),
+];
 /// After everything is sent, how long the fleet may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(300);
 /// Quiet for this long is settled: longer than the demo's batching windows.
@@ -139,6 +147,7 @@ async fn send(
     let mut traffic = Traffic::new(seed, mix, weir_aws::clock::now());
     let mut kinesis = Sender::new(Sink::open(aws, Target::Kinesis).await?);
     let mut sqs = Sender::new(Sink::open(aws, Target::Sqs).await?);
+    let mut landing = Landing::open(aws, seed).await?;
     let mut steps = trouble.endpoint.clone().map(|endpoint| {
         endpoint.meet(plane);
         Steps::new(endpoint, trouble.tally.clone(), demo.bootstraps_next.clone())
@@ -151,9 +160,12 @@ async fn send(
     let mut items: u64 = 0;
     while let Some(item) = traffic.next(oracle) {
         rate.wait(item.payload.events as usize).await;
-        let sender = if item.to_queue { &mut sqs } else { &mut kinesis };
-        sender.add(item.payload, false).await?;
-        let sent = kinesis.sent.events + sqs.sent.events;
+        match item.to {
+            To::Stream => kinesis.add(item.payload, false).await?,
+            To::Queue => sqs.add(item.payload, false).await?,
+            To::Bucket { noticed_again } => landing.put(item.payload, noticed_again).await?,
+        }
+        let sent = kinesis.sent.events + sqs.sent.events + landing.events;
         bar.set_position(sent.min(events));
         if kills < demo.kill && sent >= kill_every * u64::from(kills + 1) {
             kills += 1;

@@ -3,13 +3,14 @@
 
 use crate::workload::Event;
 use std::collections::BTreeMap;
-use weir_exact::row::{RowKey, SUMMARY};
+use weir_exact::row::{RowKey, RowWindow, SUMMARY};
 use weir_rollup::{Rollup, Status};
 use weir_telemetry::Window;
 
 /// Expected rows and quarantine.
 #[derive(Default)]
 pub(crate) struct Oracle {
+    /// Of minutes.
     pub(crate) rows: BTreeMap<RowKey, Rollup>,
     /// Objects in quarantine by reason.
     pub(crate) quarantined: BTreeMap<&'static str, u64>,
@@ -28,9 +29,26 @@ pub(crate) struct SentThrough {
     pub(crate) queue_messages_again: u64,
     pub(crate) queue_events: u64,
     pub(crate) queue_rejected: u64,
+    pub(crate) objects: u64,
+    /// Objects of which a second notice was sent.
+    pub(crate) objects_noticed_again: u64,
+    pub(crate) object_events: u64,
+    pub(crate) object_rejected: u64,
 }
 
 impl Oracle {
+    /// Every row that must stand: minutes, and the hours and days that they add up to.
+    pub(crate) fn all_rows(&self) -> BTreeMap<RowKey, Rollup> {
+        let mut all = self.rows.clone();
+        for (key, rollup) in &self.rows {
+            let hour = key.window.above();
+            for window in hour.into_iter().chain(hour.and_then(RowWindow::above)) {
+                all.entry(RowKey { window, ..key.clone() }).or_default().merge(rollup);
+            }
+        }
+        all
+    }
+
     /// An event that must be counted.
     pub(crate) fn counts(&mut self, event: &Event) {
         let window = Window::containing(event.timestamp);

@@ -18,10 +18,21 @@ pub(crate) struct Mix {
     pub(crate) batch: Option<u32>,
 }
 
-/// One record or message.
+/// One record, message or object.
 pub(crate) struct Item {
     pub(crate) payload: Payload,
-    pub(crate) to_queue: bool,
+    pub(crate) to: To,
+}
+
+/// Where an item goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    Stream,
+    Queue,
+    /// An object; its notice may be sent once more than S3 does.
+    Bucket {
+        noticed_again: bool,
+    },
 }
 
 /// Makes the traffic, and tells the oracle of each item as it is made.
@@ -39,12 +50,15 @@ pub(crate) struct Traffic {
 
 /// Events in a message of the queue, and in the stream's larger records.
 const EVENTS_PER_MESSAGE: u32 = 20;
+/// Events in an object.
+const EVENTS_PER_OBJECT: u32 = 2_000;
 /// How far back late events lie, minutes: all within 48 h.
 const LATE_MINUTES: [i64; 4] = [61, 600, 1_500, 2_800];
 
 impl Traffic {
     pub(crate) fn new(seed: u64, mix: Mix, begun: Millis) -> Self {
-        let poison_large = if mix.only == Some(DemoSource::Sqs) { vec![] } else { poison::large() };
+        let streams = mix.only.is_none_or(|only| only == DemoSource::Kinesis);
+        let poison_large = if streams { poison::large() } else { vec![] };
         Self {
             mix,
             workload: Workload::new(seed),
@@ -62,49 +76,63 @@ impl Traffic {
         self.number += 1;
         if let Some((_, payload)) = self.again.take_if(|(at, _)| *at <= self.number || self.left == 0) {
             oracle.sent.queue_messages_again += 1;
-            return Some(Item { payload: Payload { events: 0, ..payload }, to_queue: true });
+            return Some(Item { payload: Payload { events: 0, ..payload }, to: To::Queue });
         }
-        let to_queue = match self.mix.only {
-            Some(only) => only == DemoSource::Sqs,
-            // One message of twenty to each eleven one-event and one twenty-event records: a third of the events.
-            None => self.number.is_multiple_of(13),
-        };
+        let to = self.to();
         if self.left == 0 && self.poison_large.is_empty() {
             return None;
         }
-        if !to_queue
+        if to == To::Stream
             && (self.left == 0 || self.number.is_multiple_of(2_000))
             && let Some(poison) = self.poison_large.pop()
         {
-            return Some(self.rejected(oracle, poison.body, poison.reason, false));
+            return Some(rejected(oracle, poison.body, poison.reason, to));
         }
         if self.left == 0 {
             return self.next(oracle);
         }
-        if self.number.is_multiple_of(251) {
+        if self.number.is_multiple_of(251) || (matches!(to, To::Bucket { .. }) && self.number.is_multiple_of(7)) {
             let at = self.workload.random().random_range(0..self.poison_small.len());
             let (body, reason) = (self.poison_small[at].body.clone(), self.poison_small[at].reason);
-            return Some(self.rejected(oracle, body, reason, to_queue));
+            return Some(rejected(oracle, body, reason, to));
         }
-        if !to_queue && self.number.is_multiple_of(997) {
+        if to == To::Stream && self.number.is_multiple_of(997) {
             oracle.sent.stream_records += 1;
             oracle.sent.stream_records_empty += 1;
             let body = if self.number.is_multiple_of(2) { vec![] } else { b" \n".to_vec() };
-            return Some(Item { payload: Payload { body, events: 0, own: None }, to_queue });
+            return Some(Item { payload: Payload { body, events: 0, own: None }, to });
         }
-        Some(if to_queue { self.message(oracle) } else { self.record(oracle) })
+        Some(match to {
+            To::Stream => self.record(oracle),
+            To::Queue => self.message(oracle),
+            To::Bucket { noticed_again } => self.object(oracle, noticed_again),
+        })
     }
 
-    fn rejected(&mut self, oracle: &mut Oracle, body: Vec<u8>, reason: &'static str, to_queue: bool) -> Item {
-        oracle.quarantines(reason);
-        if to_queue {
-            oracle.sent.queue_messages += 1;
-            oracle.sent.queue_rejected += 1;
-        } else {
-            oracle.sent.stream_records += 1;
-            oracle.sent.stream_rejected += 1;
+    /// Where the next item goes.
+    fn to(&self) -> To {
+        // Every third object is noticed twice.
+        let bucket = To::Bucket { noticed_again: self.number.is_multiple_of(3) };
+        match self.mix.only {
+            Some(DemoSource::Kinesis) => To::Stream,
+            Some(DemoSource::Sqs) => To::Queue,
+            Some(DemoSource::S3) => bucket,
+            // A fifth of the events, in few objects.
+            None if self.number.is_multiple_of(2_003) => bucket,
+            // One message of twenty to each eleven one-event and one twenty-event records: a third of the others.
+            None if self.number.is_multiple_of(13) => To::Queue,
+            None => To::Stream,
         }
-        Item { payload: Payload { body, events: 0, own: None }, to_queue }
+    }
+
+    fn object(&mut self, oracle: &mut Oracle, noticed_again: bool) -> Item {
+        let events = self.events(oracle, u64::from(self.mix.batch.unwrap_or(EVENTS_PER_OBJECT)));
+        oracle.sent.objects += 1;
+        oracle.sent.objects_noticed_again += u64::from(noticed_again);
+        oracle.sent.object_events += events.len() as u64;
+        let body = self.form(&events);
+        let payload = Payload { body, events: events.len() as u64, own: None };
+        Item { payload, to: To::Bucket { noticed_again } }
     }
 
     fn record(&mut self, oracle: &mut Oracle) -> Item {
@@ -117,7 +145,7 @@ impl Traffic {
         oracle.sent.stream_records += 1;
         oracle.sent.stream_events += events.len() as u64;
         let body = self.form(&events);
-        Item { payload: Payload { body, events: events.len() as u64, own: None }, to_queue: false }
+        Item { payload: Payload { body, events: events.len() as u64, own: None }, to: To::Stream }
     }
 
     fn message(&mut self, oracle: &mut Oracle) -> Item {
@@ -130,7 +158,7 @@ impl Traffic {
             payload.own = Some((format!("demo-{}", self.number), self.begun));
             self.again = Some((self.number + self.workload.random().random_range(1..2_000), payload.clone()));
         }
-        Item { payload, to_queue: true }
+        Item { payload, to: To::Queue }
     }
 
     /// At most `count` events that must be counted.
@@ -174,6 +202,22 @@ impl Traffic {
             }
         }
     }
+}
+
+fn rejected(oracle: &mut Oracle, body: Vec<u8>, reason: &'static str, to: To) -> Item {
+    oracle.quarantines(reason);
+    let sent = &mut oracle.sent;
+    let (all, rejected) = match to {
+        To::Stream => (&mut sent.stream_records, &mut sent.stream_rejected),
+        To::Queue => (&mut sent.queue_messages, &mut sent.queue_rejected),
+        To::Bucket { noticed_again } => {
+            sent.objects_noticed_again += u64::from(noticed_again);
+            (&mut sent.objects, &mut sent.object_rejected)
+        }
+    };
+    *all += 1;
+    *rejected += 1;
+    Item { payload: Payload { body, events: 0, own: None }, to }
 }
 
 /// One event a line, the last without its end.

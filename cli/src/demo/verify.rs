@@ -13,6 +13,7 @@ use weir_exact::ports::ContributionQuery;
 use weir_exact::progress::Progress;
 use weir_exact::row::{Row, RowKey, RowVersion, SUMMARY, State};
 use weir_local::Plane;
+use weir_rollup::Rollup;
 use weir_telemetry::Millis;
 
 /// Differences named one by one.
@@ -47,15 +48,16 @@ pub(crate) struct Account {
 
 /// Reads the tables and the bucket and holds them against the oracle.
 pub(crate) async fn account(aws: &Aws, oracle: &Oracle) -> Result<Account, Failure> {
+    let rows = oracle.all_rows();
     let mut account = Account {
         sent: oracle.sent,
-        events_sent: oracle.sent.stream_events + oracle.sent.queue_events,
-        rows_expected: oracle.rows.len() as u64,
+        events_sent: oracle.sent.stream_events + oracle.sent.queue_events + oracle.sent.object_events,
+        rows_expected: rows.len() as u64,
         quarantined_expected: oracle.quarantined.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
         ..Account::default()
     };
     account.compare_progress(aws, oracle).await?;
-    let wrong = account.compare_rows(&rows::all(aws, false).await?, oracle);
+    let wrong = account.compare_rows(&rows::all(aws, false).await?, &rows);
     account.explain(aws, &wrong).await?;
     account.quarantined_found = quarantined(aws).await?;
     if account.quarantined_found != account.quarantined_expected {
@@ -92,7 +94,7 @@ impl Account {
     }
 
     /// Compares, and names the rows that are wrong.
-    fn compare_rows(&mut self, found: &[Attributes], oracle: &Oracle) -> Vec<RowKey> {
+    fn compare_rows(&mut self, found: &[Attributes], expected: &BTreeMap<RowKey, Rollup>) -> Vec<RowKey> {
         self.rows_found = found.len() as u64;
         let name = |row: &Attributes| {
             let text = |name: &str| row.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
@@ -100,14 +102,14 @@ impl Account {
         };
         let mut differing = vec![];
         let mut found: BTreeMap<(String, String), &Attributes> = found.iter().map(|row| (name(row), row)).collect();
-        for (key, rollup) in &oracle.rows {
+        for (key, rollup) in expected {
             let name = (key.series(), key.window_text());
             let Some(row) = found.remove(&name) else {
                 self.differs(format!("row {} {} is missing", name.0, name.1));
                 differing.push(key.clone());
                 continue;
             };
-            if key.endpoint != SUMMARY {
+            if key.endpoint != SUMMARY && key.window.minute().is_some() {
                 let events = row.get("events").and_then(|value| value.as_n().ok()?.parse::<u64>().ok());
                 self.events_in_rows += events.unwrap_or(0);
             }
@@ -189,7 +191,12 @@ impl Account {
             "  queue       {} in {} messages, {} of them sent twice",
             sent.queue_events, sent.queue_messages, sent.queue_messages_again
         );
-        println!("  bad         {} to be set aside", sent.stream_rejected + sent.queue_rejected);
+        println!(
+            "  bucket      {} in {} objects, {} of them noticed twice",
+            sent.object_events, sent.objects, sent.objects_noticed_again
+        );
+        let rejected = sent.stream_rejected + sent.queue_rejected + sent.object_rejected;
+        println!("  bad         {rejected} to be set aside");
         let killed = self.bootstraps_killed;
         // A chaos kills by itself, and says so below.
         let killed =
@@ -201,7 +208,10 @@ impl Account {
         for (trouble, times) in self.chaos.iter().flatten() {
             println!("  {times:>10} {}", trouble.words());
         }
-        println!("counted       {} events in {} rows (with summaries)", self.events_in_rows, self.rows_found);
+        println!(
+            "counted       {} events in {} rows (with summaries, hours and days)",
+            self.events_in_rows, self.rows_found
+        );
         println!("quarantined   {quarantined}");
         for (reason, count) in &self.quarantined_found {
             println!("  {reason:<28}{count:>6}");

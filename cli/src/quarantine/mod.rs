@@ -6,12 +6,13 @@ mod show;
 
 use crate::args::{Quarantine, QuarantineList};
 use crate::aws::Aws;
-use crate::failure::Failure;
+use crate::failure::{Failure, failed};
 use crate::terminal::{print_json, shown};
 use comfy_table::{CellAlignment, Table, presets};
 pub(crate) use find::{Found, select};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
 pub(crate) async fn run(quarantine: Quarantine, stack: &str) -> Result<ExitCode, Failure> {
@@ -29,7 +30,6 @@ struct Listing<'a> {
     counts: BTreeMap<&'a str, u64>,
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 async fn ls(aws: &Aws, list: &QuarantineList) -> Result<ExitCode, Failure> {
     let found = select(aws, &list.selection, weir_aws::clock::now()).await?;
     if list.json {
@@ -38,14 +38,22 @@ async fn ls(aws: &Aws, list: &QuarantineList) -> Result<ExitCode, Failure> {
         print_json(&Listing { objects: &found, counts })?;
         return Ok(ExitCode::SUCCESS);
     }
-    for object in &found {
-        println!("{:>9}  {}", object.bytes, shown(&object.key));
+    match print(&found, &mut BufWriter::new(std::io::stdout().lock())) {
+        // `weir quarantine ls | head` has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(failed("standard output", &error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn print(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {
+    for object in found {
+        writeln!(out, "{:>9}  {}", object.bytes, shown(&object.key))?;
     }
     if !found.is_empty() {
-        println!("\n{}", counts(&found));
+        writeln!(out, "\n{}", counts(found))?;
     }
-    println!("{} in quarantine", objects(found.len()));
-    Ok(ExitCode::SUCCESS)
+    writeln!(out, "{} in quarantine", objects(found.len()))?;
+    out.flush()
 }
 
 /// How many objects of each reason and source.

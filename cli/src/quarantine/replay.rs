@@ -81,11 +81,15 @@ fn too_old_by_day(found: &Found, now: Millis) -> Option<bool> {
 /// By key and age alone; of the one day that the age cuts, objects are read.
 async fn by_age(bucket: &QuarantineBucket, found: Vec<Found>, now: Millis) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
-    for found in found {
+    let mut judged = stream::iter(found.into_iter().map(|found| async move {
         let too_old = match too_old_by_day(&found, now) {
             Some(too_old) => too_old,
             None => arrival(bucket, &found).await?.is_none_or(|at| now.0 - at.0 > REPLAY_AGE_MS_MAX),
         };
+        Ok::<_, Failure>((found, too_old))
+    }))
+    .buffered(REQUESTS_IN_FLIGHT_MAX);
+    while let Some((found, too_old)) = judged.try_next().await? {
         // Of an object, the document keeps the beginning.
         let place = match (too_old, found.source == "s3" && found.whole) {
             (true, _) => &mut plan.too_old,

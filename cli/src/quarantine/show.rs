@@ -18,9 +18,9 @@ pub(crate) async fn run(aws: &Aws, show: &QuarantineShow) -> Result<ExitCode, Fa
         return Err(Failure::Failed(format!("no object s3://{name}/{}", shown(&show.key))));
     };
     if show.json {
-        print_json(&document(&object, show.payload))?
+        print_json(&document(&object, show.payload))?;
     } else {
-        print(&object, show.payload)
+        print(&object, show.payload);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -32,10 +32,9 @@ pub(crate) fn sent_at(message: &Message) -> Option<Millis> {
     message.attributes()?.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok().map(Millis)
 }
 
-/// Decides over a message. `identified` is whether its own id and time are what it counts under. `begun` is when the
-/// redrive began, `now` the time before it is sent.
-pub(crate) fn judge(message: &Message, identified: bool, begun: Millis, now: Millis) -> Verdict {
-    let sent_at = sent_at(message).unwrap_or(begun);
+/// Decides over a message. `sent_at` is its own, `identified` whether its own id and time are what it counts under.
+/// `begun` is when the redrive began, `now` the time before it is sent.
+pub(crate) fn judge(message: &Message, sent_at: Millis, identified: bool, begun: Millis, now: Millis) -> Verdict {
     if sent_at > begun {
         return Verdict::Later;
     }
@@ -96,7 +95,8 @@ mod tests {
 
     /// Attributes that it is sent with, in the order of their names.
     fn check(attributes: &[(&str, &str)], identified: bool, expect: &[(&str, &str)]) {
-        let Verdict::Send { attributes, left_out } = judge(&message(attributes), identified, NOW, NOW) else {
+        let Verdict::Send { attributes, left_out } = judge(&message(attributes), Millis(SENT), identified, NOW, NOW)
+        else {
             panic!("{attributes:?} is not sent");
         };
         let sent: Vec<_> =
@@ -106,6 +106,7 @@ mod tests {
 
     #[test]
     fn a_message_is_sent_as_what_it_was() {
+        assert_eq!(sent_at(&message(&[])), Some(Millis(SENT)));
         let sent = SENT.to_string();
         check(&[], true, &[(ARRIVED_AT, &sent), (ID, "m1")]);
         check(&[("trace", "t")], true, &[("trace", "t"), (ARRIVED_AT, &sent), (ID, "m1")]);
@@ -122,7 +123,9 @@ mod tests {
     fn ten_attributes_leave_room_for_two() {
         let names: Vec<String> = (0..10).map(|n| format!("a{n}")).collect();
         let all: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
-        let Verdict::Send { attributes, left_out } = judge(&message(&all), true, NOW, NOW) else { panic!() };
+        let Verdict::Send { attributes, left_out } = judge(&message(&all), Millis(SENT), true, NOW, NOW) else {
+            panic!()
+        };
         assert_eq!((attributes.len(), left_out), (10, 2));
         assert!(attributes.contains_key(ID) && attributes.contains_key(ARRIVED_AT) && attributes.contains_key("a7"));
         check(&all, false, &all);
@@ -131,11 +134,14 @@ mod tests {
     #[test]
     fn what_is_too_old_or_came_back_stays() {
         let at = |age_ms: i64| Millis(SENT + age_ms);
-        assert_eq!(judge(&message(&[]), true, at(AGE_MS_MAX + 1), at(AGE_MS_MAX + 1)), Verdict::TooOld);
-        assert!(matches!(judge(&message(&[]), true, at(AGE_MS_MAX), at(AGE_MS_MAX)), Verdict::Send { .. }));
+        assert_eq!(judge(&message(&[]), Millis(SENT), true, at(AGE_MS_MAX + 1), at(AGE_MS_MAX + 1)), Verdict::TooOld);
+        assert!(matches!(
+            judge(&message(&[]), Millis(SENT), true, at(AGE_MS_MAX), at(AGE_MS_MAX)),
+            Verdict::Send { .. }
+        ));
         // Redriven once already: its first arrival counts.
         let first = (SENT - AGE_MS_MAX).to_string();
-        assert_eq!(judge(&message(&[(ARRIVED_AT, &first)]), true, NOW, NOW), Verdict::TooOld);
-        assert_eq!(judge(&message(&[]), true, Millis(SENT - 1), NOW), Verdict::Later);
+        assert_eq!(judge(&message(&[(ARRIVED_AT, &first)]), Millis(SENT), true, NOW, NOW), Verdict::TooOld);
+        assert_eq!(judge(&message(&[]), Millis(SENT), true, Millis(SENT - 1), NOW), Verdict::Later);
     }
 }

@@ -3,21 +3,22 @@
 //! A message is deleted only after its sending was acknowledged. What dies in between leaves it in both queues, under
 //! one identity: it counts once.
 
+mod account;
 mod message;
 
 use crate::args::{DeadQueue, Redrive};
 use crate::aws::Aws;
 use crate::failure::{Failure, failed, say};
-use crate::terminal::{self, Answer, print_json};
+use crate::terminal::{self, Answer};
+use account::{Account, Shown, messages};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
     QueueAttributeName, SendMessageBatchRequestEntry,
 };
 use futures::stream::{self, StreamExt};
 use indicatif::ProgressBar;
-use message::{Verdict, judge};
-use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use message::{Verdict, judge, sent_at};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use weir_telemetry::Millis;
@@ -32,34 +33,6 @@ const HIDDEN_SECONDS: i32 = 300;
 const WAIT_SECONDS: i32 = 2;
 /// Messages that are looked at to say what would be done.
 const LOOKED_AT_MAX: usize = 1_000;
-
-/// What became, or would become, of the messages.
-#[derive(Debug, Default, Serialize)]
-struct Account {
-    /// Sent again, or to be.
-    sent: u64,
-    /// Older than 14 days: left where they are.
-    too_old: BTreeSet<String>,
-    /// Dead since this began: left for the next time.
-    later: BTreeSet<String>,
-    /// Messages that the queue did not take, and why.
-    refused: BTreeMap<String, String>,
-    /// Attributes that had no room beside ours.
-    attributes_left_out: u64,
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    queue: &'a str,
-    dry_run: bool,
-    /// Messages in the dead-letter queue before, about.
-    dead: u64,
-    sent: u64,
-    too_old: usize,
-    later: usize,
-    refused: &'a BTreeMap<String, String>,
-    attributes_left_out: u64,
-}
 
 /// Both queues and how far it is.
 struct Mover {
@@ -147,7 +120,10 @@ impl Mover {
             let now = weir_aws::clock::now();
             let mut sending = vec![];
             for message in messages {
-                let verdict = judge(&message, self.identified, self.begun, now);
+                // Without it there is no telling what the message counts under.
+                let sent_at = sent_at(&message)
+                    .ok_or_else(|| Failure::Failed(format!("{}: a message without SentTimestamp", self.dead)))?;
+                let verdict = judge(&message, sent_at, self.identified, self.begun, now);
                 match verdict {
                     Verdict::Send { attributes, left_out } if send => sending.push((message, attributes, left_out)),
                     verdict => self.leave(&message, &verdict),
@@ -281,61 +257,4 @@ const SEND_BYTES_MAX: usize = 900_000;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn messages(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "message" } else { "messages" })
-}
-
-/// How the result is shown.
-struct Shown {
-    json: bool,
-    queue: String,
-    dead: u64,
-}
-
-impl Shown {
-    #[expect(clippy::print_stdout, reason = "the result of the command")]
-    fn report(&self, account: &Account, dry_run: bool) -> Result<(), Failure> {
-        let Account { sent, too_old, later, refused, attributes_left_out } = account;
-        if self.json {
-            return print_json(&Report {
-                queue: &self.queue,
-                dry_run,
-                dead: self.dead,
-                sent: *sent,
-                too_old: too_old.len(),
-                later: later.len(),
-                refused,
-                attributes_left_out: *attributes_left_out,
-            });
-        }
-        if dry_run {
-            println!(
-                "{}: about {}; of those looked at {sent} would be sent; nothing is sent without --yes",
-                self.queue,
-                messages(self.dead)
-            );
-        } else {
-            println!("{}: sent {} under their old identities", self.queue, messages(*sent));
-        }
-        if !too_old.is_empty() {
-            say(&format!(
-                "{} older than 14 days stay: what was counted of them may be forgotten; weir backfill reads again what is in S3",
-                messages(too_old.len() as u64)
-            ));
-        }
-        if !later.is_empty() {
-            say(&format!("{} died since this began, and stay for the next time", messages(later.len() as u64)));
-        }
-        for (id, why) in refused {
-            say(&format!("message {id} was not taken and stays: {}", terminal::shown(why)));
-        }
-        if *attributes_left_out > 0 {
-            say(&format!(
-                "{attributes_left_out} message attributes had no room beside weir-id and weir-arrived-at, and are left out"
-            ));
-        }
-        Ok(())
-    }
 }

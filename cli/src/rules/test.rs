@@ -57,9 +57,9 @@ pub(super) async fn run(aws: &Aws, test: RulesTest) -> Result<ExitCode, Failure>
     let normalised: Vec<_> =
         endpoints.into_iter().map(|endpoint| normalised(&epoch.rules, &test.service, endpoint)).collect();
     if test.json {
-        print_json(&normalised)?
+        print_json(&normalised)?;
     } else {
-        print(&normalised)
+        print(&normalised);
     }
     Ok(ExitCode::SUCCESS)
 }

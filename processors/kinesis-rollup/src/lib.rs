@@ -10,11 +10,8 @@
 //!   reported like one that is not durable. A record on the skip list is set aside without being decoded; without the list
 //!   nothing is decoded. When the stream cannot be identified the whole batch fails.
 
-mod batch;
-
 use aws_lambda_events::event::streams::{KinesisBatchItemFailure, KinesisEventResponse};
-use batch::by_shard;
-pub use batch::{BatchRecord, KinesisBatch};
+use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
 use weir_aws::clients::Connection;
@@ -23,6 +20,7 @@ use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::streams::Streams;
+use weir_envelope::{Arenas, kinesis};
 use weir_exact::epochs::Epochs;
 use weir_exact::fenced::{FencedLane, FencedOutcome, FencedSettings};
 use weir_exact::sequence::Shard;
@@ -35,6 +33,7 @@ pub struct Handler {
     epochs: Epochs<ContributionsTable>,
     skips: Skips<ContributionsTable>,
     streams: Streams,
+    arenas: Arenas,
 }
 
 impl Handler {
@@ -49,6 +48,7 @@ impl Handler {
             epochs: Epochs::new(stores.contributions().clone(), generation(environment)?),
             skips: Skips::new(stores.contributions().clone()),
             streams: Streams::new(connection.kinesis()),
+            arenas: Arenas::default(),
             lane: FencedLane::new(stores, FencedSettings::default()),
         })
     }
@@ -57,14 +57,15 @@ impl Handler {
     ///
     /// # Errors
     /// When nothing of the batch can be decided: it is then delivered again, whole.
-    pub async fn handle(&self, event: LambdaEvent<KinesisBatch>) -> Result<KinesisEventResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<KinesisEventResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let skips = self.skips.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
         let mut response = KinesisEventResponse::default();
-        for ((stream_arn, shard_id), records) in by_shard(event.payload)? {
+        let mut arena = self.arenas.take();
+        for ((stream_arn, shard_id), records) in kinesis::read(&event.payload, &mut arena)? {
             let shard = self.streams.shard(&stream_arn, &shard_id).await?;
             let outcome = self.lane.process_past(&layout, &shard, records, &epochs, &skips, &out_of_time).await;
             log(&event.context.request_id, &shard, begun, &outcome);
@@ -74,6 +75,7 @@ impl Handler {
                 response.batch_item_failures.push(failure);
             }
         }
+        self.arenas.give_back(arena);
         Ok(response)
     }
 }

@@ -28,7 +28,7 @@ use weir_aws::config::{ConfigError, Environment, generation, optional, resource}
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
-use weir_aws::triggers::Trigger;
+use weir_envelope::triggers::Trigger;
 use weir_exact::compact::{CompactReport, CompactSettings, Compactor};
 use weir_exact::epochs::Epochs;
 use weir_exact::ports::{StoreError, StoreErrorKind};

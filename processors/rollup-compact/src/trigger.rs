@@ -1,7 +1,7 @@
 //! Which hours and days the rollups table's stream says moved.
 
 use serde::Deserialize;
-use weir_aws::triggers::{self, StreamRecord, Text};
+use weir_envelope::triggers::{self, StreamRecord, Text};
 use weir_exact::layout::Layout;
 use weir_exact::row::RowWindow;
 use weir_exact::sequence::SequenceError;
@@ -31,7 +31,7 @@ pub(crate) fn touched(records: &[StreamRecord<Keys>]) -> Result<Vec<Touched>, Se
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_aws::triggers::Trigger;
+    use weir_envelope::triggers::Trigger;
 
     #[test]
     fn what_is_above_a_row_is_found() {

@@ -29,7 +29,7 @@ use weir_aws::config::{ConfigError, Environment, generation, optional, resource,
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
-use weir_aws::triggers::{FirstTrigger, Trigger};
+use weir_envelope::triggers::{FirstTrigger, Trigger};
 use weir_exact::epochs::Epochs;
 use weir_exact::finalize::{FinalizeSettings, Finalizer, WindowReport};
 use weir_exact::ports::{StoreError, StoreErrorKind};

@@ -1,7 +1,7 @@
 //! Which windows the contributions table's stream says moved.
 
 use serde::Deserialize;
-use weir_aws::triggers::{self, StreamRecord, Text};
+use weir_envelope::triggers::{self, StreamRecord, Text};
 use weir_exact::layout::Layout;
 use weir_exact::sequence::SequenceError;
 use weir_telemetry::Window;
@@ -26,7 +26,7 @@ pub(crate) fn touched(layout: &Layout, records: &[StreamRecord<Keys>]) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_aws::triggers::Trigger;
+    use weir_envelope::triggers::Trigger;
     use weir_telemetry::Generation;
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! - **Trigger**: the telemetry queue, with `ReportBatchItemFailures`.
 //! - **Input**: message bodies that hold one event, an array or one event a line. A producer that retries
-//!   sets the attribute `weir-id` (and `weir-arrived-at`): the message counts once under that id.
+//!   sets the attribute `weir-id` (and `weir-arrived-at`): the message counts once under that id. An Amazon SQS Extended
+//!   Client pointer is followed into the landing bucket: the object is the payload, the message is what counts.
 //! - **Output**: per (window, lane) one immutable item of all the batch's messages in it, and one quarantine
 //!   object per rejected event or message.
 //! - **Failure**: a message is reported if any of its writes failed; it comes back in other company, and the
@@ -10,8 +11,10 @@
 //!   queue; `weir redrive` puts it back under the same identity.
 
 mod message;
+mod pointer;
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
+use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -20,15 +23,24 @@ use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
+use weir_aws::objects::{Objects, memory_mib};
+use weir_envelope::{Arenas, sqs};
 use weir_exact::epochs::Epochs;
+use weir_exact::layout::Layout;
 use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings};
+use weir_telemetry::EpochView;
+
+use message::{Pointer, Received};
+use pointer::{Follow, POINTERS_IN_FLIGHT_MAX};
 
 /// What one environment keeps between batches.
 #[derive(Debug)]
 pub struct Handler {
     stores: IntakeStores,
+    objects: Objects,
     epochs: Epochs<ContributionsTable>,
     settings: LedgerSettings,
+    arenas: Arenas,
 }
 
 impl Handler {
@@ -40,24 +52,96 @@ impl Handler {
         let connection = Connection::from_environment(environment)?;
         let stores = IntakeStores::from_environment(environment, &connection)?;
         let epochs = Epochs::new(stores.contributions().clone(), generation(environment)?);
-        Ok(Self { stores, epochs, settings: LedgerSettings::default() })
+        let objects = Objects::new(&connection, memory_mib(environment)?);
+        Ok(Self { stores, objects, epochs, settings: LedgerSettings::default(), arenas: Arenas::default() })
     }
 
     /// Handles one batch.
     ///
     /// # Errors
     /// When nothing of the batch can be decided: it is then delivered again, whole.
-    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
 
-        let received = event.payload.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
-        let (ids, incoming): (Vec<String>, Vec<Incoming>) = received.into_iter().unzip();
-        let intake = ledger::intake(&self.stores, &layout, &epochs, self.settings, incoming, &out_of_time).await;
-        log(&event.context.request_id, begun, &intake);
-        Ok(response(&ids, &intake.outcome.failed))
+        let mut arena = self.arenas.take();
+        let delivered = sqs::read(&event.payload, &mut arena)?;
+        let received = delivered.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
+        self.arenas.give_back(arena);
+        let (ids, received): (Vec<String>, Vec<Received>) = received.into_iter().unzip();
+        let (here, elsewhere) = sorted(received);
+        let request = &event.context.request_id;
+        let batch = Batch { handler: self, layout: &layout, epochs: &epochs, out_of_time: &out_of_time, request };
+        let mut failed = batch.count(here).await;
+        // A few at a time: their payloads are held whole.
+        let mut pointers = elsewhere.into_iter();
+        while pointers.len() > 0 {
+            let some: Vec<_> = pointers.by_ref().take(POINTERS_IN_FLIGHT_MAX).collect();
+            failed.extend(batch.follow(some).await);
+        }
+        Ok(response(&ids, &failed))
+    }
+}
+
+/// Each with its place in the batch.
+type Placed<T> = Vec<(usize, T)>;
+
+/// Messages by where their payload is.
+fn sorted(received: Vec<Received>) -> (Placed<Incoming>, Placed<Pointer>) {
+    let (mut here, mut elsewhere) = (vec![], vec![]);
+    for (place, received) in received.into_iter().enumerate() {
+        match received {
+            Received::Here(incoming) => here.push((place, incoming)),
+            Received::Elsewhere(pointer) => elsewhere.push((place, pointer)),
+        }
+    }
+    (here, elsewhere)
+}
+
+/// What every part of a batch needs.
+struct Batch<'a> {
+    handler: &'a Handler,
+    layout: &'a Layout,
+    epochs: &'a EpochView,
+    out_of_time: &'a (dyn Fn() -> bool + Sync),
+    request: &'a str,
+}
+
+impl Batch<'_> {
+    /// Counts messages; the places of those that are not settled.
+    async fn count(&self, incoming: Placed<Incoming>) -> BTreeSet<usize> {
+        if incoming.is_empty() {
+            return BTreeSet::new();
+        }
+        let begun = SystemTime::now();
+        let (places, incoming): (Vec<usize>, Vec<Incoming>) = incoming.into_iter().unzip();
+        let Handler { stores, settings, .. } = self.handler;
+        let intake = ledger::intake(stores, self.layout, self.epochs, *settings, incoming, self.out_of_time).await;
+        log(self.request, begun, &intake);
+        intake.outcome.failed.iter().map(|place| places[*place]).collect()
+    }
+
+    /// Fetches payloads and counts their messages; the places of those that are not settled.
+    async fn follow(&self, pointers: Placed<Pointer>) -> BTreeSet<usize> {
+        let Handler { stores, objects, .. } = self.handler;
+        let Self { layout, epochs, out_of_time, .. } = *self;
+        let follow = &Follow { stores, objects, layout, epochs, out_of_time };
+        let fetching = pointers.into_iter().map(|(place, pointer)| async move { (place, follow.fetch(pointer).await) });
+        let mut failed = BTreeSet::new();
+        let mut fetched = vec![];
+        for (place, result) in futures::future::join_all(fetching).await {
+            match result {
+                Ok(incoming) => fetched.push((place, incoming)),
+                Err(error) => {
+                    tracing::error!(request_id = self.request, %error, retryable = error.is_retryable(), "not settled");
+                    failed.insert(place);
+                }
+            }
+        }
+        failed.extend(self.count(fetched).await);
+        failed
     }
 }
 

@@ -1,10 +1,28 @@
 //! From an SQS message to what it is counted under.
 
-use aws_lambda_events::event::sqs::SqsMessage;
-use lambda_runtime::Error;
+use weir_envelope::EnvelopeError;
+use weir_envelope::sqs::Message as Delivered;
 use weir_exact::ledger::{Held, Identity, Incoming, Message};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
+
+/// A message as received.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// Its payload is its body.
+    Here(Incoming),
+    /// Its payload is an object.
+    Elsewhere(Pointer),
+}
+
+/// A message whose payload lies in an object.
+#[derive(Debug)]
+pub(crate) struct Pointer {
+    /// The message; its data is the pointer, so that a producer's id is claimed for it and not for what it points to.
+    pub(crate) incoming: Incoming,
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+}
 
 /// Longest `weir-id`, bytes: an identity is part of a sort key, of at most 1,024 bytes.
 const ID_BYTES_MAX: usize = 256;
@@ -19,11 +37,12 @@ const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 ///
 /// # Errors
 /// When the event is none that Lambda sends for SQS: no id, source or time of sending.
-pub(crate) fn read(message: SqsMessage) -> Result<(String, Incoming), Error> {
-    let id = message.message_id.clone().ok_or("a message without messageId")?;
-    let queue_arn = message.event_source_arn.clone().ok_or("a message without eventSourceARN")?;
-    let sent_at = message.attributes.get("SentTimestamp").and_then(|sent| sent.parse().ok());
-    let sent_at = Millis(sent_at.ok_or("a message without SentTimestamp")?);
+pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), EnvelopeError> {
+    let id = message.id.as_deref().ok_or(EnvelopeError::Record("a message without messageId"))?.to_owned();
+    let queue_arn = message.queue_arn.as_deref();
+    let queue_arn = queue_arn.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;
+    let sent_at = message.sent_timestamp.as_deref().and_then(|sent| sent.parse().ok());
+    let sent_at = Millis(sent_at.ok_or(EnvelopeError::Record("a message without SentTimestamp"))?);
     let queue = queue_arn.rsplit(':').next().unwrap_or_default().to_owned();
     let own_id = attribute(&message, "weir-id");
     let own_arrival = attribute(&message, "weir-arrived-at");
@@ -38,44 +57,53 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Incoming), Error> {
         source: "sqs",
         path: vec![("queue", queue.clone()), ("message_id", name.to_owned())],
     };
-    let (coordinates, sent_as) = (coordinates_of(&name), coordinates_of(&id));
     let set_aside = |reason: Reason, detail: &str| {
         let payload = body.as_bytes().to_vec();
         let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
-        Incoming::SetAside(QuarantineObject { coordinates: coordinates.clone(), arrived_at: sent_at, rejected })
+        Incoming::SetAside(QuarantineObject { coordinates: coordinates_of(&name), arrived_at: sent_at, rejected })
     };
+    let mut elsewhere = None;
     let incoming = match (&own_id, &own_arrival) {
         (Attribute::Other, _) => set_aside(Reason::BadAttribute, BAD_ID),
         (Attribute::Text(own), _) if !is_id(own) => set_aside(Reason::BadAttribute, BAD_ID),
         (_, Attribute::Other) => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
         (_, Attribute::Text(text)) if arrival(text, sent_at).is_none() => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
         _ => match MessageBody::of(&body) {
-            MessageBody::Pointer { .. } => set_aside(Reason::UnsupportedForm, POINTER),
             MessageBody::Notice(_) => set_aside(Reason::UnsupportedForm, NOTICE),
             MessageBody::Malformed { reason, detail } => set_aside(reason, &detail),
             MessageBody::Unsupported(detail) => set_aside(Reason::UnsupportedForm, detail),
-            held @ (MessageBody::Payload(_) | MessageBody::TestEvent) => {
-                let identity = Identity::sqs(&queue_arn, &name);
-                let data = if let MessageBody::Payload(data) = held { data.into_owned() } else { vec![] };
+            held @ (MessageBody::Payload(_) | MessageBody::TestEvent | MessageBody::Pointer { .. }) => {
+                let identity = Identity::sqs(queue_arn, &name);
+                let data = match held {
+                    MessageBody::Payload(data) => data.into_owned(),
+                    MessageBody::Pointer { bucket, key } => {
+                        elsewhere = Some((bucket, key));
+                        body.as_bytes().to_vec()
+                    }
+                    _ => vec![],
+                };
                 let own_arrival = if let Attribute::Text(text) = &own_arrival { arrival(text, sent_at) } else { None };
                 let arrived_at = own_arrival.unwrap_or(sent_at);
-                let (rules_at, coordinates) = (arrived_at, coordinates.clone());
+                let (rules_at, coordinates) = (arrived_at, coordinates_of(&name));
                 let message = Message { identity, arrived_at, rules_at, coordinates, data, held: Held::Payload };
                 match own_id {
-                    Attribute::Text(_) => Incoming::Claiming { message, sent_as },
+                    Attribute::Text(_) => Incoming::Claiming { message, sent_as: coordinates_of(&id) },
                     _ => Incoming::Message(message),
                 }
             }
         },
     };
-    Ok((id, incoming))
+    let received = match elsewhere {
+        Some((bucket, key)) => Received::Elsewhere(Pointer { incoming, bucket, key }),
+        None => Received::Here(incoming),
+    };
+    Ok((id, received))
 }
 
 const BAD_ID: &str = "weir-id: expected a string of 1 to 256 bytes";
 const BAD_ARRIVAL: &str =
     "weir-arrived-at: expected RFC 3339 or epoch milliseconds, from 14 days before to 10 min after sending";
 
-const POINTER: &str = "an Amazon SQS Extended Client pointer, which this version does not follow";
 const NOTICE: &str = "an S3 event notification, which belongs on the landing queue";
 
 enum Attribute {
@@ -86,10 +114,10 @@ enum Attribute {
     Other,
 }
 
-fn attribute(message: &SqsMessage, name: &str) -> Attribute {
-    match message.message_attributes.get(name) {
+fn attribute(message: &Delivered<'_>, name: &str) -> Attribute {
+    match message.attribute(name) {
         None => Attribute::None,
-        Some(attribute) => attribute.string_value.clone().map_or(Attribute::Other, Attribute::Text),
+        Some(value) => value.map_or(Attribute::Other, |text| Attribute::Text(text.to_owned())),
     }
 }
 
@@ -110,11 +138,14 @@ mod tests {
     /// What becomes of a message sent at 1,000,000,000,000 with these attributes.
     fn check(attributes: &str, expect: &str) {
         let json = format!(
-            r#"{{"messageId":"m","eventSourceARN":"arn:aws:sqs:us-east-1:000000000000:q","body":"{{}}",
-                "attributes":{{"SentTimestamp":"1000000000000"}},"messageAttributes":{{{attributes}}}}}"#
+            r#"{{"Records":[{{"messageId":"m","eventSourceARN":"arn:aws:sqs:us-east-1:000000000000:q","body":"{{}}",
+                "attributes":{{"SentTimestamp":"1000000000000"}},"messageAttributes":{{{attributes}}}}}]}}"#
         );
-        let (id, incoming) = read(serde_json::from_str(&json).unwrap()).unwrap();
+        let mut arena = vec![];
+        let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
+        let (id, received) = read(message).unwrap();
         assert_eq!(id, "m");
+        let Received::Here(incoming) = received else { panic!("{received:?}") };
         let got = match incoming {
             Incoming::Message(message) => format!("{} at {}", message.identity, message.arrived_at.0),
             Incoming::Claiming { message, .. } => {

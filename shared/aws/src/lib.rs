@@ -1,5 +1,5 @@
 //! The ports on DynamoDB and S3, and what every processor's `main` needs: configuration from the
-//! environment, clients, logs.
+//! environment, clients, logs, invocations as raw bytes.
 //!
 //! Here and nowhere else a processor meets the SDK. Not here: decisions (`weir-exact`), decoding
 //! (`weir-telemetry`), handlers (`processors/`).
@@ -9,10 +9,11 @@ pub mod clock;
 pub mod config;
 pub mod contributions;
 pub mod intake;
+pub mod invocation;
 pub mod logs;
+pub mod objects;
 pub mod quarantine;
 pub mod rows;
 pub mod streams;
-pub mod triggers;
 
 mod errors;

@@ -20,20 +20,22 @@ use crate::progress::{self, Tally};
 use crate::sequence::{SequenceNumber, Shard};
 use crate::skips::SkipView;
 use futures::stream::{self, StreamExt};
-use part::{Part, Target};
+use part::{Part, Target, merged};
 use plan::{Group, Plan};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use weir_telemetry::{EpochView, Millis, Reason};
+use weir_rollup::Body;
+use weir_telemetry::{Batch, EpochView, Millis, Reason};
 
 /// One Kinesis record.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct Record<'a> {
     /// Its sequence number.
     pub sequence: SequenceNumber,
     /// `ApproximateArrivalTimestamp`.
     pub arrived_at: Millis,
     /// Its payload.
-    pub data: Vec<u8>,
+    pub data: Cow<'a, [u8]>,
 }
 
 /// Bounds of the fenced lane. Not part of an epoch: but for one they change how items are cut, not what is counted.
@@ -133,7 +135,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         &self,
         layout: &Layout,
         shard: &Shard,
-        records: Vec<Record>,
+        records: Vec<Record<'_>>,
         epochs: &EpochView,
         out_of_time: OutOfTime<'_>,
     ) -> FencedOutcome {
@@ -145,13 +147,12 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         &self,
         layout: &Layout,
         shard: &Shard,
-        mut records: Vec<Record>,
+        mut records: Vec<Record<'_>>,
         epochs: &EpochView,
         skips: &SkipView,
         out_of_time: OutOfTime<'_>,
     ) -> FencedOutcome {
-        records.sort_by(|a, b| a.sequence.cmp(&b.sequence));
-        records.dedup_by(|a, b| a.sequence == b.sequence);
+        in_order(&mut records);
         let mut outcome = FencedOutcome::default();
         let mut rest = records.as_slice();
         while let Some(first) = rest.first()
@@ -180,7 +181,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         out_of_time: OutOfTime<'_>,
         outcome: &mut FencedOutcome,
     ) {
-        let Plan { tallies, groups, quarantine } = plan;
+        let Plan { tallies, groups, quarantine, names } = plan;
         outcome.records += tallies.len() as u64;
         outcome.empty += tallies.iter().filter(|tally| tally.accepted + tally.rejected == 0).count() as u64;
         outcome.groups += groups.len() as u64;
@@ -201,8 +202,8 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         drop(kept);
 
         let mut written = stream::iter(groups.into_iter().map(|group| {
-            let tallies = &tallies;
-            async move { (group.first(), self.apply(layout, tallies, group, out_of_time).await) }
+            let (tallies, names) = (&tallies, &names);
+            async move { (group.first(), self.apply(layout, tallies, names, group, out_of_time).await) }
         }))
         .buffer_unordered(in_flight);
         while let Some((first, result)) = written.next().await {
@@ -233,11 +234,12 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         &self,
         layout: &Layout,
         tallies: &[Tally],
+        names: &Batch,
         group: Group,
         out_of_time: OutOfTime<'_>,
     ) -> Result<GroupOutcome, StoreError> {
         let key = &group.key;
-        let target = Target { layout, key, tallies, item_bytes_max: self.settings.item_bytes_max };
+        let target = Target { layout, key, tallies, names, item_bytes_max: self.settings.item_bytes_max };
         let mut outcome = GroupOutcome::default();
         let mut open = match self.cache.take(key) {
             Some(open) => open,
@@ -304,6 +306,29 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
             Part::Closed(floor) => self.read_open_part(layout, key, OpenPart::absent(part + 1, Some(floor))).await,
         }
     }
+}
+
+/// Ascending, each once.
+fn in_order(records: &mut Vec<Record<'_>>) {
+    records.sort_by(|a, b| a.sequence.cmp(&b.sequence));
+    records.dedup_by(|a, b| a.sequence == b.sequence);
+}
+
+/// What records add to each item chain, as [`FencedLane::process`] would commit it to an empty store: for whoever wants
+/// to see or to time what is decided without I/O. Of records beyond one commit it says nothing.
+///
+/// # Errors
+/// When the rules of the first record are not known here and now.
+pub fn planned(
+    shard: &Shard,
+    mut records: Vec<Record<'_>>,
+    epochs: &EpochView,
+    settings: &FencedSettings,
+) -> Result<Vec<(FencedKey, Body)>, StoreError> {
+    in_order(&mut records);
+    let Plan { groups, names, .. } = plan::plan(shard, &records, epochs, &SkipView::default(), settings)?;
+    let body = |group: Group| (merged(&Body::default(), &group.events, &names, false), group.key);
+    Ok(groups.into_iter().map(body).map(|(body, key)| (key, body)).collect())
 }
 
 #[cfg(test)]

@@ -10,19 +10,20 @@ mod intake;
 
 pub use claim::{Claim, claim};
 pub use commit::{LedgerOutcome, LedgerSettings, commit};
-pub use intake::{Incoming, Intake, intake};
+pub use intake::{Incoming, Intake, intake, settle};
 
 use crate::counted;
 use crate::layout::Layout;
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::{Coordinates, QuarantineObject};
+use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
-use weir_rollup::{LedgerEntry, Rollup, SeriesKey};
+use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
-    Accepted, Decoded, Epoch, EpochView, Millis, Reason, Series, Window, decode_event_alone, decode_payload,
-    decode_record,
+    Accepted, Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Reason, Rejected, Series, SeriesId, Window,
+    decode_event_alone, decode_payload, decode_record,
 };
 
 /// What a contribution is counted under, once.
@@ -33,6 +34,23 @@ impl Identity {
     /// A message of a queue: `id` is the message's, or the producer's own (`weir-id`).
     pub fn sqs(queue_arn: &str, id: &str) -> Self {
         Self(format!("sqs:{queue_arn}/{id}"))
+    }
+
+    /// An object of S3: `content` is its version or, on a bucket without versions, its ETag. A key has up to 1,024
+    /// bytes and a sort key no more, so a long identity ends in its digest instead. The two never meet: only that
+    /// one is longer than what is kept as it is.
+    pub fn s3(bucket: &str, key: &str, content: &str) -> Self {
+        let text = format!("s3:{bucket}/{key}@{content}");
+        if text.len() <= S3_BYTES_MAX {
+            return Self(text);
+        }
+        let digest = digest([bucket, key, content]);
+        Self(format!("{}~{digest}", &text[..text.floor_char_boundary(S3_BYTES_MAX)]))
+    }
+
+    /// The n-th chunk of an object that is counted under `self`.
+    pub(crate) fn chunk(&self, number: u64) -> Self {
+        Self(format!("{self}#{number}"))
     }
 
     pub(crate) fn of(text: String) -> Self {
@@ -50,6 +68,9 @@ impl fmt::Display for Identity {
         f.write_str(&self.0)
     }
 }
+
+/// Longest identity of an object that is kept as it is, bytes. Far above what buckets and keys usually have.
+const S3_BYTES_MAX: usize = 512;
 
 /// One message with its identity settled.
 #[derive(Clone, Debug)]
@@ -91,12 +112,16 @@ impl Held {
 }
 
 impl Message {
-    /// Decodes it, if the rules that decide are known here and now.
-    pub(crate) fn decode(&self, epochs: &EpochView) -> Result<Decoded, StoreError> {
+    /// Decodes it into `batch`, if the rules that decide are known here and now, and gives what is set aside.
+    pub(crate) fn add_to(&self, batch: &mut Batch, epochs: &EpochView) -> Result<Vec<Rejected>, StoreError> {
         let epoch = epochs
             .epoch_for(self.rules_at)
             .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error.to_string()))?;
-        Ok(self.held.decode(&self.data, self.arrived_at, epoch))
+        Ok(match self.held {
+            Held::Payload => batch.add_payload(&self.data, self.arrived_at, epoch),
+            Held::Record => batch.add_record(&self.data, self.arrived_at, epoch),
+            Held::Event(index) => batch.add_event_alone(&self.data, index, self.arrived_at, epoch),
+        })
     }
 }
 
@@ -116,7 +141,9 @@ pub struct LedgerPlan {
 struct Planned {
     message: usize,
     events: u64,
-    entry: LedgerEntry,
+    identity: Identity,
+    /// Ascending by key.
+    series: Vec<(SeriesKey, Rollup)>,
 }
 
 /// Decodes a batch of messages, each with its place. A message whose rules are not known here and now (its epoch), or
@@ -129,7 +156,8 @@ pub fn plan(
     settings: &LedgerSettings,
 ) -> LedgerPlan {
     let mut plan = LedgerPlan::default();
-    let mut seen: BTreeMap<&Identity, usize> = BTreeMap::new();
+    let mut seen: HashMap<&Identity, usize, FixedState> = HashMap::default();
+    let mut batch = Batch::default();
     for (place, message) in messages {
         if let Some(first) = seen.get(&message.identity) {
             plan.twice.push((*place, *first));
@@ -141,38 +169,65 @@ pub fn plan(
             plan.left.push((*place, StoreError::new(StoreErrorKind::Unavailable, what)));
             continue;
         }
-        let decoded = match message.decode(epochs) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                plan.left.push((*place, error));
-                continue;
-            }
-        };
-        plan.empty += u64::from(decoded.accepted.is_empty() && decoded.rejected.is_empty());
-        plan.add(layout, *place, message, decoded, settings.record_bytes_max);
+        batch.clear();
+        match message.add_to(&mut batch, epochs) {
+            Ok(rejected) => plan.add(layout, *place, message, &batch, rejected, settings.record_bytes_max),
+            Err(error) => plan.left.push((*place, error)),
+        }
     }
     plan
 }
 
+/// What a chunk of an object adds to each window.
+pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
+
+/// Counts one event where it belongs.
+pub(crate) fn count(windows: &mut Windows, accepted: Accepted) {
+    let Accepted { window, series, status, duration_us, user } = accepted;
+    let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
+    rollup.add(counted::status(status), duration_us, user.as_deref().map(str::as_bytes));
+}
+
 impl LedgerPlan {
-    fn add(&mut self, layout: &Layout, place: usize, message: &Message, decoded: Decoded, record_bytes_max: usize) {
-        let lane = layout.lane(message.identity.as_str());
-        let mut windows: BTreeMap<Window, BTreeMap<SeriesKey, Rollup>> = BTreeMap::new();
-        for Accepted { window, series, status, duration_us, user } in decoded.accepted {
-            let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
-            counted::add(rollup, status, duration_us, user.as_deref());
-        }
-        for (window, series) in windows {
-            let events = series.values().map(Rollup::events).sum();
-            let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
-            let entry = LedgerEntry { identity: message.identity.to_string(), series };
-            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, entry });
-        }
-        for rejected in decoded.rejected {
+    fn add(
+        &mut self,
+        layout: &Layout,
+        place: usize,
+        message: &Message,
+        batch: &Batch,
+        rejected: Vec<Rejected>,
+        record_bytes_max: usize,
+    ) {
+        self.empty += u64::from(batch.events().is_empty() && rejected.is_empty());
+        self.contribute(layout, place, &message.identity, by_window(batch), record_bytes_max);
+        for rejected in rejected {
             let coordinates = message.coordinates.clone();
             let object = QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected };
             self.quarantine.push((place, object));
         }
+    }
+
+    /// Adds what is counted under one identity: by window, the series ascending.
+    pub(crate) fn contribute(
+        &mut self,
+        layout: &Layout,
+        place: usize,
+        identity: &Identity,
+        windows: impl IntoIterator<Item = (Window, Vec<(SeriesKey, Rollup)>)>,
+        record_bytes_max: usize,
+    ) {
+        let lane = layout.lane(identity.as_str());
+        for (window, series) in windows {
+            let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
+            let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
+            let identity = identity.clone();
+            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, identity, series });
+        }
+    }
+
+    /// Writes that the plan comes to, before items that are too large are cut.
+    pub(crate) fn writes(&self) -> usize {
+        self.groups.len() + self.quarantine.len()
     }
 
     /// Sets a message aside that has no place in the lane: it is not decoded.
@@ -205,11 +260,35 @@ impl LedgerPlan {
     }
 }
 
+/// What a message's events add to each window, by series, ascending.
+fn by_window(batch: &Batch) -> Vec<(Window, Vec<(SeriesKey, Rollup)>)> {
+    let count = |rollup: &mut Rollup, event: &BatchEvent| {
+        rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
+    };
+    let key = |id| counted::series_key(batch.series(id).clone());
+    // The usual message, without the maps.
+    if let [event] = batch.events() {
+        let mut rollup = Rollup::default();
+        count(&mut rollup, event);
+        return vec![(event.window, vec![(key(event.series), rollup)])];
+    }
+    let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
+    for event in batch.events() {
+        count(windows.entry(event.window).or_default().entry(event.series).or_default(), event);
+    }
+    let named = |series: BTreeMap<SeriesId, Rollup>| {
+        let mut named: Vec<_> = series.into_iter().map(|(id, rollup)| (key(id), rollup)).collect();
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+        named
+    };
+    windows.into_iter().map(|(window, series)| (window, named(series))).collect()
+}
+
 /// All series as one.
-fn folded(series: &BTreeMap<SeriesKey, Rollup>) -> BTreeMap<SeriesKey, Rollup> {
+fn folded(series: &[(SeriesKey, Rollup)]) -> Vec<(SeriesKey, Rollup)> {
     let mut other = Rollup::default();
-    series.values().for_each(|rollup| other.merge(rollup));
-    BTreeMap::from([(counted::series_key(Series::other()), other)])
+    series.iter().for_each(|(_, rollup)| other.merge(rollup));
+    vec![(counted::series_key(Series::other()), other)]
 }
 
 /// 128 bits of SHA-256 over the texts, each with its length, as hexadecimal digits.

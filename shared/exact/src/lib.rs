@@ -4,7 +4,8 @@
 //!
 //! - [`fenced`]: Kinesis. One item per (window, shard, split), rewritten as batches arrive, guarded by its
 //!   *fence*, the highest applied sequence number.
-//! - [`ledger`]: SQS, S3 and replays. Immutable items that carry identities, put if absent.
+//! - [`ledger`]: SQS, S3 and replays. Immutable items that carry identities, put if absent. [`objects`] is its way in
+//!   for what is too large to be a message: objects of S3, counted chunk by chunk as they are read.
 //!
 //! [`finalize`] recomputes a window's rows from all its contributions, by revision; [`compact`] hours from minutes, and
 //! days from hours.
@@ -32,6 +33,7 @@ pub mod finalize;
 pub mod layout;
 pub mod ledger;
 pub mod memory;
+pub mod objects;
 pub mod ports;
 pub mod progress;
 pub mod quarantine;

@@ -15,7 +15,7 @@ use crate::layout::Layout;
 use crate::ledger::{Claim, Held, Identity, Message, claim};
 use crate::ports::{ContributionGet, ContributionPut, QuarantineGet, StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
-use weir_telemetry::{Decoded, Epoch, EpochView, MessageBody, Millis};
+use weir_telemetry::{Batch, Decoded, Epoch, EpochView, MessageBody, Millis};
 
 /// How long after its arrival a replay may be asked for, and its request be sent or redriven. Its events lie up to 48 h
 /// before that, and the request up to 4 days in its queue: 20 days together, after which a window is sealed. What is
@@ -145,7 +145,9 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
         held,
         data,
     };
-    let stands = if message.decode(epochs)?.accepted.is_empty() {
+    let mut batch = Batch::default();
+    message.add_to(&mut batch, epochs)?;
+    let stands = if batch.events().is_empty() {
         store.get(&layout.claim(message.identity.as_str())).await?.as_ref().map(Claim::from_item).transpose()?
     } else {
         Some(claim(store, layout, &message.identity, Claim::new(requested_at, &message.data)).await?)

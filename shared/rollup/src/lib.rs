@@ -58,7 +58,7 @@ pub use durations::Durations;
 pub use histogram::{BIN_MAX, BIN_MIN, Histogram, SCALE, bin_end_us, bin_of};
 pub use rollup::{Rollup, Status};
 pub use stored::{Body, DecodeError, Ledger, LedgerEntry, SeriesBody, SeriesKey};
-pub use users::{COUPONS_MAX, LG_K, UserSketch};
+pub use users::{COUPONS_MAX, LG_K, User, UserSketch};
 
 /// Parts that no sequence of events can have produced; the text says which.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

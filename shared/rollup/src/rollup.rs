@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Durations, Inconsistent, UserSketch};
+use crate::{Durations, Inconsistent, User, UserSketch};
 
 /// An HTTP-style status of 0..=999, or unknown. Ordered by number, unknown last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -77,6 +77,11 @@ impl Rollup {
     /// Counts one event: its status, its duration in microseconds and its user's UTF-8 bytes, the
     /// last two where it has them.
     pub fn add(&mut self, status: Status, duration_us: Option<u64>, user: Option<&[u8]>) {
+        self.add_hashed(status, duration_us, user.and_then(User::of));
+    }
+
+    /// The same where the user is hashed already.
+    pub fn add_hashed(&mut self, status: Status, duration_us: Option<u64>, user: Option<User>) {
         self.add_status(status, 1);
         match (&mut self.durations, duration_us) {
             (Some(durations), Some(us)) => durations.record(us),
@@ -84,7 +89,7 @@ impl Rollup {
             (_, None) => {}
         }
         if let Some(user) = user {
-            self.users.add(user);
+            self.users.add_hashed(user);
         }
     }
 

@@ -70,6 +70,18 @@ impl Coupon {
     }
 }
 
+/// A user as sketches know one: hashed. Of the same text the same, for ever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct User(Coupon);
+
+impl User {
+    /// The user of that name, UTF-8 bytes; none of an empty one, which is not counted: DataSketches' libraries skip
+    /// empty strings too.
+    pub fn of(name: &[u8]) -> Option<Self> {
+        (!name.is_empty()).then(|| Self(Coupon::of(name)))
+    }
+}
+
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum State {
     /// Strictly ascending, at most [`COUPONS_MAX`].
@@ -97,13 +109,15 @@ impl std::fmt::Debug for UserSketch {
 }
 
 impl UserSketch {
-    /// Counts a user, identified by UTF-8 bytes. An empty one is not counted: DataSketches'
-    /// libraries skip empty strings too.
+    /// Counts a user, identified by UTF-8 bytes ([`User::of`]).
     pub fn add(&mut self, user: &[u8]) {
-        if user.is_empty() {
-            return;
+        if let Some(user) = User::of(user) {
+            self.add_hashed(user);
         }
-        let coupon = Coupon::of(user);
+    }
+
+    /// Counts a user.
+    pub fn add_hashed(&mut self, User(coupon): User) {
         match &mut self.0 {
             State::Registers(registers) => coupon.raise(registers),
             State::Coupons(coupons) => {

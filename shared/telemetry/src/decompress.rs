@@ -38,17 +38,33 @@ impl From<io::Error> for Failure {
 /// # Errors
 /// [`Failure`], with more than `bytes_max` bytes or damaged ones.
 pub(crate) fn plain(payload: &[u8], bytes_max: u64) -> Result<Cow<'_, [u8]>, Failure> {
-    let fits = |length: usize| if length as u64 > bytes_max { Err(Failure::TooLong) } else { Ok(()) };
-    if !payload.starts_with(GZIP) && !payload.starts_with(ZSTD) {
-        return fits(payload.len()).map(|()| Cow::Borrowed(payload));
+    if !is_compressed(payload) {
+        return fits(payload.len(), bytes_max).map(|()| Cow::Borrowed(payload));
     }
     let mut plain = vec![];
+    inflate(payload, bytes_max, &mut plain)?;
+    Ok(Cow::Owned(plain))
+}
+
+/// Whether it begins like gzip or zstd.
+pub(crate) fn is_compressed(payload: &[u8]) -> bool {
+    payload.starts_with(GZIP) || payload.starts_with(ZSTD)
+}
+
+/// Appends to `plain` what a compressed payload holds.
+///
+/// # Errors
+/// As [`plain`].
+pub(crate) fn inflate(payload: &[u8], bytes_max: u64, plain: &mut Vec<u8>) -> Result<(), Failure> {
     let mut sink = |bytes: &[u8]| {
         plain.extend_from_slice(bytes);
-        fits(plain.len())
+        fits(plain.len(), bytes_max)
     };
     let mut inflater = Inflater::default();
     inflater.push(payload, &mut sink)?;
-    inflater.finish(&mut sink)?;
-    Ok(Cow::Owned(plain))
+    inflater.finish(&mut sink)
+}
+
+fn fits(length: usize, bytes_max: u64) -> Result<(), Failure> {
+    if length as u64 > bytes_max { Err(Failure::TooLong) } else { Ok(()) }
 }

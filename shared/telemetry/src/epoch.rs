@@ -56,11 +56,13 @@ impl Epoch {
 
     /// What keeps these rules from being in force, if anything does. [`Rules`] are sound by their type.
     fn problem(&self) -> Option<&'static str> {
-        let ObjectLimits { object_bytes_max, events_per_object_max, event_bytes_max, kept_bytes_max } =
+        let ObjectLimits { object_bytes_max, events_per_object_max, event_bytes_max, kept_bytes_max, events_per_chunk } =
             self.object_limits;
         if self.splits == 0 {
             Some("splits should be at least one split")
-        } else if object_bytes_max == 0 || events_per_object_max == 0 || event_bytes_max == 0 {
+        } else if [object_bytes_max, events_per_object_max.into(), event_bytes_max.into(), events_per_chunk.into()]
+            .contains(&0)
+        {
             Some("object_limits should be above 0")
         } else if event_bytes_max > EVENT_BYTES_MAX || kept_bytes_max > event_bytes_max {
             Some("object_limits: event_bytes_max should be at most 16 MiB, kept_bytes_max no more than it")
@@ -282,5 +284,14 @@ mod tests {
         check(&objects(0, 0), "object_limits should be above 0");
         check(&objects(9, 10), "kept_bytes_max no more than it");
         check(&objects(u32::MAX, 1), "at most 16 MiB");
+        let chunked = |events: u32| {
+            objects(9, 9)
+                .replace(r#""kept_bytes_max":9"#, &format!(r#""kept_bytes_max":9,"events_per_chunk":{events}"#))
+        };
+        assert_eq!(EpochTable::from_json(chunked(7).as_bytes()).unwrap().epochs[0].object_limits.events_per_chunk, 7);
+        check(&chunked(0), "object_limits should be above 0");
+        let unchunked = EpochTable::from_json(objects(9, 9).as_bytes()).unwrap();
+        let stored = String::from_utf8(unchunked.to_json()).unwrap();
+        assert!(!stored.contains("events_per_chunk"), "versions that do not know it read it: {stored}");
     }
 }

@@ -1,6 +1,8 @@
 //! One telemetry event, from JSON to checked values. This is the complete decoder, written to be read;
 //! a faster one may stand beside it, and this one says what is right.
 
+pub(crate) mod scan;
+
 use crate::json;
 use crate::reject::{Field, Limit, Reason};
 use crate::rules::Rules;
@@ -41,6 +43,28 @@ pub(crate) type Refusal = (Reason, String);
 /// # Errors
 /// What is wrong with the first field that is, in the order of the text.
 pub(crate) fn decode(text: &str, depth_max: u32, rules: &Rules) -> Result<Event, Refusal> {
+    let Values { endpoint, service, status, duration, user, timestamp } = values(text, depth_max)?;
+    let series = Series::under(rules, service.as_deref(), endpoint.as_deref());
+    Ok(Event { series, status, duration_us: duration.map(|(us, _)| us), user, timestamp })
+}
+
+/// The fields of an event, in range, as they are written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Values {
+    pub(crate) endpoint: Option<String>,
+    pub(crate) service: Option<String>,
+    pub(crate) status: Option<u16>,
+    /// Microseconds, and milliseconds as written.
+    pub(crate) duration: Option<(u64, f64)>,
+    pub(crate) user: Option<String>,
+    pub(crate) timestamp: Option<Millis>,
+}
+
+/// Decodes one event, and names nothing.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn values(text: &str, depth_max: u32) -> Result<Values, Refusal> {
     let depth = json::depth(text.as_bytes());
     if depth > depth_max {
         return Err((
@@ -56,7 +80,7 @@ pub(crate) fn decode(text: &str, depth_max: u32, rules: &Rules) -> Result<Event,
     }
     let mut parser = serde_json::Deserializer::from_str(text);
     let fields = parser.deserialize_map(FieldsVisitor).and_then(|fields| parser.end().map(|()| fields));
-    fields.map_err(|error| not_json(&error))?.check(rules)
+    fields.map_err(|error| not_json(&error))?.check()
 }
 
 /// White space as JSON has it; Unicode's other spaces are no JSON.
@@ -127,19 +151,20 @@ impl<'de> serde::Deserialize<'de> for Name<'de> {
 }
 
 impl Fields<'_> {
-    fn check(self, rules: &Rules) -> Result<Event, Refusal> {
+    fn check(self) -> Result<Values, Refusal> {
         if let Some(field) = self.twice {
             return Err((Reason::Duplicate(field), format!("{} stands twice in one event", field.name())));
         }
         let raw = |field: Field| self.values[field as usize].map(RawValue::get);
         let endpoint = raw(Field::Endpoint).map(|raw| text(Field::Endpoint, raw, ENDPOINT_BYTES_MAX)).transpose()?;
         let service = raw(Field::Service).map(|raw| text(Field::Service, raw, SERVICE_BYTES_MAX)).transpose()?;
-        Ok(Event {
+        Ok(Values {
+            endpoint,
+            service,
             status: raw(Field::Status).map(status).transpose()?,
-            duration_us: raw(Field::DurationMs).map(duration_us).transpose()?,
+            duration: raw(Field::DurationMs).map(duration).transpose()?,
             user: raw(Field::UserId).map(user).transpose()?,
             timestamp: raw(Field::Timestamp).map(timestamp).transpose()?,
-            series: Series::under(rules, service.as_deref(), endpoint.as_deref()),
         })
     }
 }
@@ -149,7 +174,7 @@ fn invalid(field: Field, expected: &str, raw: &str) -> Refusal {
 }
 
 /// What a JSON value is, without saying what it holds.
-fn kind(raw: &str) -> &'static str {
+pub(crate) fn kind(raw: &str) -> &'static str {
     match raw.as_bytes().first() {
         Some(b'"') => "a string",
         Some(b'{') => "an object",
@@ -200,14 +225,15 @@ fn status(raw: &str) -> Result<u16, Refusal> {
     }
 }
 
-fn duration_us(raw: &str) -> Result<u64, Refusal> {
+/// Microseconds, and milliseconds as written.
+fn duration(raw: &str) -> Result<(u64, f64), Refusal> {
     let expected = "a number from 0 to 86400000";
     if !is_number(raw) {
         return Err(invalid(Field::DurationMs, expected, raw));
     }
     match raw.parse::<f64>() {
         // IEEE multiplication and rounding: the same microseconds on every machine.
-        Ok(ms) if (0.0..=DURATION_MS_MAX).contains(&ms) => Ok((ms * 1_000.0).round() as u64),
+        Ok(ms) if (0.0..=DURATION_MS_MAX).contains(&ms) => Ok(((ms * 1_000.0).round() as u64, ms)),
         _ => Err((
             Reason::Invalid(Field::DurationMs),
             format!("duration_ms: expected {expected}, found one out of range"),

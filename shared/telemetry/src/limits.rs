@@ -47,6 +47,22 @@ pub struct ObjectLimits {
     /// What is kept in quarantine of an event beyond `event_bytes_max`, or of an object set aside whole, bytes. The
     /// object itself holds the rest.
     pub kept_bytes_max: u32,
+    /// Counted events in one chunk of an object: what is written, and counted once, together. Chunk n holds the counted
+    /// events from n times this on, so its bounds are a function of the object alone. Left out of a stored table where
+    /// it is the default, so that versions which do not know it still read it.
+    #[serde(default = "events_per_chunk", skip_serializing_if = "is_default_chunk")]
+    pub events_per_chunk: u32,
+}
+
+/// Some 10 MB of events a chunk: an object of that size or less is one ledger entry a window, and a chunk's rollups
+/// take single megabytes.
+fn events_per_chunk() -> u32 {
+    100_000
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_default_chunk(events: &u32) -> bool {
+    *events == events_per_chunk()
 }
 
 impl ObjectLimits {
@@ -67,6 +83,7 @@ impl Default for ObjectLimits {
             event_bytes_max: 1 << 20,
             // Enough to see what it is; at most `rejected_per_record_max` are held at once.
             kept_bytes_max: 16 << 10,
+            events_per_chunk: events_per_chunk(),
         }
     }
 }

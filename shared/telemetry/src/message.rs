@@ -57,6 +57,7 @@ impl<'a> MessageBody<'a> {
             return pointer(trimmed).unwrap_or_else(malformed);
         }
         if trimmed.starts_with('{')
+            && may_be_notice(trimmed.as_bytes())
             && let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(trimmed)
             && let Some(body) = envelope.body("")
         {
@@ -64,6 +65,14 @@ impl<'a> MessageBody<'a> {
         }
         Self::Payload(Cow::Borrowed(body.as_bytes()))
     }
+}
+
+/// Whether a member may have one of the names by which notices are told: false of nearly every event, so that none of
+/// them is parsed for it. A name that has escapes in it has a backslash.
+fn may_be_notice(text: &[u8]) -> bool {
+    // Looks at all pairs, since a loop that stops at the first is not vectorised.
+    let told = |pair: [u8; 2]| matches!(pair, [b'"', b'S' | b'R' | b'T'] | [_, b'\\']);
+    text.iter().zip(&text[1..]).fold(false, |found, (first, second)| found | told([*first, *second]))
 }
 
 fn malformed<'b>((reason, detail): Refusal) -> MessageBody<'b> {

@@ -205,11 +205,8 @@ pub(crate) fn too_many_rejected(rejected_max: u32, reason: Reason, detail: &str)
 pub(crate) fn decode_event(text: &str, arrival: Millis, epoch: &Epoch) -> Result<Accepted, Refusal> {
     let event = event::decode(text, epoch.limits.json_depth_max, &epoch.rules)?;
     let at = event.timestamp.unwrap_or(arrival);
-    if at < arrival.plus(-LATENESS_MS_MAX) {
-        return Err((Reason::TooLate, "timestamp: more than 48 h before arrival".to_owned()));
-    }
-    if at > arrival.plus(FUTURE_MS_MAX) {
-        return Err((Reason::FromFuture, "timestamp: more than 10 min after arrival".to_owned()));
+    if let Some(refusal) = out_of_time(at, arrival) {
+        return Err(refusal);
     }
     Ok(Accepted {
         window: Window::containing(at),
@@ -218,6 +215,16 @@ pub(crate) fn decode_event(text: &str, arrival: Millis, epoch: &Epoch) -> Result
         duration_us: event.duration_us,
         user: event.user,
     })
+}
+
+/// Why an event of that time, in a record of that arrival, is not counted, if it is not.
+#[inline]
+pub(crate) fn out_of_time(at: Millis, arrival: Millis) -> Option<Refusal> {
+    if at < arrival.plus(-LATENESS_MS_MAX) {
+        return Some((Reason::TooLate, "timestamp: more than 48 h before arrival".to_owned()));
+    }
+    let future = at > arrival.plus(FUTURE_MS_MAX);
+    future.then(|| (Reason::FromFuture, "timestamp: more than 10 min after arrival".to_owned()))
 }
 
 #[cfg(test)]

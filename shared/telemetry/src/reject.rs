@@ -127,11 +127,19 @@ pub enum Reason {
     BadNotice,
     /// An operator had the record skipped, since it kills whoever decodes it: nothing of it was looked at.
     Skipped,
+    /// An object that is not there: deleted, or never was.
+    ObjectMissing,
+    /// An object that was overwritten before it could be read.
+    ObjectChanged,
+    /// An object in an archive, which must be restored before it can be read.
+    ObjectArchived,
+    /// An object created so long before its notice that its windows may be sealed.
+    ObjectTooOld,
 }
 
 impl Reason {
     /// All reasons that name neither a field nor a limit.
-    const PLAIN: [Self; 13] = [
+    const PLAIN: [Self; 17] = [
         Self::TooLate,
         Self::FromFuture,
         Self::NotUtf8,
@@ -145,6 +153,10 @@ impl Reason {
         Self::BadPointer,
         Self::BadNotice,
         Self::Skipped,
+        Self::ObjectMissing,
+        Self::ObjectChanged,
+        Self::ObjectArchived,
+        Self::ObjectTooOld,
     ];
 
     /// Every reason.
@@ -178,6 +190,10 @@ impl fmt::Display for Reason {
             Self::BadPointer => f.write_str("bad_pointer"),
             Self::BadNotice => f.write_str("bad_notice"),
             Self::Skipped => f.write_str("skipped"),
+            Self::ObjectMissing => f.write_str("object_missing"),
+            Self::ObjectChanged => f.write_str("object_changed"),
+            Self::ObjectArchived => f.write_str("object_archived"),
+            Self::ObjectTooOld => f.write_str("object_too_old"),
         }
     }
 }
@@ -218,7 +234,11 @@ mod tests {
             | Reason::DamagedAggregate
             | Reason::BadPointer
             | Reason::BadNotice
-            | Reason::Skipped => "Reason::PLAIN",
+            | Reason::Skipped
+            | Reason::ObjectMissing
+            | Reason::ObjectChanged
+            | Reason::ObjectArchived
+            | Reason::ObjectTooOld => "Reason::PLAIN",
         }
     }
 

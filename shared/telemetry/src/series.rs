@@ -39,8 +39,16 @@ impl Series {
 
     /// Which of `splits` items of a window holds this series.
     pub fn split(&self, splits: u16) -> u16 {
-        // The separator cannot occur in UTF-8, so two series never hash the same text.
-        let hash = stable_hash(&[self.service.as_bytes(), &[0xff], self.endpoint.as_bytes()].concat());
+        Self::split_of(stable_hash(&self.hashed()), splits)
+    }
+
+    /// What is hashed of it. The separator cannot occur in UTF-8, so two series never hash the same text.
+    pub(crate) fn hashed(&self) -> Vec<u8> {
+        [self.service.as_bytes(), &[0xff], self.endpoint.as_bytes()].concat()
+    }
+
+    /// The split of a series that hashes to `hash`.
+    pub(crate) fn split_of(hash: u64, splits: u16) -> u16 {
         // The remainder is below a u16, so the cast loses nothing.
         (hash % u64::from(splits.max(1))) as u16
     }

@@ -26,6 +26,11 @@ impl Millis {
         parse(text.as_bytes()).ok_or(TimeError)
     }
 
+    /// The same of bytes.
+    pub(crate) fn parse_bytes(text: &[u8]) -> Option<Self> {
+        parse(text)
+    }
+
     /// This instant plus `ms` milliseconds, kept within `i64`.
     #[must_use]
     pub fn plus(self, ms: i64) -> Self {

@@ -22,7 +22,7 @@ pub(crate) struct Stream {
 /// A shard and its records.
 pub(crate) struct ShardLog {
     pub(crate) shard: Shard,
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: Vec<Record<'static>>,
     closed: bool,
     /// Children are read when their parents are.
     parents: Vec<usize>,
@@ -88,7 +88,7 @@ pub(crate) fn put(world: &mut World, data: Vec<u8>) {
     let text = world
         .schedule
         .text(|| format!("put record {sequence} into {}: {}", log.shard.id, String::from_utf8_lossy(&data)));
-    log.records.push(Record { sequence, arrived_at: now, data });
+    log.records.push(Record { sequence, arrived_at: now, data: data.into() });
     stream.next_sequence += 1 + u64::from(world.choices.below(3));
     world.say(|| text);
     for poller in 0..world.state.stream.pollers.len() {
@@ -202,7 +202,7 @@ fn deliver(world: &mut World, place: usize, batch: Vec<usize>) {
 async fn handle(
     environment: Arc<Environment<StreamFunction>>,
     shard: Shard,
-    records: Vec<Record>,
+    records: Vec<Record<'static>>,
     begun: Millis,
 ) -> Option<Option<SequenceNumber>> {
     let StreamFunction { lane, rules } = &environment.inner;

@@ -14,6 +14,7 @@ use weir_exact::memory::MemoryStore;
 use weir_exact::ports::Item;
 use weir_exact::row::{ALGORITHM, Row, RowVersion, State};
 use weir_exact::sequence::{SequenceNumber, Shard};
+use weir_exact::skips::{Entry, SkipList};
 use weir_rollup::{Ledger, LedgerEntry, Rollup, SeriesKey, Status};
 use weir_telemetry::{Accepted, Decoded, Epoch, EpochTable, EpochView, Millis, Window, decode_payload};
 
@@ -63,11 +64,11 @@ fn payload(n: usize) -> String {
 }
 
 /// Records of the shard, by number.
-pub(crate) fn records(range: Range<usize>) -> Vec<Record> {
+pub(crate) fn records(range: Range<usize>) -> Vec<Record<'static>> {
     let record = |n: usize| Record {
         sequence: SequenceNumber::parse(&format!("49590338271490256608559692538361571095921575989136{n:06}")).unwrap(),
         arrived_at: ARRIVAL,
-        data: payload(n).into_bytes(),
+        data: payload(n).into_bytes().into(),
     };
     range.map(record).collect()
 }
@@ -96,8 +97,8 @@ pub(crate) fn ledger_item(messages: &[usize], digest: &str) -> Item {
     Item { key, fence: None, body: ledger.encode(), expires_at: Some(expires_at(window().end())) }
 }
 
-/// What the older version put: the fenced chain, the shard's progress, two ledger items, the epoch table, a claim, the window's catalog; and
-/// what it set aside.
+/// What the older version put: the fenced chain, the shard's progress, two ledger items, the epoch table, a claim, the
+/// window's catalog, the skip list; and what it set aside.
 fn written() -> (Vec<(&'static str, Item)>, MemoryStore) {
     let store = MemoryStore::default();
     let outcome = block_on(lane(&store).process(&layout(), &shard(), records(0..RECORDS_BEFORE), &epochs(), &|| false));
@@ -124,6 +125,15 @@ fn written() -> (Vec<(&'static str, Item)>, MemoryStore) {
     let mut catalog = Catalog::default();
     assert!(catalog.admit(&finalize::fold(&contributions).expect("items of today's"), 10_000));
     items.push(("catalog", catalog.to_item(&layout(), window())));
+    let entry = Entry {
+        shard: shard().to_string(),
+        sequence_number: "49590338271490256608559692538361571095921575989136000007".to_owned(),
+        arrived_at_ms: ARRIVAL.0,
+        from_ms: ARRIVAL.0 + 1_020_000,
+    };
+    let mut skips = SkipList::default();
+    skips.entries.push(entry);
+    items.push(("skips", skips.to_item(3)));
     (items, store)
 }
 

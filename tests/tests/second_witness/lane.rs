@@ -18,14 +18,14 @@ const RECORDS: usize = 400;
 const DELIVERIES_MAX: usize = 200;
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
 
-fn record(n: usize) -> Record {
+fn record(n: usize) -> Record<'static> {
     let data = format!(
         r#"{{"service":"s{}","endpoint":"/{}","status":200,"user_id":"u{n}","duration_ms":{n}}}"#,
         n % 2,
         n % 5
     );
     let sequence = SequenceNumber::parse(&format!("4959033827149025660855969253836157109592157598913658{n:04}"));
-    Record { sequence: sequence.expect("digits"), arrived_at: ARRIVAL, data: data.into_bytes() }
+    Record { sequence: sequence.expect("digits"), arrived_at: ARRIVAL, data: data.into_bytes().into() }
 }
 
 /// Several pollers read one shard from its start, each in a cut of its own, into parts so small that they are closed and
@@ -65,7 +65,7 @@ pub(crate) async fn pollers_of_one_shard_count_every_event_once(witness: &Witnes
 }
 
 /// Delivers a batch until all of it is settled, from the record that was reported, as the mapping does.
-async fn poll(lane: &FencedLane<IntakeStores>, layout: &Layout, shard: &Shard, batch: &[Record]) {
+async fn poll(lane: &FencedLane<IntakeStores>, layout: &Layout, shard: &Shard, batch: &[Record<'_>]) {
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
     let mut from = 0;
     for _ in 0..DELIVERIES_MAX {

@@ -22,5 +22,9 @@ pub(crate) const TIMEOUT_LINGER: Duration = Duration::from_secs(3);
 /// Short timeouts, so that a paused processor is soon given up (the finalizer reads whole windows, and needs some seconds on a
 /// busy machine); and more receives than any message can come to by
 /// chance, since a message in the dead-letter queue would be missing from the rows.
-pub(crate) const PARAMETERS: [(&str, &str); 3] =
-    [("KinesisTimeoutSeconds", "4"), ("FinalizeTimeoutSeconds", "15"), ("QueueReceivesMax", "1000")];
+pub(crate) const PARAMETERS: [(&str, &str); 4] = [
+    ("KinesisTimeoutSeconds", "4"),
+    ("FinalizeTimeoutSeconds", "15"),
+    ("CompactTimeoutSeconds", "15"),
+    ("QueueReceivesMax", "1000"),
+];

@@ -1,14 +1,13 @@
 //! One part of a fenced item chain, and how the next put is cut.
 
-use super::plan::Event;
+use super::plan::{Event, by_series};
 use crate::counted;
 use crate::layout::{FencedKey, Layout, expires_at};
 use crate::ports::{Expected, Item, StoreError};
 use crate::progress::Tally;
 use crate::sequence::{Fence, SequenceNumber};
-use std::collections::BTreeSet;
-use weir_rollup::{Body, SeriesKey};
-use weir_telemetry::Series;
+use weir_rollup::{Body, Rollup, SeriesKey};
+use weir_telemetry::{Batch, Series};
 
 /// The open end of a fenced item chain, as the store last told it.
 #[derive(Clone, Debug)]
@@ -67,6 +66,7 @@ pub(super) struct Target<'a> {
     pub(super) layout: &'a Layout,
     pub(super) key: &'a FencedKey,
     pub(super) tallies: &'a [Tally],
+    pub(super) names: &'a Batch,
     pub(super) item_bytes_max: usize,
 }
 
@@ -78,7 +78,7 @@ impl Target<'_> {
         let mut prefix = fresh;
         loop {
             let through = prefix.last().unwrap_or(first);
-            let body = merged(&open.body, prefix, false);
+            let body = merged(&open.body, prefix, self.names, false);
             let bytes = body.encode();
             if bytes.len() <= self.item_bytes_max {
                 return self.put(open, prefix.len(), through, body, bytes);
@@ -98,12 +98,12 @@ impl Target<'_> {
         }
         // Alone in a part of its own. What the store would refuse is folded: by its bound there is no such record, but
         // none may block its shard by its size.
-        let body = merged(&open.body, first_record, false);
+        let body = merged(&open.body, first_record, self.names, false);
         let bytes = body.encode();
         if bytes.len() <= STORE_BYTES_MAX {
             return self.put(open, first_record.len(), first, body, bytes);
         }
-        let body = merged(&open.body, first_record, true);
+        let body = merged(&open.body, first_record, self.names, true);
         let bytes = body.encode();
         self.put(open, first_record.len(), first, body, bytes)
     }
@@ -136,16 +136,19 @@ fn whole_records(fresh: &[Event], events: usize) -> &[Event] {
 }
 
 /// `body` with `events` in it; every series changed counts one touch, once for the whole write.
-fn merged(body: &Body, events: &[Event], fold: bool) -> Body {
+pub(super) fn merged(body: &Body, events: &[Event], names: &Batch, fold: bool) -> Body {
     let mut body = body.clone();
-    let mut touched: BTreeSet<SeriesKey> = BTreeSet::new();
-    for Event { accepted, .. } in events {
-        let key = counted::series_key(if fold { Series::other() } else { accepted.series.clone() });
-        let series = body.series.entry(key.clone()).or_default();
-        counted::add(&mut series.rollup, accepted.status, accepted.duration_us, accepted.user.as_deref());
-        if touched.insert(key) {
-            series.touches += 1;
-        }
+    let mut add = |key: SeriesKey, rollup: Rollup| {
+        let series = body.series.entry(key).or_default();
+        series.rollup.merge(&rollup);
+        series.touches += 1;
+    };
+    if fold {
+        let mut other = Rollup::default();
+        events.iter().for_each(|event| event.count_in(&mut other));
+        add(counted::series_key(Series::other()), other);
+    } else {
+        by_series(events, names).into_iter().for_each(|(key, rollup)| add(key, rollup));
     }
     body
 }

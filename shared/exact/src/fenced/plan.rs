@@ -9,9 +9,10 @@ use crate::quarantine::{Coordinates, QuarantineObject};
 use crate::sequence::{SequenceNumber, Shard};
 use crate::skips::{Skip, SkipView};
 use std::collections::BTreeMap;
-use weir_rollup::{Rollup, SeriesKey, stored};
+use weir_rollup::{Rollup, SeriesKey, Status, User, stored};
 use weir_telemetry::{
-    Accepted, ENDPOINT_BYTES_MAX, Epoch, EpochView, Reason, Rejected, SERVICE_BYTES_MAX, Series, Window, decode_record,
+    Batch, BatchEvent, ENDPOINT_BYTES_MAX, Epoch, EpochView, Reason, Rejected, SERVICE_BYTES_MAX, Series, SeriesId,
+    Window,
 };
 
 /// What is to be done with consecutive records of one shard.
@@ -23,6 +24,8 @@ pub(super) struct Plan {
     pub(super) groups: Vec<Group>,
     /// What is set aside, with the place of its record in `tallies`.
     pub(super) quarantine: Vec<(u32, QuarantineObject)>,
+    /// What the events' series are called.
+    pub(super) names: Batch,
 }
 
 /// The events of one item chain, ascending by record.
@@ -33,10 +36,35 @@ pub(super) struct Group {
 }
 
 /// An event and the place of its record in [`Plan::tallies`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
     pub(super) record: u32,
-    pub(super) accepted: Accepted,
+    series: SeriesId,
+    status: Status,
+    user: Option<User>,
+    duration_us: Option<u64>,
+}
+
+impl Event {
+    #[inline]
+    fn of(record: u32, event: &BatchEvent, batch: &Batch) -> Self {
+        let (status, user) = (counted::status(event.status), batch.user(event).and_then(User::of));
+        Self { record, series: event.series, status, user, duration_us: event.duration_us }
+    }
+
+    #[inline]
+    pub(super) fn count_in(&self, rollup: &mut Rollup) {
+        rollup.add_hashed(self.status, self.duration_us, self.user);
+    }
+}
+
+/// What events come to, by series.
+pub(super) fn by_series(events: &[Event], names: &Batch) -> Vec<(SeriesKey, Rollup)> {
+    // By number: a look at a place, where a name would be compared with several.
+    let mut rollups = vec![Rollup::default(); names.all_series().len()];
+    events.iter().for_each(|event| event.count_in(&mut rollups[event.series.index()]));
+    let named = names.all_series().iter().zip(rollups).filter(|(_, rollup)| !rollup.is_empty());
+    named.map(|(series, rollup)| (counted::series_key(series.clone()), rollup)).collect()
 }
 
 impl Group {
@@ -53,7 +81,7 @@ impl Group {
 /// later record of which that is so ends the plan before it.
 pub(super) fn plan(
     shard: &Shard,
-    records: &[Record],
+    records: &[Record<'_>],
     epochs: &EpochView,
     skips: &SkipView,
     settings: &FencedSettings,
@@ -72,23 +100,25 @@ pub(super) fn plan(
             plan.skip(shard, place, record);
             continue;
         }
-        let decoded = decode_record(&record.data, record.arrived_at, epoch);
+        let names = &mut plan.names;
+        names.clear();
+        let rejected = names.add_record(&record.data, record.arrived_at, epoch);
+        let accepted = names.events().len();
         plan.tallies.push(Tally {
             sequence: record.sequence.clone(),
             arrived_at: record.arrived_at,
-            accepted: decoded.accepted.len() as u64,
-            rejected: decoded.rejected.len() as u64,
+            accepted: accepted as u64,
+            rejected: rejected.len() as u64,
         });
-        events += decoded.accepted.len();
-        let small = decoded.accepted.len() * EVENT_BYTES_MAX <= settings.record_bytes_max;
-        for accepted in decoded.accepted {
-            let split = accepted.series.split(epoch.splits);
-            groups.entry((accepted.window, epoch.number, split)).or_default().push(Event { record: place, accepted });
+        events += accepted;
+        for event in names.events() {
+            let key = (event.window, epoch.number, names.split(event.series, epoch.splits));
+            groups.entry(key).or_default().push(Event::of(place, event, names));
         }
-        if !small {
-            groups.values_mut().for_each(|group| fold_if_too_large(group, place, settings.record_bytes_max));
+        if accepted * EVENT_BYTES_MAX > settings.record_bytes_max {
+            groups.values_mut().for_each(|group| fold_if_too_large(group, names, place, settings.record_bytes_max));
         }
-        for rejected in decoded.rejected {
+        for rejected in rejected {
             let coordinates = coordinates(shard, &record.sequence);
             plan.quarantine.push((place, QuarantineObject { coordinates, arrived_at: record.arrived_at, rejected }));
         }
@@ -123,7 +153,7 @@ impl Plan {
         let Record { sequence, arrived_at, data } = record.clone();
         let coordinates = coordinates(shard, &sequence);
         let detail = "the record is on the skip list: nothing of it was decoded".to_owned();
-        let rejected = Rejected { reason: Reason::Skipped, detail, event_index: None, payload: data };
+        let rejected = Rejected { reason: Reason::Skipped, detail, event_index: None, payload: data.into_owned() };
         self.tallies.push(Tally { sequence, arrived_at, accepted: 0, rejected: 1 });
         self.quarantine.push((place, QuarantineObject { coordinates, arrived_at, rejected }));
     }
@@ -133,16 +163,12 @@ impl Plan {
 const EVENT_BYTES_MAX: usize = stored::EVENT_BYTES + SERVICE_BYTES_MAX + ENDPOINT_BYTES_MAX;
 
 /// Counts a record's events of one group, its last, under one series where an item could not hold theirs.
-fn fold_if_too_large(group: &mut [Event], record: u32, record_bytes_max: usize) {
+fn fold_if_too_large(group: &mut [Event], names: &mut Batch, record: u32, record_bytes_max: usize) {
     let first = group.partition_point(|event| event.record < record);
     let own = &mut group[first..];
-    let mut series: BTreeMap<SeriesKey, Rollup> = BTreeMap::new();
-    for Event { accepted, .. } in own.iter() {
-        let rollup = series.entry(counted::series_key(accepted.series.clone())).or_default();
-        counted::add(rollup, accepted.status, accepted.duration_us, accepted.user.as_deref());
-    }
-    if !counted::fits(&series, record_bytes_max) {
-        own.iter_mut().for_each(|event| event.accepted.series = Series::other());
+    if !counted::fits(&by_series(own, names), record_bytes_max) {
+        let other = names.id_of(Series::other());
+        own.iter_mut().for_each(|event| event.series = other);
     }
 }
 

@@ -24,14 +24,14 @@ fn epochs() -> EpochView {
     EpochView::new(EpochTable::genesis(), ARRIVAL)
 }
 
-fn record(sequence: usize, data: &str) -> Record {
+fn record(sequence: usize, data: &str) -> Record<'static> {
     let sequence = SequenceNumber::parse(&(sequence + 95).to_string()).unwrap();
-    Record { sequence, arrived_at: ARRIVAL, data: data.as_bytes().to_vec() }
+    Record { sequence, arrived_at: ARRIVAL, data: data.as_bytes().to_vec().into() }
 }
 
 fn commit<S: ContributionGet + ContributionPut + QuarantinePut>(
     lane: &FencedLane<S>,
-    records: &[Record],
+    records: &[Record<'_>],
 ) -> FencedOutcome {
     block_on(lane.process(&layout(), &shard(), records.to_vec(), &epochs(), &|| false))
 }
@@ -49,7 +49,7 @@ fn state(store: &MemoryStore) -> (BTreeMap<SeriesKey, weir_rollup::Rollup>, Opti
     (series, progress.first().map(|item| Progress::from_item(item).unwrap()))
 }
 
-fn once(records: &[Record]) -> BTreeMap<SeriesKey, weir_rollup::Rollup> {
+fn once(records: &[Record<'_>]) -> BTreeMap<SeriesKey, weir_rollup::Rollup> {
     let mut series: BTreeMap<SeriesKey, weir_rollup::Rollup> = BTreeMap::new();
     for record in records {
         for accepted in

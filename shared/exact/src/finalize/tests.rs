@@ -25,7 +25,7 @@ fn kinesis(store: &MemoryStore, sequences: std::ops::Range<u64>) {
     let record = |n: u64| Record {
         sequence: SequenceNumber::parse(&n.to_string()).unwrap(),
         arrived_at: ARRIVAL,
-        data: data.clone(),
+        data: (&data).into(),
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
     let lane = FencedLane::new(store, FencedSettings::default());

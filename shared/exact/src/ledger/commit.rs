@@ -5,7 +5,7 @@ use crate::layout::{Layout, expires_at};
 use crate::ports::{ContributionPut, Expected, Item, PutOutcome, QuarantinePut, StoreError};
 use futures::stream::{self, StreamExt};
 use std::collections::BTreeSet;
-use weir_rollup::Ledger;
+use weir_rollup::{Ledger, LedgerEntry};
 use weir_telemetry::Window;
 
 /// Bounds of the ledger lane.
@@ -104,7 +104,16 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
 }
 
 impl LedgerOutcome {
-    fn fail(&mut self, messages: &[usize], error: StoreError) {
+    /// Adds what another commit came to.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.failed.extend(other.failed);
+        self.put += other.put;
+        self.duplicate += other.duplicate;
+        self.quarantined += other.quarantined;
+        self.errors.extend(other.errors);
+    }
+
+    pub(crate) fn fail(&mut self, messages: &[usize], error: StoreError) {
         self.failed.extend(messages);
         self.errors.push(error);
     }
@@ -118,7 +127,7 @@ fn cut(
     mut planned: Vec<Planned>,
     settings: LedgerSettings,
 ) -> Vec<LedgerPut> {
-    planned.sort_by(|a, b| a.entry.identity.cmp(&b.entry.identity));
+    planned.sort_by(|a, b| a.identity.cmp(&b.identity));
     let mut puts = vec![];
     let mut pieces = vec![planned];
     while let Some(mut piece) = pieces.pop() {
@@ -128,7 +137,7 @@ fn cut(
             pieces.push(piece);
             continue;
         }
-        let key = layout.ledger(window, lane, &digest(piece.iter().map(|planned| planned.entry.identity.as_str())));
+        let key = layout.ledger(window, lane, &digest(piece.iter().map(|planned| planned.identity.as_str())));
         puts.push(LedgerPut {
             item: Item { key, fence: None, body, expires_at: Some(expires_at(window.end())) },
             messages: piece.iter().map(|planned| planned.message).collect(),
@@ -139,5 +148,9 @@ fn cut(
 }
 
 fn encode(piece: &[Planned]) -> Vec<u8> {
-    Ledger { entries: piece.iter().map(|planned| planned.entry.clone()).collect() }.encode()
+    let entry = |planned: &Planned| LedgerEntry {
+        identity: planned.identity.to_string(),
+        series: planned.series.iter().cloned().collect(),
+    };
+    Ledger { entries: piece.iter().map(entry).collect() }.encode()
 }

@@ -84,7 +84,10 @@ pub async fn intake<S: ContributionPut + QuarantinePut>(
 }
 
 /// A message that claims its id gets the time that stands for it, or is set aside when the id is another body's.
-async fn settle<S: ContributionPut>(
+///
+/// # Errors
+/// When time is out or the store fails: the message must be delivered again.
+pub async fn settle<S: ContributionPut>(
     store: &S,
     layout: &Layout,
     incoming: Incoming,

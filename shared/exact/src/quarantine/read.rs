@@ -13,7 +13,7 @@ use weir_telemetry::{Millis, Reason, Rejected};
 const SOURCES: [(&str, &[&str]); 3] = [
     ("kinesis", &["stream", "shard", "sequence_number"]),
     ("sqs", &["queue", "message_id"]),
-    ("s3", &["bucket", "key", "version"]),
+    ("s3", &["bucket", "key", "version", "etag"]),
 ];
 /// Which event of its record it is, among the coordinates.
 const EVENT_INDEX: &str = "event_index";
@@ -100,7 +100,7 @@ mod tests {
 
     fn objects() -> impl Strategy<Value = QuarantineObject> {
         let reasons: Vec<Reason> = Reason::all().collect();
-        let path = (0..SOURCES.len(), proptest::collection::vec(".{0,300}", 3), 0..=3_usize);
+        let path = (0..SOURCES.len(), proptest::collection::vec(".{0,300}", 4), 0..=4_usize);
         let rejected = (proptest::sample::select(reasons), ".{0,60}", any::<Option<u32>>(), any::<Vec<u8>>());
         // Years 1970 to 9999: what a document's time can say.
         (path, 0..253_402_300_800_000_i64, rejected).prop_map(|((source, values, length), at, rejected)| {

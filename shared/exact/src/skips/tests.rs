@@ -27,7 +27,7 @@ fn process(store: &MemoryStore, skips: &SkipView) -> FencedOutcome {
     let record = |sequence: u32| Record {
         sequence: SequenceNumber::parse(&sequence.to_string()).unwrap(),
         arrived_at: ARRIVAL,
-        data: b"{}".to_vec(),
+        data: b"{}".to_vec().into(),
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
     let lane = FencedLane::new(store, FencedSettings::default());

@@ -23,6 +23,7 @@ fn epoch() -> Epoch {
             events_per_object_max: 40,
             event_bytes_max: EVENT_BYTES_MAX as u32,
             kept_bytes_max: EVENT_BYTES_MAX as u32,
+            ..ObjectLimits::default()
         },
         ..Epoch::genesis()
     }

@@ -1,29 +1,25 @@
-//! Lambda's Kinesis event, as far as it is read.
-//!
-//! Our own type, because arrival is part of what decides where a record is counted: `aws_lambda_events` 1.2 takes the
-//! fraction of `approximateArrivalTimestamp` for a whole number of milliseconds, so that `.980` becomes 98 ms.
+//! The complete reader: serde's.
 
+use super::ByShard;
+use crate::EnvelopeError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lambda_runtime::Error;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use weir_exact::fenced::Record;
 use weir_exact::sequence::SequenceNumber;
 use weir_telemetry::Millis;
 
-/// One invocation's input ("Process Amazon Kinesis Data Streams records with Lambda", AWS Lambda Developer Guide).
+/// One invocation's input.
 #[derive(Debug, Deserialize)]
-pub struct KinesisBatch {
-    /// Records of one shard.
+struct KinesisBatch {
     #[serde(rename = "Records")]
-    pub records: Vec<BatchRecord>,
+    records: Vec<BatchRecord>,
 }
 
 /// One record with where it comes from.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct BatchRecord {
+struct BatchRecord {
     #[serde(rename = "eventID")]
     event_id: String,
     #[serde(rename = "eventSourceARN")]
@@ -41,18 +37,16 @@ struct Data {
     data: String,
 }
 
-/// Records by stream ARN and shard id. A batch is of one shard; nothing here depends on it.
-///
-/// # Errors
-/// When the event is none that Lambda sends: nothing of it can be identified, so nothing is settled.
-pub(crate) fn by_shard(batch: KinesisBatch) -> Result<BTreeMap<(String, String), Vec<Record>>, Error> {
-    let mut shards: BTreeMap<_, Vec<Record>> = BTreeMap::new();
+pub(super) fn read(input: &[u8]) -> Result<ByShard<'static>, EnvelopeError> {
+    let batch: KinesisBatch = serde_json::from_slice(input)?;
+    let mut shards = ByShard::new();
     for BatchRecord { event_id, event_source_arn, kinesis } in batch.records {
-        let (shard_id, _) = event_id.split_once(':').ok_or("a record whose eventID is no shard:sequence")?;
-        shards.entry((event_source_arn, shard_id.to_owned())).or_default().push(Record {
+        let no_shard = EnvelopeError::Record("a record whose eventID is no shard:sequence");
+        let (shard_id, _) = event_id.split_once(':').ok_or(no_shard)?;
+        shards.entry((event_source_arn.into(), shard_id.to_owned().into())).or_default().push(Record {
             sequence: SequenceNumber::parse(&kinesis.sequence_number)?,
             arrived_at: arrival(kinesis.approximate_arrival_timestamp),
-            data: STANDARD.decode(kinesis.data)?,
+            data: STANDARD.decode(kinesis.data)?.into(),
         });
     }
     Ok(shards)
@@ -60,7 +54,7 @@ pub(crate) fn by_shard(batch: KinesisBatch) -> Result<BTreeMap<(String, String),
 
 /// Seconds to milliseconds. A double holds today's seconds to a quarter of a microsecond, so rounding finds the
 /// millisecond that was written, whichever parser read it.
-fn arrival(seconds: f64) -> Millis {
+pub(super) fn arrival(seconds: f64) -> Millis {
     Millis((seconds * 1_000.0).round() as i64)
 }
 

@@ -1,0 +1,204 @@
+//! From an invocation's raw bytes to planned rollups, on one core, beside the parse-only floor of the same input
+//! (`floor.rs`): `cargo bench --bench decode`, with `-- WORD` only the cases that hold that word.
+//!
+//! Floor and fleet take turns, so that whatever else the machine does meets both; what is printed is the median of the
+//! ratios of the turns. The same figures as JSON go to `target/bench/decode.json`.
+
+#![allow(clippy::print_stdout, missing_docs, reason = "a benchmark speaks on the terminal")]
+
+mod floor;
+#[path = "../../../processors/sqs-rollup/src/message.rs"]
+#[allow(unreachable_pub, dead_code, reason = "the handler beside it uses the rest")]
+mod message;
+#[path = "../../../processors/burst-summary/src/summary.rs"]
+#[allow(unreachable_pub, dead_code, reason = "the handler beside it uses the rest")]
+mod summary;
+mod workload;
+
+use floor::Packing;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use weir_exact::fenced::{FencedSettings, planned};
+use weir_exact::layout::Layout;
+use weir_exact::ledger::{self, Incoming, LedgerSettings};
+use weir_exact::sequence::Shard;
+use weir_telemetry::{EpochTable, EpochView, Millis};
+use workload::{ARRIVAL_MS, Workload};
+
+/// Turns of a case.
+const CASE_TIME: Duration = Duration::from_millis(1_500);
+const TURNS_MIN: usize = 15;
+
+/// Figures of a case.
+struct Figures {
+    name: String,
+    events: usize,
+    bytes: usize,
+    floor_us: f64,
+    fleet_us: f64,
+    ratio: f64,
+}
+
+fn main() {
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let mut all = vec![];
+    println!(
+        "{:<26}{:>9}{:>11}{:>12}{:>12}{:>10}{:>9}",
+        "case", "events", "bytes", "floor µs", "fleet µs", "ns/event", "÷ floor"
+    );
+    for case in cases().into_iter().filter(|case| case.name.contains(&only)) {
+        let figures = measure(case);
+        let ns = figures.fleet_us * 1e3 / figures.events as f64;
+        let Figures { name, events, bytes, floor_us, fleet_us, ratio } = &figures;
+        println!("{name:<26}{events:>9}{bytes:>11}{floor_us:>12.1}{fleet_us:>12.1}{ns:>10.0}{ratio:>9.2}");
+        all.push(figures);
+    }
+    write_json(&all);
+}
+
+/// A piece of work and its floor, on the same input.
+struct Case {
+    name: String,
+    events: usize,
+    bytes: usize,
+    floor: Box<dyn FnMut() -> usize>,
+    fleet: Box<dyn FnMut() -> usize>,
+}
+
+fn cases() -> Vec<Case> {
+    let mut workload = Workload::new();
+    let mut cases: Vec<Case> = [100, 1_000, 5_000]
+        .into_iter()
+        .map(|records| {
+            kinesis(
+                format!("kinesis {records} x 1"),
+                records,
+                1,
+                Packing::Plain,
+                workload.kinesis(records, 1, workload::plain),
+            )
+        })
+        .collect();
+    for (name, pack, packing) in [
+        ("ndjson", workload::plain as fn(&[u8]) -> Vec<u8>, Packing::Plain),
+        ("gzip", workload::gzip, Packing::Gzip),
+        ("zstd", workload::zstd, Packing::Zstd),
+    ] {
+        let input = workload.kinesis(1_000, 50, pack);
+        cases.push(kinesis(format!("kinesis 1000 x 50 {name}"), 1_000, 50, packing, input));
+    }
+    cases.push(sqs(workload.sqs(1_000), 1_000));
+    cases.extend([100, 1_000, 5_000, 10_000, 20_000].into_iter().map(|events| burst(workload.burst(events), events)));
+    cases
+}
+
+fn kinesis(name: String, records: usize, events: usize, packing: Packing, input: Vec<u8>) -> Case {
+    let places = floor::places(&input, "data");
+    assert_eq!(places.len(), records);
+    let (bytes, own) = (input.len(), input.clone());
+    let mut room = [vec![], vec![]];
+    let mut arena = vec![];
+    let epochs = EpochView::new(EpochTable::genesis(), Millis(ARRIVAL_MS));
+    let shard = Shard { stream: "weir-telemetry".into(), created_at: Millis(0), id: "shardId-000000000006".into() };
+    let settings = FencedSettings::default();
+    let fleet = move || {
+        let mut counted = 0;
+        let shards = weir_envelope::kinesis::read(&own, &mut arena).expect("an invocation");
+        for (_, records) in shards {
+            let bodies = planned(&shard, records, &epochs, &settings).expect("a known epoch");
+            counted += bodies.iter().flat_map(|(_, body)| body.series.values()).map(|s| s.rollup.events()).sum::<u64>();
+        }
+        assert_eq!(counted as usize, records * events);
+        counted as usize
+    };
+    let floor = move || floor::kinesis(&input, &places, packing, &mut room);
+    Case { name, events: records * events, bytes, floor: Box::new(floor), fleet: Box::new(fleet) }
+}
+
+fn sqs(input: Vec<u8>, messages: usize) -> Case {
+    let places = floor::places(&input, "body");
+    assert_eq!(places.len(), messages);
+    let (bytes, own) = (input.len(), input.clone());
+    let mut arena = vec![];
+    let table = EpochTable::genesis();
+    let layout = Layout::new("live", table.generation.clone());
+    let epochs = EpochView::new(table, Millis(ARRIVAL_MS));
+    let fleet = move || {
+        let delivered = weir_envelope::sqs::read(&own, &mut arena).expect("an invocation");
+        let read = delivered.into_iter().map(|delivered| message::read(delivered).expect("a message"));
+        let incoming: Vec<_> = read
+            .enumerate()
+            .filter_map(|(place, (_, received))| match received {
+                message::Received::Here(Incoming::Message(message)) => Some((place, message)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(incoming.len(), messages);
+        let plan = ledger::plan(&layout, &incoming, &epochs, &LedgerSettings::default());
+        assert_eq!(plan.windows(), 1);
+        plan.windows()
+    };
+    let floor = move || floor::sqs(&input, &places);
+    let name = format!("sqs {messages} x 1");
+    Case { name, events: messages, bytes, floor: Box::new(floor), fleet: Box::new(fleet) }
+}
+
+fn burst(input: Vec<u8>, events: usize) -> Case {
+    let places = floor::places(&input, "body");
+    assert_eq!(places.len(), 1);
+    let (bytes, own) = (input.len(), input.clone());
+    let mut arena = vec![];
+    let fleet = move || {
+        let body = weir_envelope::url::read(&own, &mut arena).expect("an invocation").expect("no base64");
+        let summary = summary::summarise(&body).expect("an array");
+        assert_eq!(summary.total_events, events);
+        serde_json::to_string(&summary).expect("JSON").len()
+    };
+    let floor = move || floor::sqs(&input, &places);
+    Case { name: format!("burst {events}"), events, bytes, floor: Box::new(floor), fleet: Box::new(fleet) }
+}
+
+fn measure(mut case: Case) -> Figures {
+    let time = |work: &mut dyn FnMut() -> usize| {
+        let begun = Instant::now();
+        black_box(work());
+        begun.elapsed().as_secs_f64() * 1e6
+    };
+    let (mut floors, mut fleets, mut ratios) = (vec![], vec![], vec![]);
+    // Once to warm up.
+    time(&mut case.floor);
+    time(&mut case.fleet);
+    let begun = Instant::now();
+    while ratios.len() < TURNS_MIN || begun.elapsed() < CASE_TIME {
+        let (floor, fleet) = (time(&mut case.floor), time(&mut case.fleet));
+        floors.push(floor);
+        fleets.push(fleet);
+        ratios.push(fleet / floor);
+    }
+    let Case { name, events, bytes, .. } = case;
+    Figures { name, events, bytes, floor_us: median(floors), fleet_us: median(fleets), ratio: median(ratios) }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn write_json(all: &[Figures]) {
+    let cases: Vec<_> = all
+        .iter()
+        .map(|figures| {
+            serde_json::json!({
+                "case": figures.name, "events": figures.events, "bytes": figures.bytes,
+                "floor_us": figures.floor_us, "fleet_us": figures.fleet_us, "ratio": figures.ratio,
+            })
+        })
+        .collect();
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../target".into(), std::path::PathBuf::from);
+    let file = target.join("bench/decode.json");
+    let text = serde_json::to_string_pretty(&cases).expect("numbers and names");
+    std::fs::create_dir_all(target.join("bench"))
+        .and_then(|()| std::fs::write(&file, text))
+        .expect("a target directory");
+    println!("\n{}", file.display());
+}

@@ -1,0 +1,195 @@
+//! `weir backfill`: what is already in S3, through the fleet. Each object is noticed as S3 itself would have noticed it,
+//! so that it counts under the same identity, however often either does so.
+
+use crate::args::Backfill;
+use crate::aws::Aws;
+use crate::failure::{Failure, failed, say};
+use crate::notices::{self, Created};
+use crate::plane::spinner;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::process::ExitCode;
+use weir_exact::objects::OBJECT_AGE_MS_MAX;
+use weir_objects::{Listed, Versions};
+
+/// Messages in one SendMessageBatch (AWS: "SendMessageBatch", SQS API Reference).
+const SEND_MESSAGES_MAX: usize = 10;
+/// Requests in flight.
+const REQUESTS_IN_FLIGHT_MAX: usize = 8;
+/// How often what the queue did not take is sent again.
+const ATTEMPTS_MAX: u32 = 10;
+
+/// How far a backfill came: what `--state` keeps, and what is said in the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    uri: String,
+    /// Objects up to this key are done.
+    after: Option<String>,
+    /// Objects noticed.
+    noticed: u64,
+    bytes: u64,
+    /// Objects left out, being older than contributions allow.
+    too_old: u64,
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Failure> {
+    let (bucket, prefix) = place(&backfill.uri)?;
+    let aws = Aws::from_environment(stack).await?;
+    let queue_url = aws.queue_url("landing").await?;
+    let landing = aws.bucket("landing").await?;
+    if bucket != landing {
+        say(&format!(
+            "{bucket} is not {landing}: s3-rollup must be granted s3:GetObject, s3:GetObjectVersion and s3:ListBucket there"
+        ));
+    }
+    let mut state = match &backfill.state {
+        Some(file) => State::read(file, &backfill.uri)?,
+        None => State { uri: backfill.uri.clone(), ..State::default() },
+    };
+    let (s3, sqs) = (aws.s3(), aws.sqs());
+    let oldest_ms = weir_aws::clock::now().0 - OBJECT_AGE_MS_MAX;
+    let bar = spinner("listing");
+    let after = state.after.clone();
+    let mut pages = std::pin::pin!(weir_objects::list(&s3, &bucket, &prefix, Versions::Latest, after.as_deref()));
+    while let Some(page) = pages.try_next().await.map_err(|error| Failure::Failed(error.to_string()))? {
+        let (young, old): (Vec<&Listed>, Vec<&Listed>) = page.iter().partition(|listed| listed.modified_ms > oldest_ms);
+        enqueue(&sqs, &queue_url, &bucket, &young).await?;
+        state.noticed += young.len() as u64;
+        state.bytes += young.iter().filter_map(|listed| listed.object.size).sum::<u64>();
+        state.too_old += old.len() as u64;
+        if let Some(last) = page.last() {
+            state.after = Some(last.object.key.clone());
+        }
+        if let Some(file) = &backfill.state {
+            state.write(file)?;
+        }
+        bar.set_message(format!("noticed {} objects", state.noticed));
+    }
+    bar.finish_and_clear();
+    if let Some(file) = &backfill.state {
+        // Done: another run looks at everything again.
+        std::fs::remove_file(file)
+            .or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+            .map_err(|error| failed(&file.display().to_string(), &error))?;
+    }
+    if backfill.json {
+        println!("{}", serde_json::to_string(&state).map_err(|error| Failure::Failed(error.to_string()))?);
+    } else {
+        println!("noticed {} objects ({} bytes) of {}", state.noticed, state.bytes, backfill.uri);
+    }
+    if state.too_old > 0 {
+        say(&format!(
+            "{} objects are left out: they were created more than 14 days ago, their windows may be sealed, and they could count twice",
+            state.too_old
+        ));
+    }
+    Ok(ExitCode::from(u8::from(state.too_old > 0)))
+}
+
+/// Bucket and prefix of an `s3://` URI.
+fn place(uri: &str) -> Result<(String, String), Failure> {
+    let place = uri.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
+    match place.filter(|(bucket, _)| !bucket.is_empty()) {
+        Some((bucket, prefix)) => Ok((bucket.to_owned(), prefix.to_owned())),
+        None => Err(Failure::Usage(format!("{uri}: expected s3://BUCKET/PREFIX"))),
+    }
+}
+
+impl State {
+    fn read(file: &Path, uri: &str) -> Result<Self, Failure> {
+        let name = file.display();
+        let bytes = match std::fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self { uri: uri.to_owned(), ..Self::default() });
+            }
+            Err(error) => return Err(Failure::Usage(format!("{name}: {error}"))),
+        };
+        let state: Self = serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::Usage(format!("{name} is no state of a backfill: {error}")))?;
+        if state.uri == uri {
+            Ok(state)
+        } else {
+            Err(Failure::Usage(format!("{name} is the state of {}; name another file, or remove it", state.uri)))
+        }
+    }
+
+    /// In one step, so that an interrupted run leaves the old state or the new one.
+    fn write(&self, file: &Path) -> Result<(), Failure> {
+        let next = file.with_extension("next");
+        let json = serde_json::to_vec(self).map_err(|error| Failure::Failed(error.to_string()))?;
+        let written = std::fs::write(&next, json).and_then(|()| std::fs::rename(&next, file));
+        written.map_err(|error| failed(&file.display().to_string(), &error))
+    }
+}
+
+async fn enqueue(sqs: &aws_sdk_sqs::Client, url: &str, bucket: &str, objects: &[&Listed]) -> Result<(), Failure> {
+    let notice = |listed: &&Listed| {
+        let object = &listed.object;
+        let etag = object.etag.as_deref().unwrap_or_default();
+        notices::notice(
+            bucket,
+            &[Created { key: &object.key, version: object.version.as_deref(), etag, size: object.size }],
+        )
+    };
+    let notices: Vec<String> = objects.iter().map(notice).collect();
+    let sending = notices.chunks(SEND_MESSAGES_MAX).map(|bodies| send(sqs, url, bodies));
+    stream::iter(sending).buffer_unordered(REQUESTS_IN_FLIGHT_MAX).try_collect::<()>().await
+}
+
+/// Sends, and sends again what was not taken.
+async fn send(sqs: &aws_sdk_sqs::Client, url: &str, bodies: &[String]) -> Result<(), Failure> {
+    let tried = format!("SendMessageBatch to {url}");
+    let mut left: Vec<&String> = bodies.iter().collect();
+    for attempt in 0..ATTEMPTS_MAX {
+        if attempt > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50 << attempt)).await;
+        }
+        let entries = left.iter().enumerate().map(|(at, body)| {
+            SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(body.as_str()).build()
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&tried, &error))?;
+        let answer = sqs.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
+        let answer = answer.map_err(|error| failed(&tried, &error))?;
+        left =
+            answer.failed().iter().filter_map(|failed| left.get(failed.id().parse::<usize>().ok()?).copied()).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(Failure::Failed(format!("{tried}: {} notices were refused {ATTEMPTS_MAX} times in a row", left.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_names_a_bucket_and_a_prefix() {
+        let check = |uri: &str, bucket: &str, prefix: &str| {
+            assert_eq!(place(uri).unwrap(), (bucket.to_owned(), prefix.to_owned()), "{uri}");
+        };
+        check("s3://b/in/2026/", "b", "in/2026/");
+        check("s3://b", "b", "");
+        for bad in ["b/in", "s3:///in", "http://b/in"] {
+            assert!(place(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_taken_up_by_its_own_backfill_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("state.json");
+        assert_eq!(State::read(&file, "s3://b/a").unwrap().after, None);
+        let state = State { uri: "s3://b/a".into(), after: Some("a/é".into()), noticed: 3, bytes: 9, too_old: 1 };
+        state.write(&file).unwrap();
+        assert_eq!(State::read(&file, "s3://b/a").unwrap(), state);
+        assert!(matches!(State::read(&file, "s3://b/c"), Err(Failure::Usage(_))));
+        std::fs::write(&file, "{}").unwrap();
+        assert!(matches!(State::read(&file, "s3://b/a"), Err(Failure::Usage(_))));
+    }
+}

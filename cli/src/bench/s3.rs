@@ -1,0 +1,131 @@
+//! `weir bench s3`: everything below a prefix, read by weir's reader and by one task an object, over the same SDK.
+
+use super::reader::Reading;
+use crate::args::{BenchS3, ReaderKind};
+use crate::aws::Aws;
+use crate::failure::{Failure, failed};
+use crate::plane::spinner;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Puts in flight.
+const PUTS_IN_FLIGHT_MAX: usize = 16;
+/// Outside of `in/`: these objects are not noticed.
+const PREFIX: &str = "bench/s3";
+
+/// Both readers' median readings, and how much more the naive one takes.
+#[derive(Debug, Serialize)]
+struct Answer {
+    bucket: String,
+    prefix: String,
+    rounds: usize,
+    weir: Reading,
+    naive: Reading,
+    times_as_fast: f64,
+    /// Of the whole process.
+    share_of_memory: f64,
+    /// Of what the reading adds to an idle process.
+    share_of_added_memory: f64,
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+pub(crate) async fn run(bench: BenchS3, stack: &str) -> Result<ExitCode, Failure> {
+    let aws = Aws::from_environment(stack).await?;
+    let bucket = aws.bucket("landing").await?;
+    let prefix = format!("{PREFIX}/{}x{}/", bench.objects, bench.object_bytes);
+    let bar = spinner("putting objects");
+    put_objects(&aws, &bucket, &prefix, &bench).await?;
+    let (mut weir, mut naive) = (vec![], vec![]);
+    for round in 1..=bench.rounds {
+        bar.set_message(format!("round {round} of {}", bench.rounds));
+        // In turn, so that whatever else the machine does strikes both.
+        weir.push(read(ReaderKind::Weir, &bucket, &prefix, &bench, stack).await?);
+        naive.push(read(ReaderKind::Naive, &bucket, &prefix, &bench, stack).await?);
+    }
+    bar.finish_and_clear();
+    let (weir, naive) = (median(weir), median(naive));
+    let answer = Answer {
+        bucket,
+        prefix,
+        rounds: bench.rounds,
+        weir,
+        naive,
+        times_as_fast: naive.seconds / weir.seconds.max(f64::MIN_POSITIVE),
+        share_of_memory: weir.peak_bytes as f64 / (naive.peak_bytes as f64).max(1.0),
+        share_of_added_memory: added(&weir) / added(&naive).max(1.0),
+    };
+    if bench.json {
+        println!("{}", serde_json::to_string(&answer).map_err(|error| failed("the answer", &error))?);
+    } else {
+        println!("reader               seconds   objects   errors        bytes   peak MiB   idle MiB");
+        for (name, reading) in [("weir", weir), ("a task an object", naive)] {
+            let Reading { objects, bytes, errors, seconds, .. } = reading;
+            let (peak, idle) = (mib(reading.peak_bytes), mib(reading.idle_bytes));
+            println!("{name:<18}{seconds:>10.3}{objects:>10}{errors:>9}{bytes:>13}{peak:>11.1}{idle:>11.1}");
+        }
+        let Answer { times_as_fast, share_of_memory, share_of_added_memory, .. } = answer;
+        println!(
+            "weir is {times_as_fast:.2} times as fast, in {share_of_memory:.2} of the memory ({share_of_added_memory:.2} of what reading adds to an idle process)"
+        );
+    }
+    Ok(ExitCode::from(u8::from(weir.errors > 0)))
+}
+
+async fn put_objects(aws: &Aws, bucket: &str, prefix: &str, bench: &BenchS3) -> Result<(), Failure> {
+    let s3 = &aws.s3();
+    let body: Vec<u8> = br#"{"status":200}"#.iter().chain(b"\n").copied().cycle().take(bench.object_bytes).collect();
+    let puts = (0..bench.objects).map(|number| {
+        let (key, body) = (format!("{prefix}{number:08}"), body.clone());
+        async move {
+            let put = s3.put_object().bucket(bucket).key(&key).body(body.into()).send().await;
+            put.map(drop).map_err(|error| failed(&format!("PutObject s3://{bucket}/{key}"), &error))
+        }
+    });
+    stream::iter(puts).buffer_unordered(PUTS_IN_FLIGHT_MAX).try_collect::<()>().await
+}
+
+/// In a process of its own.
+async fn read(kind: ReaderKind, bucket: &str, prefix: &str, bench: &BenchS3, stack: &str) -> Result<Reading, Failure> {
+    let weir = std::env::current_exe().map_err(|error| failed("the path of weir", &error))?;
+    let memory_mib = bench.memory_mib.to_string();
+    let child = tokio::process::Command::new(weir)
+        .args([
+            "--stack",
+            stack,
+            "bench",
+            "s3-reader",
+            "--reader",
+            kind.name(),
+            "--memory-mib",
+            &memory_mib,
+            bucket,
+            prefix,
+        ])
+        .stderr(std::process::Stdio::inherit())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| failed("the reader's process", &error))?;
+    serde_json::from_slice(&child.stdout).map_err(|_| {
+        Failure::Failed(format!("the {} reader ended with {} and gave no answer", kind.name(), child.status))
+    })
+}
+
+/// Memory that the reading added, bytes.
+fn added(reading: &Reading) -> f64 {
+    reading.peak_bytes.saturating_sub(reading.idle_bytes) as f64
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}
+
+/// The reading of median time, with the largest peak and the most errors of all.
+fn median(mut readings: Vec<Reading>) -> Reading {
+    readings.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let peak_bytes = readings.iter().map(|reading| reading.peak_bytes).max().unwrap_or(0);
+    let errors = readings.iter().map(|reading| reading.errors).max().unwrap_or(0);
+    let median = readings.get(readings.len() / 2).copied().unwrap_or_default();
+    Reading { peak_bytes, errors, ..median }
+}

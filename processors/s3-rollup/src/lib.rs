@@ -1,0 +1,118 @@
+//! `s3-rollup`: objects of S3 to ledger contributions.
+//!
+//! - **Trigger**: the landing queue, with `ReportBatchItemFailures`.
+//! - **Input**: S3 event notifications, plain or wrapped by SNS, and `s3:TestEvent`. The objects hold one event, an
+//!   array or one event a line, plain, gzip or zstd. They are read concurrently, within bytes in flight that come from
+//!   the function's memory, and decoded as they are read: none is ever held whole.
+//! - **Output**: per (window, lane) one immutable item of all the batch's objects in it, each under its version (without
+//!   versions its ETag) and the number of its chunk; one quarantine object per rejected event or object.
+//! - **Failure**: a message is reported if any of its objects could not be read or written; it comes back, and an object
+//!   counts once. Missing, changed, archived and damaged objects are set aside, and so is a body that is no notice.
+//!   What the function may not read (403) ends in the dead-letter queue, with an error line that says what to grant.
+
+mod message;
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use lambda_runtime::{Error, LambdaEvent};
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+use weir_aws::clients::Connection;
+use weir_aws::clock;
+use weir_aws::config::{ConfigError, Environment, generation};
+use weir_aws::contributions::ContributionsTable;
+use weir_aws::intake::IntakeStores;
+use weir_aws::objects::{Objects, memory_mib};
+use weir_exact::epochs::Epochs;
+use weir_exact::ledger::LedgerSettings;
+use weir_exact::objects::{self, Delivery, ObjectIntake, ObjectSettings};
+
+/// What one environment keeps between batches.
+#[derive(Debug)]
+pub struct Handler {
+    stores: IntakeStores,
+    objects: Objects,
+    epochs: Epochs<ContributionsTable>,
+    settings: ObjectSettings,
+}
+
+impl Handler {
+    /// From the function's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable that is missing or wrong.
+    pub fn from_environment(environment: &impl Environment) -> Result<Self, ConfigError> {
+        let connection = Connection::from_environment(environment)?;
+        let stores = IntakeStores::from_environment(environment, &connection)?;
+        let epochs = Epochs::new(stores.contributions().clone(), generation(environment)?);
+        let memory_mib = memory_mib(environment)?;
+        let objects = Objects::new(&connection, memory_mib);
+        Ok(Self { stores, objects, epochs, settings: settings(memory_mib) })
+    }
+
+    /// Handles one batch.
+    ///
+    /// # Errors
+    /// When nothing of the batch can be decided: it is then delivered again, whole.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+        let (begun, deadline) = (SystemTime::now(), event.context.deadline());
+        let out_of_time = || clock::out_of_time(begun, deadline);
+        let epochs = self.epochs.view(clock::now()).await?;
+        let layout = self.epochs.layout(&epochs);
+
+        let received = event.payload.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
+        let (ids, deliveries): (Vec<String>, Vec<Delivery>) = received.into_iter().unzip();
+        let (stores, settings) = (&self.stores, &self.settings);
+        let intake = objects::intake(stores, &self.objects, &layout, &epochs, settings, deliveries, &out_of_time).await;
+        log(&event.context.request_id, begun, &intake);
+        Ok(response(&ids, &intake.outcome.failed))
+    }
+}
+
+/// An eighth of the memory for what is read and not yet written, and a sixteenth of that for each object in flight; a
+/// quarter is the reader's.
+fn settings(memory_mib: usize) -> ObjectSettings {
+    const OBJECTS_IN_FLIGHT_MAX: usize = 16;
+    let round_bytes_max = (memory_mib << 20) / 8;
+    ObjectSettings {
+        ledger: LedgerSettings::default(),
+        objects_in_flight_max: OBJECTS_IN_FLIGHT_MAX,
+        object_held_bytes_max: round_bytes_max / OBJECTS_IN_FLIGHT_MAX,
+        round_bytes_max,
+    }
+}
+
+fn response(ids: &[String], failed: &BTreeSet<usize>) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    for id in failed.iter().filter_map(|place| ids.get(*place)) {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier.clone_from(id);
+        response.batch_item_failures.push(failure);
+    }
+    response
+}
+
+fn log(request_id: &str, begun: SystemTime, intake: &ObjectIntake) {
+    let outcome = &intake.outcome;
+    for error in &outcome.errors {
+        tracing::error!(request_id, %error, retryable = error.is_retryable(), "not settled");
+    }
+    for (reason, count) in &intake.rejected {
+        tracing::info!(request_id, %reason, count, "quarantined");
+    }
+    tracing::info!(
+        request_id,
+        messages = intake.messages,
+        objects = intake.objects,
+        twice = intake.twice,
+        sound = intake.sound,
+        empty = intake.empty,
+        large = intake.large,
+        bytes = intake.bytes,
+        put = outcome.put,
+        duplicate = outcome.duplicate,
+        quarantined = outcome.quarantined,
+        failed = outcome.failed.len(),
+        ms = begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64),
+        "batch"
+    );
+}

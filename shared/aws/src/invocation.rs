@@ -1,0 +1,87 @@
+//! Invocations as raw bytes: a processor that reads its input itself, without serde's tree of the envelope.
+//!
+//! `lambda_runtime` hands a handler what it has deserialised. A layer sees the bytes, but whatever it does itself is
+//! outside the runtime's panic catcher, and its `Err` ends the process. So this one does nothing with them: it lays
+//! them aside under the invocation's request id and lets the runtime go on with `null`; the handler, inside the catcher,
+//! takes them from there. A panic is then a structured error, a failure the handler's own, and the sandbox stays warm.
+
+use bytes::Bytes;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime, layers};
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use tower::{BoxError, Layer, Service};
+
+/// Serves invocations with a handler of raw bytes, until the sandbox is shut down.
+///
+/// # Errors
+/// When the Runtime API cannot be spoken with. What the handler fails with, or panics with, is the invocation's error.
+pub async fn run<H, F, R, E>(handler: H) -> Result<(), Error>
+where
+    H: Fn(LambdaEvent<Bytes>) -> F,
+    F: Future<Output = Result<R, E>>,
+    R: Serialize,
+    E: Into<Diagnostic> + Debug + From<NoBody>,
+{
+    let bodies = Bodies::default();
+    let handler = &handler;
+    let service = lambda_runtime::service_fn(|event: LambdaEvent<IgnoredAny>| {
+        let body = bodies.take(&event.context.request_id);
+        async move { handler(LambdaEvent::new(body.ok_or(NoBody)?, event.context)).await }
+    });
+    Runtime::new(service).layer(LayAside(bodies.clone())).layer(layers::TracingLayer::new()).run().await
+}
+
+/// An invocation whose body was not laid aside: none that the runtime delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the invocation's body was not laid aside: it did not come through the raw-bytes layer")]
+pub struct NoBody;
+
+/// Bodies by request id: one, unless a runtime serves several invocations at once.
+#[derive(Clone, Debug, Default)]
+struct Bodies(Arc<Mutex<HashMap<String, Bytes>>>);
+
+impl Bodies {
+    fn put(&self, request_id: &str, body: Bytes) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(request_id.to_owned(), body);
+    }
+
+    fn take(&self, request_id: &str) -> Option<Bytes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(request_id)
+    }
+}
+
+/// The layer.
+struct LayAside(Bodies);
+
+impl<S> Layer<S> for LayAside {
+    type Service = LaysAside<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        LaysAside { inner, bodies: self.0.clone() }
+    }
+}
+
+struct LaysAside<S> {
+    inner: S,
+    bodies: Bodies,
+}
+
+impl<S: Service<LambdaInvocation, Response = (), Error = BoxError>> Service<LambdaInvocation> for LaysAside<S> {
+    type Response = ();
+    type Error = BoxError;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut invocation: LambdaInvocation) -> Self::Future {
+        let body = std::mem::replace(&mut invocation.body, Bytes::from_static(b"null"));
+        self.bodies.put(&invocation.context.request_id, body);
+        self.inner.call(invocation)
+    }
+}

@@ -1,0 +1,52 @@
+//! Lambda's SQS event ("Using Lambda with Amazon SQS", AWS Lambda Developer Guide), as far as it is read.
+
+mod complete;
+mod fast;
+
+use crate::EnvelopeError;
+use std::borrow::Cow;
+
+/// A message as delivered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// `messageId`.
+    pub id: Option<Cow<'a, str>>,
+    /// `eventSourceARN`: the queue's.
+    pub queue_arn: Option<Cow<'a, str>>,
+    /// `SentTimestamp` of `attributes`, as written.
+    pub sent_timestamp: Option<Cow<'a, str>>,
+    /// `body`.
+    pub body: Option<Cow<'a, str>>,
+    /// `messageAttributes` that the fleet knows ([`ATTRIBUTES`]), with their `stringValue`.
+    pub attributes: Vec<(&'static str, Option<Cow<'a, str>>)>,
+}
+
+/// Message attributes that are read; others are passed over.
+pub const ATTRIBUTES: [&str; 2] = ["weir-id", "weir-arrived-at"];
+
+impl Message<'_> {
+    /// The attribute of that name, if the message has it, and its `stringValue`, if it has one.
+    pub fn attribute(&self, name: &str) -> Option<Option<&str>> {
+        let found = self.attributes.iter().find(|(own, _)| *own == name);
+        found.map(|(_, value)| value.as_deref())
+    }
+}
+
+/// Reads an invocation. Bodies come to stand in `arena`, which is for one invocation at a time and keeps its room.
+///
+/// # Errors
+/// When it is none that Lambda sends: no message of it can be identified.
+pub fn read<'a>(input: &'a [u8], arena: &'a mut Vec<u8>) -> Result<Vec<Message<'a>>, EnvelopeError> {
+    match fast::scan(input, arena) {
+        Some(scanned) => Ok(fast::messages(scanned, arena)),
+        None => complete::read(input),
+    }
+}
+
+/// The same by the complete reader alone: what the fast one is held against.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_completely(input: &[u8]) -> Result<Vec<Message<'_>>, EnvelopeError> {
+    complete::read(input)
+}

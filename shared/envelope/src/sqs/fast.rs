@@ -1,0 +1,242 @@
+//! The fast reader: a scan of the bytes.
+
+use super::{ATTRIBUTES, Message};
+use crate::members::{members, text};
+use crate::pattern::Pattern;
+use std::ops::Range;
+use weir_json::{SKIP_DEPTH_MAX, Scanner};
+
+/// A message as it stands in the input; its body's place in the arena.
+#[derive(Clone, Default)]
+pub(super) struct Scanned<'a> {
+    id: Option<&'a [u8]>,
+    queue_arn: Option<&'a [u8]>,
+    sent_timestamp: Option<&'a [u8]>,
+    body: Option<Range<usize>>,
+    attributes: Vec<(&'static str, Option<&'a [u8]>)>,
+}
+
+/// The values that differ from message to message.
+const ID: u8 = 0;
+const BODY: u8 = 1;
+const SENT: u8 = 2;
+/// One that is not looked at.
+const OTHER: u8 = 3;
+
+/// Bodies one after another.
+struct Arena<'b> {
+    room: &'b mut [u8],
+    filled: usize,
+}
+
+impl Arena<'_> {
+    /// A string, its escapes undone.
+    fn string(&mut self, scanner: &mut Scanner<'_>) -> Option<Range<usize>> {
+        let length = scanner.unescaped(self.room.get_mut(self.filled..)?)?;
+        let begin = self.filled;
+        self.filled += length;
+        Some(begin..self.filled)
+    }
+}
+
+/// Scans an invocation's messages; none where the complete reader is to be asked.
+pub(super) fn scan<'a>(input: &'a [u8], arena: &mut Vec<u8>) -> Option<Vec<Scanned<'a>>> {
+    // Undone escapes are shorter than escapes. A record may be begun twice, never more.
+    let bytes = 2 * input.len() + Scanner::ROOM_BEYOND;
+    if arena.len() < bytes {
+        arena.resize(bytes, 0);
+    }
+    let mut arena = Arena { room: arena, filled: 0 };
+    let mut scanner = Scanner::new(input);
+    let mut messages: Vec<Scanned<'a>> = vec![];
+    scanner.space();
+    scanner.eat(b'{').then(|| scanner.space())?;
+    // The only member that Lambda writes.
+    (scanner.key()? == b"Records" && scanner.eat(b'[')).then(|| scanner.space())?;
+    let mut pattern = Pattern::default();
+    if !scanner.eat(b']') {
+        loop {
+            let start = scanner.clone();
+            let again = messages.last().and_then(|last| like(&pattern, last, &mut scanner, &mut arena));
+            let message = match again {
+                Some(message) => message,
+                None => {
+                    scanner = start;
+                    let (message, found) = whole(input, &mut scanner, &mut arena)?;
+                    pattern = found;
+                    message
+                }
+            };
+            messages.push(message);
+            if !scanner.another(b']')? {
+                break;
+            }
+        }
+    }
+    if scanner.another(b'}')? {
+        return None;
+    }
+    scanner.space();
+    scanner.is_at_end().then_some(messages)
+}
+
+/// A message that is written like the last.
+fn like<'a>(
+    pattern: &Pattern<'a>,
+    last: &Scanned<'a>,
+    scanner: &mut Scanner<'a>,
+    arena: &mut Arena<'_>,
+) -> Option<Scanned<'a>> {
+    (!pattern.first.is_empty() && scanner.eat_all(pattern.first)).then_some(())?;
+    let mut message = last.clone();
+    for (value, after) in &pattern.rest {
+        match *value {
+            ID => message.id = Some(scanner.string()?),
+            BODY => message.body = Some(arena.string(scanner)?),
+            SENT => message.sent_timestamp = Some(scanner.string()?),
+            _ => _ = scanner.string()?,
+        }
+        scanner.eat_all(after).then_some(())?;
+    }
+    Some(message)
+}
+
+/// A message by its members, and its pattern.
+fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Arena<'_>) -> Option<(Scanned<'a>, Pattern<'a>)> {
+    let start = scanner.at();
+    let mut message = Scanned::default();
+    let mut values = vec![];
+    // What stands twice the complete reader refuses.
+    let mut seen: Vec<&[u8]> = vec![];
+    members(scanner, |scanner, name| {
+        let at = scanner.at();
+        if !seen.is_empty() && seen.contains(&name) {
+            return None;
+        }
+        let value = match name {
+            b"messageId" => {
+                message.id = Some(scanner.string()?);
+                ID
+            }
+            b"body" => {
+                message.body = Some(arena.string(scanner)?);
+                BODY
+            }
+            b"receiptHandle" | b"md5OfBody" | b"md5OfMessageAttributes" | b"eventSource" | b"awsRegion" => {
+                scanner.string()?;
+                OTHER
+            }
+            b"eventSourceARN" => {
+                message.queue_arn = Some(scanner.string()?);
+                seen.push(name);
+                return Some(());
+            }
+            b"attributes" => {
+                seen.push(name);
+                return members(scanner, |scanner, name| attribute(scanner, name, &mut message, &mut values));
+            }
+            b"messageAttributes" => {
+                seen.push(name);
+                return members(scanner, |scanner, name| own_attribute(scanner, name, &mut message));
+            }
+            _ => return scanner.skip(SKIP_DEPTH_MAX),
+        };
+        seen.push(name);
+        // A queue and its region are those of the message before.
+        if !matches!(name, b"eventSource" | b"awsRegion") {
+            values.push((value, at, scanner.at()));
+        }
+        Some(())
+    })?;
+    Some((message, Pattern::of(input, start, scanner.at(), &values)))
+}
+
+fn attribute<'a>(
+    scanner: &mut Scanner<'a>,
+    name: &[u8],
+    message: &mut Scanned<'a>,
+    values: &mut Vec<(u8, usize, usize)>,
+) -> Option<()> {
+    let at = scanner.at();
+    let text = scanner.string()?;
+    let value = if name == b"SentTimestamp" {
+        if message.sent_timestamp.replace(text).is_some() {
+            return None;
+        }
+        SENT
+    } else {
+        OTHER
+    };
+    values.push((value, at, scanner.at()));
+    Some(())
+}
+
+/// A message attribute, as producers set it: a string, nothing else in it.
+fn own_attribute<'a>(scanner: &mut Scanner<'a>, name: &[u8], message: &mut Scanned<'a>) -> Option<()> {
+    let own = ATTRIBUTES.into_iter().find(|own| own.as_bytes() == name);
+    let (mut value, mut members_seen) = (None, 0_u8);
+    members(scanner, |scanner, name| {
+        let bit = match name {
+            b"stringValue" => {
+                value = Some(scanner.string()?);
+                1
+            }
+            b"dataType" => {
+                scanner.string()?;
+                2
+            }
+            b"stringListValues" => {
+                scanner.eat_all(b"[]").then_some(())?;
+                4
+            }
+            b"binaryListValues" => {
+                scanner.eat_all(b"[]").then_some(())?;
+                8
+            }
+            _ => return None,
+        };
+        let twice = members_seen & bit != 0;
+        members_seen |= bit;
+        (!twice).then_some(())
+    })?;
+    let Some(own) = own else { return Some(()) };
+    // Of two the complete reader knows which one counts.
+    let twice = message.attributes.iter().any(|(name, _)| *name == own);
+    message.attributes.push((own, value));
+    (!twice).then_some(())
+}
+
+/// The messages, with the bodies that now stand in the arena.
+pub(super) fn messages<'a>(scanned: Vec<Scanned<'a>>, arena: &'a [u8]) -> Vec<Message<'a>> {
+    let message = |scanned: Scanned<'a>| {
+        let mut attributes: Vec<_> =
+            scanned.attributes.into_iter().map(|(name, value)| (name, value.map(text))).collect();
+        attributes.sort_by_key(|(name, _)| ATTRIBUTES.iter().position(|known| known == name));
+        Message {
+            id: scanned.id.map(text),
+            queue_arn: scanned.queue_arn.map(text),
+            sent_timestamp: scanned.sent_timestamp.map(text),
+            body: scanned.body.map(|place| text(arena.get(place).unwrap_or_default())),
+            attributes,
+        }
+    };
+    scanned.into_iter().map(message).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lambda_writes_is_read_fast() {
+        let path = format!("{}/../../events/sqs-messages.json", env!("CARGO_MANIFEST_DIR"));
+        let input = std::fs::read(path).expect("a sample batch");
+        let mut value: serde_json::Value = serde_json::from_slice(&input).expect("JSON");
+        let messages = value["Records"].as_array_mut().expect("messages");
+        // Bytes as an attribute are for the complete reader.
+        messages.retain(|message| !message.to_string().contains("binaryValue"));
+        let (left, text) = (messages.len(), value.to_string());
+        assert!(left > 20);
+        assert_eq!(scan(text.as_bytes(), &mut vec![]).map(|messages| messages.len()), Some(left));
+    }
+}

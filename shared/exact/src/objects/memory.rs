@@ -1,0 +1,131 @@
+//! Objects in memory, and objects whose reading fails as told: for tests, and as the plainest statement of the port.
+
+use super::{Content, ObjectAt, ObjectRead, Opened, Pieces, ReadError};
+use crate::ports::{StoreError, StoreErrorKind};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use weir_telemetry::Millis;
+
+type Stored = (Content, Millis, Bytes);
+
+/// Objects by bucket and key.
+#[derive(Debug)]
+pub struct MemoryObjects {
+    objects: Mutex<BTreeMap<(String, String), Vec<Stored>>>,
+    piece_bytes: usize,
+}
+
+impl MemoryObjects {
+    /// No objects yet; those to come are read in pieces of so many bytes.
+    pub fn new(piece_bytes: usize) -> Self {
+        Self { objects: Mutex::default(), piece_bytes }
+    }
+
+    /// Creates an object. One of an ETag takes the place of what stood under its key, as on a bucket without versions.
+    pub fn put(&self, at: &ObjectAt, created_at: Millis, bytes: impl Into<Bytes>) {
+        let mut objects = self.lock();
+        let contents = objects.entry((at.bucket.clone(), at.key.clone())).or_default();
+        contents.retain(|(content, ..)| matches!(content, Content::Version(_)) && content != &at.content);
+        contents.push((at.content.clone(), created_at, bytes.into()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, String), Vec<Stored>>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ObjectRead for MemoryObjects {
+    type Pieces = MemoryPieces;
+
+    async fn open(&self, object: &ObjectAt) -> Result<Opened<MemoryPieces>, ReadError> {
+        let objects = self.lock();
+        let contents = objects.get(&(object.bucket.clone(), object.key.clone()));
+        let missing = || ReadError::Missing(format!("{} is not there", object.identity()));
+        let contents = contents.filter(|contents| !contents.is_empty()).ok_or_else(missing)?;
+        match contents.iter().find(|(content, ..)| content == &object.content) {
+            Some((_, created_at, bytes)) => Ok(Opened {
+                created_at: *created_at,
+                pieces: MemoryPieces { bytes: bytes.clone(), piece_bytes: self.piece_bytes },
+            }),
+            None if matches!(object.content, Content::Etag(_)) => {
+                Err(ReadError::Changed(format!("{} was overwritten", object.identity())))
+            }
+            None => Err(missing()),
+        }
+    }
+}
+
+/// Pieces of bytes that are all there.
+#[derive(Debug)]
+pub struct MemoryPieces {
+    bytes: Bytes,
+    piece_bytes: usize,
+}
+
+impl Pieces for MemoryPieces {
+    async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        let length = self.bytes.len().min(self.piece_bytes);
+        Ok((length > 0).then(|| self.bytes.split_to(length)))
+    }
+}
+
+/// What happens to the reading of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadFault {
+    /// Nothing.
+    None,
+    /// It cannot be begun.
+    Refused,
+    /// It breaks after so many pieces.
+    BrokenAfter(usize),
+}
+
+/// Wraps a source of objects; `decide` says what happens to each reading.
+#[derive(Debug)]
+pub struct FailingObjects<O, F> {
+    /// Reads the objects.
+    pub inner: O,
+    decide: F,
+}
+
+impl<O, F: Fn(&ObjectAt) -> ReadFault + Sync> FailingObjects<O, F> {
+    /// Over `inner`, asking `decide` before each reading.
+    pub fn new(inner: O, decide: F) -> Self {
+        Self { inner, decide }
+    }
+}
+
+impl<O: ObjectRead, F: Fn(&ObjectAt) -> ReadFault + Sync> ObjectRead for FailingObjects<O, F> {
+    type Pieces = FailingPieces<O::Pieces>;
+
+    async fn open(&self, object: &ObjectAt) -> Result<Opened<Self::Pieces>, ReadError> {
+        let left = match (self.decide)(object) {
+            ReadFault::Refused => return Err(broken()),
+            ReadFault::BrokenAfter(pieces) => Some(pieces),
+            ReadFault::None => None,
+        };
+        let Opened { created_at, pieces } = self.inner.open(object).await?;
+        Ok(Opened { created_at, pieces: FailingPieces { inner: pieces, left } })
+    }
+}
+
+/// Pieces that may break off.
+#[derive(Debug)]
+pub struct FailingPieces<P> {
+    inner: P,
+    left: Option<usize>,
+}
+
+impl<P: Pieces> Pieces for FailingPieces<P> {
+    async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(1).ok_or_else(broken)?;
+        }
+        self.inner.next().await
+    }
+}
+
+fn broken() -> ReadError {
+    ReadError::Store(StoreError::new(StoreErrorKind::Unavailable, "the connection broke"))
+}

@@ -1,0 +1,194 @@
+//! A JSON array of events as they are written: each held against the contract, but under no epoch's rules and against no
+//! arrival. For who answers at once and keeps nothing.
+
+use crate::event::{self, Refusal, Values, scan};
+use crate::reject::Reason;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use weir_json::Scanner;
+
+/// An event whose fields are all in range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenEvent<'a> {
+    /// What was called, as written; UTF-8.
+    pub endpoint: Option<Cow<'a, [u8]>>,
+    /// 0–999.
+    pub status: Option<u16>,
+    /// Milliseconds: the double nearest to what is written.
+    pub duration_ms: Option<f64>,
+    /// Who called; an integer as its digits. UTF-8.
+    pub user: Option<Cow<'a, [u8]>>,
+}
+
+/// Why a text is no array of events.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct NotAnArray {
+    /// [`Reason::NotJson`], [`Reason::NotUtf8`] or [`Reason::NotAnObject`]: no JSON, or another value.
+    pub reason: Reason,
+    /// What was expected and what was found. Never holds the text.
+    pub detail: String,
+}
+
+/// Deepest nesting of an event.
+const DEPTH_MAX: u32 = 32;
+
+/// Reads an array: `each` takes, for every element in order, its index, and the event or why it is none, and adds it to
+/// what `begin` begins with. White space alone is an empty array.
+///
+/// # Errors
+/// [`NotAnArray`]; then nothing of it counts.
+pub fn read_array<T>(
+    text: &[u8],
+    begin: impl Fn() -> T,
+    mut each: impl FnMut(&mut T, usize, Result<WrittenEvent<'_>, (Reason, String)>),
+) -> Result<T, NotAnArray> {
+    match read_fast(text, begin(), &mut each) {
+        Some(read) => Ok(read),
+        None => read_completely(text, begin(), &mut each).map_err(|(reason, detail)| NotAnArray { reason, detail }),
+    }
+}
+
+type Each<'f, T> = &'f mut dyn FnMut(&mut T, usize, Result<WrittenEvent<'_>, Refusal>);
+
+/// By a scan of the bytes; an element that is none of the usual goes to the complete decoder by itself.
+fn read_fast<T>(text: &[u8], mut read: T, each: Each<'_, T>) -> Option<T> {
+    let mut scanner = Scanner::new(text);
+    scanner.space();
+    if scanner.is_at_end() {
+        return Some(read);
+    }
+    scanner.eat(b'[').then(|| scanner.space())?;
+    if !scanner.eat(b']') {
+        for index in 0.. {
+            let start = scanner.clone();
+            match scan::scan(&mut scanner, DEPTH_MAX) {
+                Some(scanned) => each(&mut read, index, Ok(written(&scanned))),
+                None => {
+                    scanner = start.clone();
+                    scanner.skip(weir_json::SKIP_DEPTH_MAX)?;
+                    let element = std::str::from_utf8(scanner.since(start.at())).ok()?;
+                    each(&mut read, index, event::values(element, DEPTH_MAX).map(owned));
+                }
+            }
+            if !scanner.another(b']')? {
+                break;
+            }
+        }
+    }
+    scanner.space();
+    scanner.is_at_end().then_some(read)
+}
+
+fn read_completely<T>(text: &[u8], mut read: T, each: Each<'_, T>) -> Result<T, Refusal> {
+    let text = std::str::from_utf8(text)
+        .map_err(|error| (Reason::NotUtf8, format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+    if text.trim_matches(event::JSON_SPACE).is_empty() {
+        return Ok(read);
+    }
+    let value: &RawValue = serde_json::from_str(text).map_err(|error| event::not_json(&error))?;
+    if !value.get().starts_with('[') {
+        let detail = format!("expected an array of events, found {}", event::kind(value.get()));
+        return Err((Reason::NotAnObject, detail));
+    }
+    let elements: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|error| event::not_json(&error))?;
+    for (index, element) in elements.into_iter().enumerate() {
+        each(&mut read, index, event::values(element.get(), DEPTH_MAX).map(owned));
+    }
+    Ok(read)
+}
+
+#[inline]
+fn written<'a>(scanned: &scan::Scanned<'a>) -> WrittenEvent<'a> {
+    // Whole microseconds in a double, divided once: the double nearest to the decimals.
+    let duration_ms = scanned.duration_ms.or_else(|| scanned.duration_us.map(|us| us as f64 / 1_000.0));
+    WrittenEvent {
+        endpoint: scanned.endpoint.map(Cow::Borrowed),
+        status: scanned.status,
+        duration_ms,
+        user: scanned.user.map(Cow::Borrowed),
+    }
+}
+
+fn owned(values: Values) -> WrittenEvent<'static> {
+    let bytes = |text: String| Cow::Owned(text.into_bytes());
+    WrittenEvent {
+        endpoint: values.endpoint.map(bytes),
+        status: values.status,
+        duration_ms: values.duration.map(|(_, ms)| ms),
+        user: values.user.map(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Read = Result<Vec<(usize, Result<WrittenEvent<'static>, Refusal>)>, NotAnArray>;
+
+    fn collect(
+        read: &mut Vec<(usize, Result<WrittenEvent<'static>, Refusal>)>,
+        index: usize,
+        event: Result<WrittenEvent<'_>, Refusal>,
+    ) {
+        let owned = |event: WrittenEvent<'_>| WrittenEvent {
+            endpoint: event.endpoint.map(|text| Cow::Owned(text.into_owned())),
+            user: event.user.map(|text| Cow::Owned(text.into_owned())),
+            ..event
+        };
+        // The lifetimes of what is borrowed end here.
+        let event = event.map(|event| {
+            let WrittenEvent { endpoint, status, duration_ms, user } = owned(event);
+            let bytes = |text: Cow<'_, [u8]>| Cow::Owned(text.into_owned());
+            WrittenEvent { endpoint: endpoint.map(bytes), status, duration_ms, user: user.map(bytes) }
+        });
+        read.push((index, event));
+    }
+
+    fn check(text: &[u8]) -> Read {
+        let read = read_array(text, Vec::new, collect);
+        let complete = read_completely(text, vec![], &mut collect);
+        assert_eq!(read, complete.map_err(|(reason, detail)| NotAnArray { reason, detail }));
+        read
+    }
+
+    #[test]
+    fn what_is_no_array_is_said() {
+        for (text, expect) in [
+            ("{}", "expected an array of events, found an object"),
+            ("17", "expected an array of events, found an integer"),
+            ("[{},", "not JSON at line 1 column 4"),
+            ("[{}] x", "not JSON at line 1 column 6"),
+        ] {
+            assert_eq!(check(text.as_bytes()).unwrap_err().detail, expect, "{text}");
+        }
+        assert_eq!(check(b"[\"\xff\"]").unwrap_err().reason, Reason::NotUtf8);
+        assert_eq!(check(b" \n").unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_duration_is_the_double_that_is_written() {
+        for number in ["0.1", "123.456", "86400000", "12.3456789", "0.3", "4.35"] {
+            let read = check(format!(r#"[{{"duration_ms":{number}}}]"#).as_bytes()).unwrap();
+            assert_eq!(read[0].1.as_ref().unwrap().duration_ms, number.parse().ok(), "{number}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn fast_and_complete_agree(
+            elements in prop::collection::vec("(\\{\"(endpoint|status|user_id|duration_ms|x)\":(\"[a-z*?/\\\\é]{0,4}\"|[0-9.e]{1,9}|null|\\[\\{\\}\\])\\}|[0-9]|\"s\")", 0..6),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            damage in any::<bool>(),
+        ) {
+            let mut text = format!("[{}]", elements.join(" ,")).into_bytes();
+            if damage {
+                let at = at.index(text.len());
+                text[at] = byte;
+            }
+            let _ = check(&text);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The forms of a payload, the fast way: one event, an array, one event a line, as [`crate::form::split`] has them.
+//!
+//! None wherever that one might see another form than this one does: the payload is then decoded the complete way.
+
+use super::{Adding, Batch};
+use crate::event::scan;
+use crate::form::{self, BYTE_ORDER_MARK};
+use crate::payload::{self, decode_event};
+use memchr::memchr;
+use weir_json::Scanner;
+
+impl Batch {
+    /// Adds the events of a plain payload.
+    pub(super) fn plain(&mut self, plain: &[u8], adding: &mut Adding<'_>) -> Option<()> {
+        let plain = plain.strip_prefix(BYTE_ORDER_MARK).unwrap_or(plain);
+        let mut scanner = Scanner::new(plain);
+        scanner.space();
+        match scanner.peek() {
+            None => Some(()),
+            Some(b'[') => self.array(plain, scanner, adding),
+            Some(b'{') => self.lines(plain, scanner, adding),
+            Some(_) => None,
+        }
+    }
+
+    fn array(&mut self, plain: &[u8], mut scanner: Scanner<'_>, adding: &mut Adding<'_>) -> Option<()> {
+        scanner.eat(b'[');
+        scanner.space();
+        if !scanner.eat(b']') {
+            loop {
+                self.event(&mut scanner, adding)?;
+                if !scanner.another(b']')? {
+                    break;
+                }
+            }
+        }
+        scanner.space();
+        (scanner.at() == plain.len()).then_some(())
+    }
+
+    /// One event, or one a line. A first line that is an event by itself, with more below, makes it one a line: text
+    /// that goes on after an object is no JSON value.
+    fn lines<'p>(&mut self, plain: &'p [u8], mut scanner: Scanner<'p>, adding: &mut Adding<'_>) -> Option<()> {
+        let first = scanner.at();
+        self.event(&mut scanner, adding)?;
+        let event = &plain[first..scanner.at()];
+        scanner.space();
+        if scanner.is_at_end() {
+            return Some(());
+        }
+        if event.contains(&b'\n') || !plain[first + event.len()..scanner.at()].contains(&b'\n') {
+            return None;
+        }
+        while !scanner.is_at_end() {
+            let start = scanner.at();
+            let mark = self.mark();
+            let events = adding.events;
+            if self.event(&mut scanner, adding).is_none() || !ends_its_line(plain, start, &mut scanner) {
+                self.back_to(mark);
+                adding.undo(events);
+                scanner = self.slow_line(plain, start, adding)?;
+            }
+        }
+        Some(())
+    }
+
+    /// A line that is none of the usual: decoded the complete way, by itself.
+    #[cold]
+    fn slow_line<'p>(&mut self, plain: &'p [u8], start: usize, adding: &mut Adding<'_>) -> Option<Scanner<'p>> {
+        let end = memchr(b'\n', &plain[start..]).map_or(plain.len(), |length| start + length);
+        let line = plain[start..end].trim_ascii();
+        if !line.is_empty() {
+            let decoded = form::line_piece(line)
+                .and_then(|text| decode_event(text, adding.arrival, adding.epoch).map_err(|r| (text.as_bytes(), r)));
+            match decoded {
+                Ok(accepted) => self.import(accepted),
+                Err((bytes, refusal)) => adding.reject(bytes, refusal)?,
+            }
+            adding.count()?;
+        }
+        let mut scanner = Scanner::from(plain, end);
+        scanner.space();
+        Some(scanner)
+    }
+
+    /// Adds one event, or sets it aside by its time.
+    #[inline]
+    fn event(&mut self, scanner: &mut Scanner<'_>, adding: &mut Adding<'_>) -> Option<()> {
+        let start = scanner.at();
+        let scanned = scan::scan(scanner, adding.epoch.limits.json_depth_max)?;
+        let at = scanned.timestamp.unwrap_or(adding.arrival);
+        match payload::out_of_time(at, adding.arrival) {
+            None => self.push(&scanned, at, adding.epoch),
+            Some(refusal) => adding.reject(scanner.since(start), refusal)?,
+        }
+        adding.count()
+    }
+}
+
+/// Whether the event that began at `start` has its line to itself; takes the line's end and what follows it.
+#[inline]
+fn ends_its_line(plain: &[u8], start: usize, scanner: &mut Scanner<'_>) -> bool {
+    let end = scanner.at();
+    scanner.space();
+    let after = &plain[end..scanner.at()];
+    (scanner.is_at_end() || memchr(b'\n', after).is_some()) && memchr(b'\n', &plain[start..end]).is_none()
+}
