@@ -45,7 +45,7 @@ fn complete(binary: &str, runtime_api: &str) -> BTreeMap<&'static str, String> {
         ("WEIR_CONTRIBUTIONS_TABLE", "weir-contributions".to_owned()),
     ]);
     match binary {
-        "rollup-finalize" => environment.insert("WEIR_ROLLUPS_TABLE", "weir-rollups".to_owned()),
+        "rollup-finalize" | "rollup-compact" => environment.insert("WEIR_ROLLUPS_TABLE", "weir-rollups".to_owned()),
         _ => environment.insert("WEIR_QUARANTINE_BUCKET", "weir-quarantine-000000000000".to_owned()),
     };
     environment
@@ -71,6 +71,12 @@ fn mistakes(binary: &str) -> Vec<(&'static str, Option<&'static str>, &'static s
             ("WEIR_ROLLUPS_TABLE", None, "table"),
             ("WEIR_ROLLUPS_TABLE", Some("x"), "table"),
             ("WEIR_MINUTE_ROW_DAYS", Some("a month"), "days"),
+        ]
+        .to_vec(),
+        "rollup-compact" => [
+            ("WEIR_ROLLUPS_TABLE", None, "table"),
+            ("WEIR_HOUR_ROW_DAYS", Some("a year"), "days"),
+            ("WEIR_DAY_ROW_DAYS", Some("-1"), "days"),
         ]
         .to_vec(),
         _ => [("WEIR_QUARANTINE_BUCKET", None, "bucket"), ("WEIR_QUARANTINE_BUCKET", Some("a/b"), "bucket")].to_vec(),

@@ -47,7 +47,7 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
 
     let listing = fleet.weir(0, &["quarantine", "ls", "--json"]).await.json();
     let counts: BTreeMap<String, u64> = serde_json::from_value(listing["counts"].clone()).expect("counts");
-    let reasons = ["bad_attribute", "id_reused", "invalid_status", "not_json", "unsupported_form"];
+    let reasons = ["bad_attribute", "bad_pointer", "id_reused", "invalid_status", "not_json"];
     assert_eq!(counts, reasons.map(|reason| (reason.to_owned(), 1)).into());
     let ls = fleet.weir(0, &["quarantine", "ls", "--reason", "not_json", "--source", "sqs", "--since", "1h"]).await;
     let key = ls.out.lines().next().and_then(|line| line.split_whitespace().nth(1)).expect("a key");

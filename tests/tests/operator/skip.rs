@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use weir_tests::{Fleet, Oracle, Sent, build, found};
 
 /// Memory of the processor that is killed, kilobytes: plenty for what comes otherwise.
-const MEMORY_KB: u64 = 32 << 10;
+const MEMORY_KB: u64 = 16 << 10;
 /// Events of the record that kills it: 13 MB of text, which the limits allow.
 const EVENTS: u64 = 90_000;
 const BLOCKED: &str = "shardId-000000000000";
