@@ -56,6 +56,14 @@ impl Aws {
         aws_sdk_dynamodb::Client::new(&self.config)
     }
 
+    pub(crate) fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::new(&self.config)
+    }
+
+    pub(crate) fn stack(&self) -> &str {
+        &self.stack
+    }
+
     pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
         let path_style = self.config.endpoint_url().is_some();
         let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(path_style).build();

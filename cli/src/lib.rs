@@ -13,6 +13,7 @@ mod bench;
 mod check;
 mod demo;
 mod failure;
+mod logs;
 mod notices;
 mod plane;
 mod produce;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
             Command::Up(up) => up::run(up, &args.stack).await,
             Command::Demo(demo) => demo::run(demo).await,
             Command::Produce(produce) => produce::run(produce, &args.stack).await,
+            Command::Logs(logs) => logs::run(logs, &args.stack).await,
             Command::Check(check) => check::run(check),
             Command::Query(query) => query::run(query, &args.stack).await,
             Command::Backfill(backfill) => backfill::run(backfill, &args.stack).await,

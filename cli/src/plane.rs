@@ -20,13 +20,23 @@ pub(crate) struct Setup {
     pub(crate) endpoint_faults: Option<Arc<dyn EndpointFaults>>,
     /// How long a sandbox lives on after its timeout.
     pub(crate) timeout_linger: Duration,
+    /// Whether functions are killed that outgrow their memory.
+    pub(crate) enforce_memory: bool,
 }
 
 impl Setup {
     /// Nothing besides.
     pub(crate) fn new(stack: &str, port: u16) -> Self {
         let stack = stack.to_owned();
-        Self { stack, port, data_dir: None, faults: None, endpoint_faults: None, timeout_linger: Duration::ZERO }
+        Self {
+            stack,
+            port,
+            data_dir: None,
+            faults: None,
+            endpoint_faults: None,
+            timeout_linger: Duration::ZERO,
+            enforce_memory: false,
+        }
     }
 }
 
@@ -41,6 +51,7 @@ pub(crate) async fn start(fleet: &Fleet, setup: Setup) -> Result<Plane, Failure>
     options.faults = setup.faults;
     options.endpoint_faults = setup.endpoint_faults;
     options.timeout_linger = setup.timeout_linger;
+    options.enforce_memory = setup.enforce_memory;
     // Told before the compiler runs for minutes.
     let plan =
         weir_local_template::read(&options.template, &options.settings()).map_err(|error| usage(error.into()))?;

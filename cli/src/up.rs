@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use weir_local::Plane;
 
 pub(crate) async fn run(up: Up, stack: &str) -> Result<ExitCode, Failure> {
-    let setup = Setup { data_dir: up.data_dir, ..Setup::new(stack, up.port) };
+    let setup = Setup { data_dir: up.data_dir, enforce_memory: up.enforce_memory, ..Setup::new(stack, up.port) };
     // Building takes minutes at first: Ctrl-C must end that too.
     let plane = tokio::select! {
         started = plane::start(&up.fleet, setup) => started?,
@@ -36,6 +36,9 @@ fn describe(plane: &Plane) {
     println!("buckets       {}", names(plan.buckets.iter().map(|bucket| bucket.name.as_str()).collect()));
     println!("tables        {}", names(plan.tables.iter().map(|table| table.name.as_str()).collect()));
     println!("functions     {}", names(plan.functions.iter().map(|function| function.name.as_str()).collect()));
+    for (name, signed, url) in plane.function_urls() {
+        println!("URL           {url} ({name}, {})", if signed { "signed for lambda" } else { "open" });
+    }
     println!();
     println!("In another terminal:");
     println!("  export AWS_ENDPOINT_URL={} AWS_REGION={}", plane.endpoint_url(), plan.region);

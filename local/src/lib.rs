@@ -12,6 +12,9 @@
 //! and schedules invoke the alias. Lambda's API on the endpoint publishes further versions and moves the alias, also by
 //! weight. Versions last as long as the plane: a data directory does not bring them back.
 //!
+//! A function with `FunctionUrlConfig` has a URL below `/_url/<function>/`, and the latest lines of every function's log are
+//! read through CloudWatch Logs' API.
+//!
 //! [`PlaneOptions::faults`] and [`PlaneOptions::endpoint_faults`] trouble the fleet on purpose.
 //!
 //! What is absent: IAM (any credentials may do anything), every service not named above, and whatever
@@ -24,6 +27,7 @@ mod create;
 mod data_dir;
 mod endpoint;
 mod error;
+mod logs;
 mod plane;
 mod s3;
 mod wire;
@@ -33,3 +37,8 @@ pub use error::StartError;
 pub use plane::{PORT_DEFAULT, Plane, PlaneOptions};
 pub use s3::{BODY_BYTES_MAX, KEY_BYTES_MAX, STORED_BYTES_MAX};
 pub use weir_local_template::Plan;
+
+/// The README's examples compile, and the one that needs no template runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use weir_local_lambda::{
-    FunctionSpec, MappingKind, MappingSpec, QueueSettings, Source, StartingPosition, StreamSettings,
+    BucketDestination, FailureDestination, Filters, FunctionSpec, MappingError, MappingKind, MappingSpec,
+    QueueDestination, QueueSettings, Source, StartingPosition, StreamSettings,
 };
 use weir_local_template as template;
 
@@ -70,7 +72,11 @@ pub(crate) fn target(function: &template::Function) -> String {
     }
 }
 
-pub(crate) fn mapping(mapping: &template::Mapping, target: String) -> MappingSpec {
+/// A mapping's settings.
+///
+/// # Errors
+/// A filter that is none.
+pub(crate) fn mapping(mapping: &template::Mapping, target: String) -> Result<MappingSpec, MappingError> {
     let kind = match &mapping.stream {
         Some(stream) => MappingKind::Stream(StreamSettings {
             starting_position: match stream.starting_position {
@@ -88,19 +94,41 @@ pub(crate) fn mapping(mapping: &template::Mapping, target: String) -> MappingSpe
             maximum_retry_attempts: stream.retries_max,
             maximum_record_age: stream.record_age_max_seconds.map(|seconds| Duration::from_secs(seconds.into())),
             parallelization_factor: stream.parallelization,
-            ..StreamSettings::default()
+            tumbling_window: Duration::from_secs(stream.tumbling_window_seconds.into()),
         }),
         None => MappingKind::Queue(QueueSettings { maximum_concurrency: mapping.concurrency_max }),
     };
-    MappingSpec {
+    let filters = Filters::parse(&mapping.filters).map_err(|problem| MappingError {
+        mapping: mapping.logical_id.clone(),
+        setting: "FilterCriteria",
+        problem,
+    })?;
+    Ok(MappingSpec {
         id: mapping.logical_id.clone(),
         function: target,
         batch_size: mapping.batch_size,
         batching_window: Duration::from_secs(mapping.batching_window_seconds.into()),
         kind,
         report_batch_item_failures: mapping.report_batch_item_failures,
+        filters,
         enabled: mapping.enabled,
-    }
+    })
+}
+
+/// Who is told of records that a mapping gives up.
+pub(crate) fn on_failure(
+    clients: &Clients,
+    plan: &template::Plan,
+    endpoint_url: &str,
+    mapping: &template::Mapping,
+) -> Option<Arc<dyn FailureDestination>> {
+    Some(match mapping.stream.as_ref()?.on_failure.as_ref()? {
+        template::Destination::Queue(name) => {
+            let url = format!("{endpoint_url}/{}/{name}", plan.account);
+            Arc::new(QueueDestination::new(clients.sqs.clone(), url))
+        }
+        template::Destination::Bucket(name) => Arc::new(BucketDestination::new(clients.s3.clone(), name)),
+    })
 }
 
 pub(crate) async fn source(

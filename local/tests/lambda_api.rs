@@ -119,6 +119,36 @@ async fn what_cannot_be_is_told_as_lambda_tells_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kinds_of_invocation_and_the_payload_limit() {
+    let fixture = fixture().await;
+    let invoke = async |kind: &str, body: &str| {
+        let request = format!(
+            "POST /2015-03-31/functions/echo:live/invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             X-Amz-Invocation-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = http(fixture.plane.endpoint_url(), &request).await;
+        answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    let invocations = || fixture.plane.function_stats()["echo"].invocations;
+    assert_eq!(invoke("DryRun", "{}").await, 204);
+    assert_eq!(invocations(), 0, "nothing ran");
+    assert_eq!(invoke("Event", "{}").await, 202);
+    let ran = async {
+        while invocations() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), ran).await.expect("it runs within 20 s");
+    assert_eq!(invoke("Other", "{}").await, 400);
+    // A string of exactly 6 MB, its quotes included, and one byte more.
+    let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+    assert_eq!(invoke("RequestResponse", &text(6 * 1024 * 1024)).await, 200);
+    assert_eq!(invoke("RequestResponse", &text(6 * 1024 * 1024 + 1)).await, 413);
+    fixture.plane.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_build_is_another_version() {
     let fixture = fixture().await;
     // What answers is a script, so that it is plainly other code than before.

@@ -3,6 +3,7 @@
 mod backfill;
 mod bench;
 mod demo;
+mod logs;
 mod produce;
 mod quarantine;
 mod query;
@@ -16,6 +17,7 @@ mod value;
 pub(crate) use backfill::Backfill;
 pub(crate) use bench::{Bench, BenchS3, Benchmark, ReaderKind, S3Reader};
 pub(crate) use demo::{Demo, DemoSource};
+pub(crate) use logs::Logs;
 pub(crate) use produce::{Produce, Target};
 pub(crate) use quarantine::{Quarantine, QuarantineList, QuarantineReplay, QuarantineShow, Selection};
 pub(crate) use query::{Format, Query};
@@ -71,6 +73,13 @@ Then, in another terminal:
   weir query --resolution 1h --service checkout
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
     Query(Query),
+    /// Show what the functions have logged.
+    #[command(after_help = "Examples:
+  weir logs
+  weir logs -n kinesis-rollup --since 1h --filter error
+  weir logs --tail
+It reads CloudWatch Logs: of `weir up` where AWS_ENDPOINT_URL names it, else of the account.")]
+    Logs(Logs),
     /// Notice what is already in S3, so that the fleet counts it: safe to run twice, and beside S3's own notices.
     #[command(after_help = "Examples:
   weir backfill s3://weir-landing-000000000000/in/2026/11/

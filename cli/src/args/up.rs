@@ -12,6 +12,9 @@ pub(crate) struct Up {
     /// Keep streams, queues, objects, tables and checkpoints here; without it all is in memory.
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Kill a function that outgrows its MemorySize, as Lambda does. A development build takes more than what is deployed.
+    #[arg(long)]
+    pub(crate) enforce_memory: bool,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
 }

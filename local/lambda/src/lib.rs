@@ -21,6 +21,7 @@
 //!     account: "000000000000".into(),
 //!     environment: Default::default(),
 //!     timeout_linger: Duration::ZERO,
+//!     enforce_memory: false,
 //!     logs: Arc::new(MemorySink::new(10_000)),
 //! });
 //! host.add_function(FunctionSpec {
@@ -39,6 +40,7 @@
 //!     batching_window: Duration::from_secs(1),
 //!     kind: MappingKind::Stream(StreamSettings::default()),
 //!     report_batch_item_failures: true,
+//!     filters: Filters::default(),
 //!     enabled: true,
 //! };
 //! let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks";
@@ -51,9 +53,8 @@
 //! # }
 //! ```
 //!
-//! What is absent, and said so rather than ignored: layers and extensions, snap start, response streaming to the
-//! caller, tumbling windows, event filters, parallelization factors above 1 ([`MappingSpec::validate`] refuses them by
-//! name). The memory limit is a backstop, not an accounting: [`FunctionSpec::memory_mb`]. Versions and aliases live as
+//! What is absent, and said so rather than ignored: extensions, snap start, response streaming to the caller, tumbling windows
+//! together with a parallelization factor above 1 ([`MappingSpec::validate`] refuses them by name). The memory limit is a backstop, not an accounting: [`FunctionSpec::memory_mb`]. Versions and aliases live as
 //! long as the host; of a version's code only the path is kept, and whoever adds the function sees to it that the file
 //! behind it stays what it is.
 
@@ -72,7 +73,9 @@ pub use host::{
 pub use invoker::{Invocation, InvokeError, Invoker, Outcome};
 pub use logs::{DirectorySink, LogLine, LogSink, LogStream, MemorySink, OwnedLogLine};
 pub use mapping::checkpoint::{CheckpointError, Checkpoints};
+pub use mapping::destination::{BucketDestination, QueueDestination};
 pub use mapping::faults::{BatchInfo, Fault, Faults};
+pub use mapping::filter::Filters;
 pub use mapping::runner::{Runner, RunnerOptions};
 pub use mapping::stats::MappingStats;
 pub use mapping::{

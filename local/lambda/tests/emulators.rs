@@ -9,7 +9,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use support::{Answer, Function};
 use tokio::net::TcpListener;
 use weir_local_lambda::{
-    KinesisShards, MappingKind, MappingSpec, Position, QueueSettings, QueueSource as _, Runner, RunnerOptions,
+    Filters, KinesisShards, MappingKind, MappingSpec, Position, QueueSettings, QueueSource as _, Runner, RunnerOptions,
     ShardSource as _, Source, SourceError, SqsQueue, StreamSettings,
 };
 
@@ -41,6 +41,7 @@ fn mapping(kind: MappingKind) -> MappingSpec {
         batching_window: Duration::ZERO,
         kind,
         report_batch_item_failures: true,
+        filters: Filters::default(),
         enabled: true,
     }
 }

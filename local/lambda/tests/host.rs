@@ -34,6 +34,7 @@ fn host(functions: impl IntoIterator<Item = FunctionSpec>) -> (Host, Arc<MemoryS
         account: "000000000000".into(),
         environment: BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:1".to_owned())]),
         timeout_linger: Duration::ZERO,
+        enforce_memory: false,
         logs: logs.clone(),
     });
     for function in functions {
@@ -158,6 +159,32 @@ async fn a_reported_error_keeps_the_sandbox_and_an_end_does_not() {
 }
 
 #[tokio::test]
+async fn memory_is_enforced_where_asked_for() {
+    let grow = || json!({"do": "grow", "bytes": 200_u64 << 20});
+    let (host, _) = host([spec("f")]);
+    let invocation = invoke(&host, grow()).await;
+    assert!(matches!(invocation.outcome, Outcome::Success(_)), "{invocation:?}");
+    assert_eq!(host.stats()["f"].memory_exceeded, 1, "counted all the same");
+    host.shutdown().await;
+
+    let host = Host::new(HostOptions {
+        region: "us-east-1".into(),
+        account: "000000000000".into(),
+        environment: BTreeMap::new(),
+        timeout_linger: Duration::ZERO,
+        enforce_memory: true,
+        logs: Arc::new(MemorySink::new(100)),
+    });
+    host.add_function(spec("f"));
+    let small = invoke(&host, json!({"do": "grow", "bytes": 1 << 20})).await;
+    assert!(matches!(small.outcome, Outcome::Success(_)), "{small:?}");
+    let (kind, message) = error_of(&invoke(&host, grow()).await);
+    assert_eq!(kind, "Runtime.ExitError");
+    assert!(message.ends_with("Runtime exited with error: signal: killed"), "{message}");
+    host.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_timeout_kills_the_sandbox_and_what_it_started() {
     let (host, logs) = host([FunctionSpec { timeout: Duration::from_millis(500), ..spec("f") }]);
     let late = invoke(&host, json!({"do": "sleep with a child"})).await;
@@ -182,6 +209,7 @@ async fn a_sandbox_may_linger_after_its_time_and_gets_nothing_more() {
         account: "000000000000".into(),
         environment: BTreeMap::new(),
         timeout_linger: Duration::from_millis(400),
+        enforce_memory: false,
         logs,
     });
     host.add_function(FunctionSpec { timeout: Duration::from_millis(500), ..spec("f") });

@@ -8,7 +8,8 @@ use std::time::Duration;
 use support::{Answer, Function, failures, until};
 use tokio::time::Instant;
 use weir_local_lambda::{
-    BatchInfo, Fault, MappingKind, MappingSpec, MemoryQueue, QueueSettings, Runner, RunnerOptions, Source, SourceError,
+    BatchInfo, Fault, Filters, MappingKind, MappingSpec, MemoryQueue, QueueSettings, Runner, RunnerOptions, Source,
+    SourceError,
 };
 
 const ARN: &str = "arn:aws:sqs:us-east-1:000000000000:q";
@@ -22,6 +23,7 @@ fn mapping(batch_size: u32) -> MappingSpec {
         batching_window: Duration::ZERO,
         kind: MappingKind::Queue(QueueSettings::default()),
         report_batch_item_failures: true,
+        filters: Filters::default(),
         enabled: true,
     }
 }
@@ -92,6 +94,28 @@ async fn reported_messages_stay_and_the_others_are_deleted() {
     assert_eq!(function.calls(), [vec!["1", "2", "3", "4"], rest.clone(), rest.clone(), rest.clone(), rest]);
     assert_eq!((runner.stats().partial_failures, runner.stats().failures), (1, 3));
     runner.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passes_no_filter_is_deleted_undelivered() {
+    let delivered = [
+        (r#"{"body":{"level":["error"]}}"#, r#"{"level":"error"}"#),
+        (r#"{"body":["plain"]}"#, "plain"),
+        (r#"{"body":[{"prefix":"pl"}],"eventSource":["aws:sqs"]}"#, "plain"),
+    ];
+    for (pattern, expected) in delivered {
+        let queue = Arc::new(MemoryQueue::new(ARN, Duration::from_secs(30)));
+        for body in [r#"{"level":"error"}"#, r#"{"level":"info"}"#, "plain"] {
+            queue.send(body);
+        }
+        let function = Function::ok().start();
+        let filters = Filters::parse(&[pattern]).expect("a pattern");
+        let runner = start(&function, &queue, MappingSpec { filters, ..mapping(10) }, RunnerOptions::default());
+        until("an empty queue", || queue.is_empty()).await;
+        until("counts", || runner.stats().filtered == 2 && runner.stats().records == 1).await;
+        assert_eq!(function.calls(), [[expected]], "{pattern}");
+        runner.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

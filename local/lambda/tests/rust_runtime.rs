@@ -32,6 +32,7 @@ async fn test() {
         account: "000000000000".into(),
         environment: BTreeMap::new(),
         timeout_linger: Duration::ZERO,
+        enforce_memory: false,
         logs: Arc::new(MemorySink::new(1_000)),
     });
     host.add_function(FunctionSpec {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use support::{Answer, Function, failures, sequence, until};
 use weir_local_lambda::{
-    BatchInfo, Checkpoints, Fault, MappingKind, MappingSpec, MemoryStream, Runner, RunnerOptions, Source, SourceError,
-    StreamSettings,
+    BatchInfo, Checkpoints, Fault, Filters, MappingKind, MappingSpec, MemoryStream, Runner, RunnerOptions, Source,
+    SourceError, StreamSettings,
 };
 
 /// Numbers from a seed (SplitMix64): the same seed is the same run.
@@ -103,6 +103,7 @@ async fn run(seed: u64) {
             ..StreamSettings::default()
         }),
         report_batch_item_failures: true,
+        filters: Filters::default(),
         enabled: true,
     };
     let start = || {

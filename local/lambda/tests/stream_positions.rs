@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use support::{Answer, Function, sequence, until};
 use weir_local_lambda::{
-    Checkpoints, MappingKind, MappingSpec, MemoryStream, Position, RecordData, Runner, RunnerOptions, ShardSource as _,
-    Source, SourceError, StartingPosition, StreamSettings,
+    Checkpoints, Filters, MappingKind, MappingSpec, MemoryStream, Position, RecordData, Runner, RunnerOptions,
+    ShardSource as _, Source, SourceError, StartingPosition, StreamSettings,
 };
 
 const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/s";
@@ -21,6 +21,7 @@ fn mapping(batch_size: u32, settings: StreamSettings) -> MappingSpec {
         batching_window: Duration::ZERO,
         kind: MappingKind::Stream(settings),
         report_batch_item_failures: true,
+        filters: Filters::default(),
         enabled: true,
     }
 }

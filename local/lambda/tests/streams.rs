@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use support::{Answer, Function, failures, sequence, until};
 use tokio::time::Instant;
 use weir_local_lambda::{
-    BatchInfo, Checkpoints, DiscardReason, DiscardedBatch, FailureDestination, Fault, MappingKind, MappingSpec,
-    MemoryStream, QueueSettings, RecordData, Runner, RunnerOptions, Source, SourceError, StartingPosition,
+    BatchInfo, Checkpoints, DiscardReason, DiscardedBatch, FailureDestination, Fault, Filters, MappingKind,
+    MappingSpec, MemoryStream, QueueSettings, RecordData, Runner, RunnerOptions, Source, SourceError, StartingPosition,
     StreamSettings,
 };
 
@@ -24,6 +24,7 @@ fn mapping(batch_size: u32, settings: StreamSettings) -> MappingSpec {
         batching_window: Duration::ZERO,
         kind: MappingKind::Stream(settings),
         report_batch_item_failures: true,
+        filters: Filters::default(),
         enabled: true,
     }
 }
@@ -252,9 +253,17 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let refused = [
         (mapping(0, settings()), "BatchSize"),
         (mapping(10_001, settings()), "BatchSize"),
-        (mapping(1, StreamSettings { parallelization_factor: 2, ..settings() }), "ParallelizationFactor"),
+        (mapping(1, StreamSettings { parallelization_factor: 0, ..settings() }), "ParallelizationFactor"),
+        (mapping(1, StreamSettings { parallelization_factor: 11, ..settings() }), "ParallelizationFactor"),
         (
-            mapping(1, StreamSettings { tumbling_window: Duration::from_secs(1), ..settings() }),
+            mapping(1, StreamSettings { tumbling_window: Duration::from_secs(901), ..settings() }),
+            "TumblingWindowInSeconds",
+        ),
+        (
+            mapping(
+                1,
+                StreamSettings { tumbling_window: Duration::from_secs(1), parallelization_factor: 2, ..settings() },
+            ),
             "TumblingWindowInSeconds",
         ),
         (mapping(1, StreamSettings { maximum_retry_attempts: Some(10_001), ..settings() }), "MaximumRetryAttempts"),

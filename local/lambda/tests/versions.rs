@@ -28,6 +28,7 @@ fn host() -> (Host, Arc<MemorySink>) {
         account: "000000000000".into(),
         environment: BTreeMap::new(),
         timeout_linger: Duration::ZERO,
+        enforce_memory: false,
         logs: logs.clone(),
     });
     host.add_function(spec());

@@ -6,10 +6,12 @@ pub(crate) mod faults;
 mod journal;
 mod kinesis;
 mod lambda;
+mod logs;
 mod reply;
 mod route;
 mod s3;
 mod sts;
+mod url;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,9 +29,12 @@ use tower::ServiceExt;
 pub(crate) use dynamodb::DynamoDb;
 pub(crate) use kinesis::Kinesis;
 pub(crate) use lambda::Functions;
+pub(crate) use logs::Logs;
 pub(crate) use s3::ObjectStore;
+pub(crate) use url::{FunctionUrls, UrlFunction};
 
 use faults::{EndpointFault, EndpointFaults, FleetRequest};
+pub(crate) use route::URL_PREFIX;
 use route::{SERVED, Service, route};
 
 /// How long a client may take to send its headers.
@@ -48,8 +53,10 @@ pub(crate) struct Endpoint {
     pub(crate) kinesis: Kinesis,
     pub(crate) objects: ObjectStore,
     pub(crate) sqs: axum::Router,
+    pub(crate) logs: Logs,
     /// Set once the host has its functions.
     pub(crate) functions: std::sync::OnceLock<Functions>,
+    pub(crate) urls: std::sync::OnceLock<FunctionUrls>,
     pub(crate) ready: AtomicBool,
     /// Asked about every request of the functions.
     pub(crate) faults: Option<Arc<dyn EndpointFaults>>,
@@ -191,14 +198,15 @@ impl Endpoint {
                 let Ok(response) = self.sqs.clone().oneshot(request).await;
                 response
             }
+            Ok(Service::Logs) => self.logs.answer(request).await,
             Ok(Service::Sts) => sts::answer(request, &self.account).await,
             Ok(Service::Lambda) => match self.functions.get() {
                 Some(functions) => functions.answer(request).await,
-                None => reply::json_error(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "ServiceUnavailableException",
-                    "the local plane is still starting: GET /health answers 200 once functions can be invoked",
-                ),
+                None => starting(),
+            },
+            Ok(Service::FunctionUrl) => match self.urls.get() {
+                Some(urls) => urls.answer(request).await,
+                None => starting(),
             },
             Err(name) => {
                 let message = format!("the local plane does not serve `{name}`; it serves {}", SERVED.join(", "));
@@ -217,4 +225,12 @@ impl Endpoint {
         });
         reply::json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
     }
+}
+
+fn starting() -> Response<Body> {
+    reply::json_error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "ServiceUnavailableException",
+        "the local plane is still starting: GET /health answers 200 once functions can be invoked",
+    )
 }

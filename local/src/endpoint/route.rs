@@ -12,8 +12,10 @@ use percent_encoding::percent_decode_str;
 pub(crate) enum Service {
     Health,
     DynamoDb,
+    FunctionUrl,
     Kinesis,
     Lambda,
+    Logs,
     S3,
     Sqs,
     Sts,
@@ -25,8 +27,10 @@ impl Service {
         match self {
             Service::Health => "health",
             Service::DynamoDb => "dynamodb",
+            Service::FunctionUrl => "lambda-url",
             Service::Kinesis => "kinesis",
             Service::Lambda => "lambda",
+            Service::Logs => "logs",
             Service::S3 => "s3",
             Service::Sqs => "sqs",
             Service::Sts => "sts",
@@ -35,15 +39,22 @@ impl Service {
 }
 
 /// Names that requests sign for, as said in errors and by `GET /health`.
-pub(crate) const SERVED: &[&str] = &["dynamodb", "dynamodbstreams", "kinesis", "lambda", "s3", "sqs", "sts"];
+pub(crate) const SERVED: &[&str] = &["dynamodb", "dynamodbstreams", "kinesis", "lambda", "logs", "s3", "sqs", "sts"];
+
+/// Where function URLs begin. No bucket can be meant: their names have no underscore.
+pub(crate) const URL_PREFIX: &str = "/_url/";
 
 /// The service of a request, or the name it signed for that is not served.
 pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Service, String> {
+    if uri.path().starts_with(URL_PREFIX) {
+        return Ok(Service::FunctionUrl);
+    }
     if let Some(name) = signed_for(uri, headers) {
         return match name.as_str() {
             "dynamodb" | "dynamodbstreams" => Ok(Service::DynamoDb),
             "kinesis" => Ok(Service::Kinesis),
             "lambda" => Ok(Service::Lambda),
+            "logs" => Ok(Service::Logs),
             "s3" => Ok(Service::S3),
             "sqs" => Ok(Service::Sqs),
             "sts" => Ok(Service::Sts),
@@ -56,6 +67,7 @@ pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<S
             "DynamoDB" | "DynamoDBStreams" => Ok(Service::DynamoDb),
             "Kinesis" => Ok(Service::Kinesis),
             "AmazonSQS" => Ok(Service::Sqs),
+            "Logs" => Ok(Service::Logs),
             _ => Err(prefix.to_owned()),
         };
     }
@@ -82,7 +94,7 @@ pub(crate) fn access_key_id(uri: &Uri, headers: &HeaderMap) -> Option<String> {
 }
 
 /// The credential scope `AKID/date/region/service/aws4_request`, from header or presigned query.
-fn scope(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+pub(crate) fn scope(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     Some(match headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
         Some(authorization) => {
             let rest = &authorization[authorization.find("Credential=")? + "Credential=".len()..];
@@ -125,6 +137,7 @@ mod tests {
             ("dynamodb", Service::DynamoDb),
             ("kinesis", Service::Kinesis),
             ("lambda", Service::Lambda),
+            ("logs", Service::Logs),
             ("s3", Service::S3),
             ("sqs", Service::Sqs),
             ("sts", Service::Sts),
@@ -149,8 +162,11 @@ mod tests {
         );
         assert_eq!(routed("POST", "/", &[("x-amz-target", "Kinesis_20131202.PutRecord")]), Ok(Service::Kinesis));
         assert_eq!(routed("POST", "/", &[("x-amz-target", "AmazonSQS.SendMessage")]), Ok(Service::Sqs));
-        assert_eq!(routed("POST", "/", &[("x-amz-target", "Logs_20140328.PutLogEvents")]), Err("Logs_20140328".into()));
+        assert_eq!(routed("POST", "/", &[("x-amz-target", "Logs_20140328.FilterLogEvents")]), Ok(Service::Logs));
+        assert_eq!(routed("POST", "/", &[("x-amz-target", "AWSEvents.PutEvents")]), Err("AWSEvents".into()));
 
+        assert_eq!(routed("GET", "/_url/f/a", &[]), Ok(Service::FunctionUrl));
+        assert_eq!(routed("POST", "/_url/f/", &[("authorization", &signed("lambda"))]), Ok(Service::FunctionUrl));
         assert_eq!(routed("GET", "/health", &[]), Ok(Service::Health));
         assert_eq!(routed("PUT", "/health", &[]), Ok(Service::S3));
         assert_eq!(routed("GET", "/bucket/key", &[]), Ok(Service::S3));

@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::net::TcpListener;
 use weir_local_lambda::{
-    AliasTarget, Checkpoints, DirectorySink, FunctionSpec, Host, HostOptions, LogSink, MemorySink, Runner,
-    RunnerOptions, ScheduleRunner, VersionError, scheduled_event, start_schedule,
+    AliasTarget, Checkpoints, DirectorySink, FunctionSpec, Host, HostOptions, LogSink, Runner, RunnerOptions,
+    ScheduleRunner, VersionError, scheduled_event, start_schedule,
 };
 use weir_local_sqs::{Sqs, SqsOptions};
 use weir_local_template::{Function, Mapping, Plan, Settings};
@@ -21,15 +21,16 @@ use crate::clients::Clients;
 use crate::code::CodeStore;
 use crate::data_dir::DataDir;
 use crate::endpoint::faults::EndpointFaults;
-use crate::endpoint::{self, DynamoDb, Endpoint, Functions, Kinesis, ObjectStore, Serving};
+use crate::endpoint::{
+    self, DynamoDb, Endpoint, FunctionUrls, Functions, Kinesis, Logs, ObjectStore, Serving, UrlFunction,
+};
 use crate::error::StartError;
+use crate::logs::LogStore;
 use crate::s3::{S3Options, Store};
 use crate::{create, wire};
 
 pub use options::{PORT_DEFAULT, PlaneOptions};
 
-/// Log lines kept in memory when they go nowhere else.
-const LOG_LINES_MAX: usize = 10_000;
 /// How long mappings and schedules may take to settle what is running, before their functions are ended.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -72,7 +73,8 @@ impl Plane {
             .iter()
             .map(|function| wire::function(function, &options.bootstraps, options.concurrency_default, &code))
             .collect::<Result<Vec<_>, _>>()?;
-        let logs = sink(&options)?;
+        let functions = plan.functions.iter().map(|function| function.name.as_str());
+        let logs = Arc::new(LogStore::new(functions, sink(&options)?));
 
         let data = options.data_dir.as_deref().map(DataDir::open).transpose()?;
         let sqs = Sqs::open(SqsOptions {
@@ -82,7 +84,8 @@ impl Plane {
             data_dir: data.as_ref().map(|data| data.path("sqs")),
         })
         .map_err(|error| engine("SQS", error))?;
-        let endpoint = Arc::new(open_endpoint(&plan, &sqs, data.as_ref(), options.endpoint_faults).await?);
+        let endpoint =
+            Arc::new(open_endpoint(&plan, &sqs, data.as_ref(), logs.clone(), options.endpoint_faults).await?);
         let checkpoints = match &data {
             Some(data) => Checkpoints::open(data.path("checkpoints.json")).map_err(|error| StartError::DataDir {
                 path: data.path("checkpoints.json"),
@@ -94,9 +97,14 @@ impl Plane {
 
         let mut environment = wire::environment(&endpoint_url, &plan.region);
         environment.extend(options.environment);
-        let (region, account) = (plan.region.clone(), plan.account.clone());
-        let host =
-            Host::new(HostOptions { region, account, environment, timeout_linger: options.timeout_linger, logs });
+        let host = Host::new(HostOptions {
+            region: plan.region.clone(),
+            account: plan.account.clone(),
+            environment,
+            timeout_linger: options.timeout_linger,
+            enforce_memory: options.enforce_memory,
+            logs,
+        });
         let mut plane = Plane {
             clients: Clients::new(&endpoint_url, &plan.region),
             runner_options: RunnerOptions { faults: options.faults, checkpoints, ..RunnerOptions::default() },
@@ -127,7 +135,13 @@ impl Plane {
                 .map_err(|reason| StartError::Version { function: function.logical_id.clone(), reason })?;
         }
         let Plan { region, account, functions, .. } = &self.plan;
-        let _ = self.endpoint.functions.set(Functions::new(self.host.clone(), functions, code));
+        let _ = self.endpoint.functions.set(Functions::new(
+            self.host.clone(),
+            functions,
+            code,
+            self.endpoint.logs.store.clone(),
+        ));
+        let _ = self.endpoint.urls.set(self.urls());
         for mapping in &self.plan.mappings {
             self.poll(mapping, self.runner_options.clone()).await?;
         }
@@ -152,7 +166,9 @@ impl Plane {
     /// Starts a runner of the mapping.
     async fn poll(&self, mapping: &Mapping, options: RunnerOptions) -> Result<(), StartError> {
         let source = wire::source(&self.clients, &self.plan, &self.endpoint_url, mapping).await?;
-        let spec = wire::mapping(mapping, self.target(&mapping.function));
+        let spec = wire::mapping(mapping, self.target(&mapping.function))?;
+        let on_failure = wire::on_failure(&self.clients, &self.plan, &self.endpoint_url, mapping);
+        let options = RunnerOptions { on_failure, ..options };
         let runner = Runner::start(self.host.clone(), spec, source, options)?;
         self.runners().push((mapping.logical_id.clone(), runner));
         Ok(())
@@ -178,6 +194,20 @@ impl Plane {
     fn target(&self, logical_id: &str) -> String {
         let function = self.plan.functions.iter().find(|function| function.logical_id == logical_id);
         function.map_or_else(|| logical_id.to_owned(), wire::target)
+    }
+
+    fn urls(&self) -> FunctionUrls {
+        let with_url = self.plan.function_urls.iter().filter_map(|url| {
+            let function = self.plan.functions.iter().find(|function| function.logical_id == url.function)?;
+            let (name, target) = (function.name.clone(), wire::target(function));
+            Some(UrlFunction { name, target, signed: url.auth_type != "NONE" })
+        });
+        FunctionUrls {
+            host: self.host.clone(),
+            functions: with_url.collect(),
+            region: self.plan.region.clone(),
+            account: self.plan.account.clone(),
+        }
     }
 
     fn runners(&self) -> MutexGuard<'_, Vec<(String, Runner)>> {
@@ -223,14 +253,15 @@ fn publish(host: &Host, function: &Function) -> Result<(), VersionError> {
     host.create_alias(&function.name, alias, AliasTarget::all(version), "").map(drop)
 }
 
-fn sink(options: &PlaneOptions) -> Result<Arc<dyn LogSink>, StartError> {
+/// What else the functions' lines go to, beside the plane's own memory.
+fn sink(options: &PlaneOptions) -> Result<Option<Arc<dyn LogSink>>, StartError> {
     Ok(match (&options.logs, &options.log_dir) {
-        (Some(logs), _) => logs.clone(),
+        (Some(logs), _) => Some(logs.clone()),
         (None, Some(path)) => {
             let sink = DirectorySink::new(path).map_err(|error| StartError::LogDir { path: path.clone(), error })?;
-            Arc::new(sink)
+            Some(Arc::new(sink))
         }
-        (None, None) => Arc::new(MemorySink::new(LOG_LINES_MAX)),
+        (None, None) => None,
     })
 }
 
@@ -242,6 +273,7 @@ async fn open_endpoint(
     plan: &Plan,
     sqs: &Sqs,
     data: Option<&DataDir>,
+    logs: Arc<LogStore>,
     faults: Option<Arc<dyn EndpointFaults>>,
 ) -> Result<Endpoint, StartError> {
     let dynamodb = DynamoDb::open(&plan.region, data.map(|data| data.path("dynamodb.sqlite")).as_deref()).await;
@@ -258,7 +290,9 @@ async fn open_endpoint(
         kinesis: kinesis.map_err(|error| engine("Kinesis", error))?,
         objects: ObjectStore::new(objects.map_err(|error| engine("S3", error))?.service()),
         sqs: sqs.router(),
+        logs: Logs { store: logs, region: plan.region.clone(), account: plan.account.clone() },
         functions: OnceLock::new(),
+        urls: OnceLock::new(),
         ready: AtomicBool::new(false),
         faults,
     })

@@ -7,6 +7,7 @@ use weir_local_lambda::{FunctionStats, MappingStats, ScheduleStats};
 use weir_local_template::Source;
 
 use super::Plane;
+use crate::endpoint::URL_PREFIX;
 
 /// How often [`Plane::quiesce`] looks.
 const QUIESCE_POLL: Duration = Duration::from_millis(50);
@@ -34,6 +35,13 @@ impl Plane {
     /// Counts of each function, by physical name.
     pub fn function_stats(&self) -> BTreeMap<String, FunctionStats> {
         self.host.stats()
+    }
+
+    /// The functions' URLs: name, whether callers have to sign, URL.
+    pub fn function_urls(&self) -> Vec<(String, bool, String)> {
+        let url = |name: &str| format!("{}{URL_PREFIX}{name}/", self.endpoint_url);
+        let urls = self.endpoint.urls.get().map(|urls| urls.functions.as_slice()).unwrap_or_default();
+        urls.iter().map(|function| (function.name.clone(), function.signed, url(&function.name))).collect()
     }
 
     /// Waits until every enabled mapping has read its source to the end, settled all of it, and stayed so for `settle`;

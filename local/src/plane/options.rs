@@ -37,9 +37,11 @@ pub struct PlaneOptions {
     /// How long a sandbox lives on once its invocation has timed out; see
     /// [`weir_local_lambda::HostOptions::timeout_linger`].
     pub timeout_linger: Duration,
-    /// Receives the functions' log lines; before `log_dir` where both are given.
+    /// Whether functions are killed that outgrow their memory; see [`weir_local_lambda::HostOptions::enforce_memory`].
+    pub enforce_memory: bool,
+    /// Receives the functions' log lines besides the plane's own memory of them; before `log_dir` where both are given.
     pub logs: Option<Arc<dyn LogSink>>,
-    /// Writes `<function>.log` there. Without it and `logs` the last 10,000 lines are kept in memory.
+    /// Writes `<function>.log` there.
     pub log_dir: Option<PathBuf>,
     /// Concurrency of functions without `ReservedConcurrentExecutions`, 1–1,000.
     pub concurrency_default: u32,
@@ -59,6 +61,7 @@ impl PlaneOptions {
             faults: None,
             endpoint_faults: None,
             timeout_linger: Duration::ZERO,
+            enforce_memory: false,
             logs: None,
             log_dir: None,
             concurrency_default: wire::CONCURRENCY_DEFAULT,

@@ -27,7 +27,7 @@ pub struct Plan {
     pub mappings: Vec<Mapping>,
     /// Schedules that invoke functions.
     pub schedules: Vec<Schedule>,
-    /// Function URLs the template asks for. Each also has a warning while none are served.
+    /// Function URLs the template asks for.
     pub function_urls: Vec<FunctionUrl>,
     /// Outputs that could be resolved.
     pub outputs: BTreeMap<String, String>,
@@ -245,6 +245,9 @@ pub struct Mapping {
     pub batching_window_seconds: u32,
     /// Whether `ReportBatchItemFailures` is on.
     pub report_batch_item_failures: bool,
+    /// `FilterCriteria`: the pattern of each filter, JSON text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<String>,
     /// Whether it runs from the start.
     pub enabled: bool,
     /// Streams only.
@@ -266,6 +269,25 @@ pub struct StreamMapping {
     pub record_age_max_seconds: Option<u32>,
     /// Batches of one shard in flight: 1–10.
     pub parallelization: u32,
+    /// `TumblingWindowInSeconds`, 0–900; 0 is none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub tumbling_window_seconds: u32,
+    /// Who is told of records that are given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Destination>,
+}
+
+fn is_zero(seconds: &u32) -> bool {
+    *seconds == 0
+}
+
+/// `DestinationConfig.OnFailure`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Destination {
+    /// An SQS queue, by name.
+    Queue(String),
+    /// An S3 bucket, by name.
+    Bucket(String),
 }
 
 /// A rule that invokes a function every so often.

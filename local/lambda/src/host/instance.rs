@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::desk::{Desk, Phase, Reply, Work};
 use super::environment::{access_key_id, log_stream, task_root, variables};
-use super::{FunctionSpec, Shared, sandbox};
+use super::{FunctionSpec, Shared, memory, sandbox};
 use crate::logs::{LINE_BYTES_MAX, LogLine, LogStream};
 
 /// Lambda's init phase ("Understanding the Lambda execution environment lifecycle"). Where Lambda then tries once more
@@ -28,6 +28,9 @@ const INIT_MAX: Duration = Duration::from_secs(10);
 const DRAIN_MAX: Duration = Duration::from_millis(200);
 /// How long an answer already in the socket of an ended process may take to be read.
 const LAST_ANSWER_MAX: Duration = Duration::from_millis(20);
+
+/// Pause between looks at a sandbox's memory.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How an invocation on a sandbox ended.
 pub(crate) enum Ended {
@@ -50,6 +53,8 @@ pub(crate) struct Instance {
     pub(crate) id: String,
     pub(crate) access_key_id: String,
     pub(crate) pid: u32,
+    /// Bytes it may have resident, where that is enforced.
+    resident_bytes_max: Option<u64>,
     /// Its invocation has timed out: it gets nothing more.
     condemned: AtomicBool,
     desk: Arc<Desk>,
@@ -100,7 +105,19 @@ impl Instance {
         tokio::spawn(supervise(child, pid, kill.clone(), server, readers, exited));
         let (access_key_id, condemned) = (access_key_id(&id), AtomicBool::new(false));
         let idle_since = Mutex::new(Instant::now());
-        Ok(Instance { id, access_key_id, pid, condemned, desk, exit, kill, last_stderr, idle_since })
+        let resident_bytes_max = shared.enforce_memory.then(|| u64::from(spec.memory_mb) * 1024 * 1024);
+        Ok(Instance {
+            id,
+            access_key_id,
+            pid,
+            resident_bytes_max,
+            condemned,
+            desk,
+            exit,
+            kill,
+            last_stderr,
+            idle_since,
+        })
     }
 
     pub(crate) async fn initialised(&self) -> Result<(), InitFailure> {
@@ -130,6 +147,18 @@ impl Instance {
                 _ => Ended::NeverTaken,
             },
             () = sleep(limit) => Ended::TimedOut,
+            () = self.outgrown() => {
+                self.kill();
+                Ended::Exited(self.exited().await)
+            }
+        }
+    }
+
+    /// Until more is resident than may be; for ever where that is not enforced.
+    async fn outgrown(&self) {
+        let Some(bytes_max) = self.resident_bytes_max else { return std::future::pending().await };
+        while memory::peak_bytes(self.pid).is_none_or(|bytes| bytes <= bytes_max) {
+            sleep(MEMORY_INTERVAL).await;
         }
     }
 

@@ -55,6 +55,9 @@ pub struct HostOptions {
     /// How long a sandbox lives on once its invocation has timed out. Zero kills it before the caller is told. Longer,
     /// what it has begun may still happen while a retry is under way elsewhere, as nothing on AWS rules out.
     pub timeout_linger: Duration,
+    /// Whether a sandbox that grows beyond its function's memory while an invocation runs is killed, as Lambda does. What
+    /// counts is what is resident, looked at every 20 ms, so a short peak may pass; not where there is no `/proc`.
+    pub enforce_memory: bool,
     /// Where the lines of the functions and of the platform go.
     pub logs: Arc<dyn LogSink>,
 }
@@ -69,8 +72,8 @@ pub struct FunctionSpec {
     pub bootstrap: PathBuf,
     /// The function's own variables.
     pub environment: BTreeMap<String, String>,
-    /// Memory in MB, 128–10,240 on AWS; told to the function and printed in REPORT. It is enforced only as a
-    /// backstop: the sandbox's data segment (`RLIMIT_DATA`) may not outgrow it by more than 256 MB, since allocators
+    /// Memory in MB, 128–10,240 on AWS; told to the function and printed in REPORT. Without
+    /// [`HostOptions::enforce_memory`] it is only a backstop: the sandbox's data segment (`RLIMIT_DATA`) may not outgrow it by more than 256 MB, since allocators
     /// and thread stacks reserve more than they use, and a development build is larger than what is deployed. A peak
     /// above the limit is counted in [`FunctionStats::memory_exceeded`]; Lambda would have killed that invocation.
     pub memory_mb: u32,
@@ -121,6 +124,7 @@ pub(crate) struct Shared {
     pub(crate) account: String,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) timeout_linger: Duration,
+    pub(crate) enforce_memory: bool,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) spawner: Spawner,
     pub(crate) stopped: AtomicBool,
@@ -137,9 +141,9 @@ struct Inner {
 impl Host {
     /// A host without functions. Starts one thread, from which all bootstraps are forked.
     pub fn new(options: HostOptions) -> Host {
-        let HostOptions { region, account, environment, timeout_linger, logs } = options;
+        let HostOptions { region, account, environment, timeout_linger, enforce_memory, logs } = options;
         let (spawner, stopped) = (Spawner::start(), AtomicBool::new(false));
-        let shared = Shared { region, account, environment, timeout_linger, logs, spawner, stopped };
+        let shared = Shared { region, account, environment, timeout_linger, enforce_memory, logs, spawner, stopped };
         Host {
             inner: Arc::new(Inner {
                 shared: Arc::new(shared),

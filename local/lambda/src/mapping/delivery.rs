@@ -13,11 +13,27 @@ use crate::invoker::{InvokeError, Invoker, Outcome};
 #[derive(Debug)]
 pub(crate) enum Delivered {
     /// The function answered; the answer may still report failures.
-    Response(Bytes),
+    Response(Answered),
     /// The function failed, or is made to look so. The payload is its error.
-    Failed(Bytes),
+    Failed(Answered),
     /// It was not invoked, and nobody is to blame: try again, without counting a retry.
     NotReached(InvokeError),
+}
+
+/// What came back, and from which invocation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answered {
+    pub(crate) payload: Bytes,
+    pub(crate) request_id: String,
+    /// `None` where no version has run.
+    pub(crate) executed_version: Option<String>,
+}
+
+impl Answered {
+    /// An answer that no function has given.
+    fn made_up(payload: Bytes) -> Answered {
+        Answered { payload, request_id: uuid::Uuid::new_v4().to_string(), executed_version: None }
+    }
 }
 
 pub(crate) struct Delivery {
@@ -39,7 +55,7 @@ impl Delivery {
 
     pub(crate) async fn deliver(&self, payload: Bytes, fault: Fault) -> Delivered {
         let _flight = self.counters.flight();
-        let injected = || Delivered::Failed(Bytes::from_static(br#"{"errorType":"InjectedFault"}"#));
+        let injected = || Delivered::Failed(Answered::made_up(Bytes::from_static(br#"{"errorType":"InjectedFault"}"#)));
         let delivered = match fault {
             Fault::None | Fault::Truncate(_) => self.invoke(payload).await,
             Fault::FailBeforeInvoke => injected(),
@@ -64,12 +80,18 @@ impl Delivery {
 
     async fn invoke(&self, payload: Bytes) -> Delivered {
         match self.invoker.invoke(&self.mapping.function, payload).await {
-            Ok(invocation) => match invocation.outcome {
-                Outcome::Success(body) => Delivered::Response(body),
-                Outcome::FunctionError { payload, .. } => Delivered::Failed(payload),
-            },
+            Ok(invocation) => {
+                let (request_id, executed_version) = (invocation.request_id, Some(invocation.executed_version));
+                let answered = |payload| Answered { payload, request_id, executed_version };
+                match invocation.outcome {
+                    Outcome::Success(body) => Delivered::Response(answered(body)),
+                    Outcome::FunctionError { payload, .. } => Delivered::Failed(answered(payload)),
+                }
+            }
             // Trying again will not make it smaller, but bisect may.
-            Err(error @ InvokeError::PayloadTooLarge { .. }) => Delivered::Failed(error.to_string().into()),
+            Err(error @ InvokeError::PayloadTooLarge { .. }) => {
+                Delivered::Failed(Answered::made_up(error.to_string().into()))
+            }
             Err(error) => Delivered::NotReached(error),
         }
     }

@@ -2,7 +2,9 @@
 
 pub(crate) mod checkpoint;
 pub(crate) mod delivery;
+pub(crate) mod destination;
 pub(crate) mod faults;
+pub(crate) mod filter;
 pub(crate) mod pace;
 pub(crate) mod response;
 pub(crate) mod runner;
@@ -15,7 +17,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::queue::source::QueueSource;
-use crate::stream::source::ShardSource;
+use crate::stream::source::{ShardSource, StreamKind};
+use filter::Filters;
 
 /// Records per batch of a stream ("Kinesis: event source mapping parameters").
 const STREAM_BATCH_SIZE_MAX: u32 = 10_000;
@@ -26,6 +29,8 @@ pub(crate) const RECEIVE_MAX: u32 = 10;
 const BATCHING_WINDOW_MAX: Duration = Duration::from_secs(300);
 const RETRY_ATTEMPTS_MAX: u32 = 10_000;
 const RECORD_AGE_RANGE_SECONDS: std::ops::RangeInclusive<u64> = 60..=604_800;
+const PARALLELIZATION_FACTOR_RANGE: std::ops::RangeInclusive<u32> = 1..=10;
+const TUMBLING_WINDOW_MAX: Duration = Duration::from_secs(900);
 const QUEUE_CONCURRENCY_RANGE: std::ops::RangeInclusive<u32> = 2..=1_000;
 
 /// One event source mapping, in the words of `AWS::Lambda::EventSourceMapping`.
@@ -45,6 +50,8 @@ pub struct MappingSpec {
     pub kind: MappingKind,
     /// `FunctionResponseTypes: [ReportBatchItemFailures]`. Without it the response is not looked at.
     pub report_batch_item_failures: bool,
+    /// `FilterCriteria`: what passes none of them never reaches the function.
+    pub filters: Filters,
     /// A disabled mapping is started but neither reads nor delivers.
     pub enabled: bool,
 }
@@ -69,9 +76,12 @@ pub struct StreamSettings {
     pub maximum_retry_attempts: Option<u32>,
     /// `MaximumRecordAgeInSeconds`, 60 s–7 days; `None` is −1. Older records are discarded undelivered.
     pub maximum_record_age: Option<Duration>,
-    /// `ParallelizationFactor`. Only 1 is honoured; anything else is refused at start.
+    /// `ParallelizationFactor`, 1–10: batches of one shard at once, all records of a key in one of them at a time. What is
+    /// read is shared among the lanes in rounds, and the next round begins when all lanes are done; Lambda's go on by
+    /// themselves.
     pub parallelization_factor: u32,
-    /// `TumblingWindowInSeconds`. Only zero is honoured; anything else is refused at start.
+    /// `TumblingWindowInSeconds`, 0–900 s; zero is none. Not together with a parallelization factor here. A restart begins
+    /// the open window again, with an empty state.
     pub tumbling_window: Duration,
 }
 
@@ -168,12 +178,17 @@ impl MappingSpec {
     }
 
     fn validate_stream(&self, settings: &StreamSettings) -> Result<(), MappingError> {
-        if settings.parallelization_factor != 1 {
-            let factor = settings.parallelization_factor;
-            return self.refuse("ParallelizationFactor", format!("is {factor}; only 1 is implemented"));
+        let factor = settings.parallelization_factor;
+        if !PARALLELIZATION_FACTOR_RANGE.contains(&factor) {
+            return self.refuse("ParallelizationFactor", format!("is {factor}, must be 1–10"));
         }
-        if !settings.tumbling_window.is_zero() {
-            return self.refuse("TumblingWindowInSeconds", "is set; tumbling windows are not implemented".into());
+        let tumbling = settings.tumbling_window;
+        if tumbling > TUMBLING_WINDOW_MAX || tumbling.subsec_nanos() != 0 {
+            return self
+                .refuse("TumblingWindowInSeconds", format!("is {tumbling:?}, must be whole seconds, at most 900"));
+        }
+        if !tumbling.is_zero() && factor != 1 {
+            return self.refuse("TumblingWindowInSeconds", format!("is set with a ParallelizationFactor of {factor}, which is not implemented: one state cannot go through batches side by side"));
         }
         if let Some(attempts) = settings.maximum_retry_attempts.filter(|&attempts| attempts > RETRY_ATTEMPTS_MAX) {
             return self.refuse("MaximumRetryAttempts", format!("is {attempts}, must be 0–10,000, or none for −1"));
@@ -220,16 +235,19 @@ pub enum DiscardReason {
     RecordAgeExceeded,
 }
 
-/// Records a stream's mapping has given up, for its on-failure destination: where they are, not what they are, as AWS
-/// sends it to a queue or topic.
+/// Records a stream's mapping has given up, for its on-failure destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscardedBatch {
     /// [`MappingSpec::id`].
     pub mapping: String,
-    /// The function.
+    /// The function, as [`MappingSpec::function`] names it.
     pub function: String,
+    /// Its ARN, in the stream's region and account.
+    pub function_arn: String,
     /// The stream.
     pub stream_arn: String,
+    /// Which kind of stream.
+    pub kind: StreamKind,
     /// The shard.
     pub shard: String,
     /// Why.
@@ -244,10 +262,18 @@ pub struct DiscardedBatch {
     pub first_arrived_at_ms: i64,
     /// Arrival of the last, milliseconds since the epoch.
     pub last_arrived_at_ms: i64,
+    /// When they were given up, milliseconds since the epoch.
+    pub discarded_at_ms: i64,
     /// How many.
     pub records: usize,
+    /// The last invocation's request id; empty where they were never delivered.
+    pub request_id: String,
+    /// The version that ran it; `None` where they were never delivered.
+    pub executed_version: Option<String>,
     /// The last error payload of the function; empty where it was never invoked.
     pub last_error: Bytes,
+    /// The whole event, as the function would have it.
+    pub payload: Bytes,
 }
 
 /// `DestinationConfig.OnFailure`.

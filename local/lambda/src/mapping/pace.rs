@@ -71,6 +71,12 @@ impl Clock {
         Clock { base_ms: jiff::Timestamp::now().as_millisecond(), started: Instant::now() }
     }
 
+    /// The instant of a time of the wall clock; now, of one that is past.
+    pub(crate) fn at(&self, at_ms: i64) -> Instant {
+        let ahead = u64::try_from(at_ms.saturating_sub(self.now_ms())).unwrap_or(0);
+        Instant::now() + Duration::from_millis(ahead)
+    }
+
     pub(crate) fn now_ms(&self) -> i64 {
         self.base_ms + i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX / 2)
     }

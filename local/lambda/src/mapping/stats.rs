@@ -23,6 +23,8 @@ pub struct MappingStats {
     pub partial_failures: u64,
     /// Stream records given up by `MaximumRetryAttempts` or `MaximumRecordAgeInSeconds`.
     pub discarded: u64,
+    /// Records or messages that passed none of the mapping's filters, and so never reached its function.
+    pub filtered: u64,
     /// Queue messages let go undelivered, since the function was throttled until they became visible again.
     pub dropped: u64,
     /// Invocations refused because of the function's concurrency.
@@ -55,6 +57,7 @@ pub(crate) struct Counters {
     pub(crate) failures: AtomicU64,
     pub(crate) partial_failures: AtomicU64,
     pub(crate) discarded: AtomicU64,
+    pub(crate) filtered: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) throttles: AtomicU64,
     pub(crate) source_errors: AtomicU64,
@@ -89,6 +92,7 @@ impl Counters {
             failures: read(&self.failures),
             partial_failures: read(&self.partial_failures),
             discarded: read(&self.discarded),
+            filtered: read(&self.filtered),
             dropped: read(&self.dropped),
             throttles: read(&self.throttles),
             source_errors: read(&self.source_errors),

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::time::Instant;
 
-use super::event::encode;
+use super::event::{encode, filter_view};
 use super::scale::Scale;
 use super::source::{QueueMessage, QueueProperties, QueueSource};
 use crate::host::PAYLOAD_BYTES_MAX;
@@ -142,7 +142,9 @@ impl Lane {
                 Ok(messages) => {
                     self.unsettled.raise();
                     let visible_at = Instant::now() + self.properties.visibility_timeout;
-                    self.carried.extend(messages.iter().map(|message| held(message, self.source.arn(), visible_at)));
+                    let held = messages.iter().map(|message| held(message, self.source.arn(), visible_at)).collect();
+                    let wanted = self.wanted_of(held).await;
+                    self.carried.extend(wanted);
                     continue;
                 }
                 Err(error) => {
@@ -155,6 +157,20 @@ impl Lane {
             let pause = due.map_or(pause, |due| pause.min(due.saturating_duration_since(Instant::now())));
             self.stop.sleep(pause).await;
         }
+    }
+
+    /// What passes the filters. The rest is deleted: "Lambda automatically deletes messages that don't meet the filter
+    /// criteria".
+    async fn wanted_of(&self, held: Vec<Held>) -> Vec<Held> {
+        let filters = &self.delivery.mapping.filters;
+        if filters.is_empty() {
+            return held;
+        }
+        let (wanted, rest): (Vec<Held>, Vec<Held>) =
+            held.into_iter().partition(|held| filters.pass(&filter_view(&held.event, filters)));
+        let deleted = self.delete(&rest.iter().collect::<Vec<_>>()).await;
+        add(&self.delivery.counters.filtered, deleted);
+        wanted
     }
 
     /// How long the next receive may wait. While it is not known whether the queue is empty, not at all: the mapping
@@ -222,10 +238,11 @@ impl Lane {
                 }
             }
         };
-        match response.map(|response| self.verdict(&response, &batch)) {
+        match response.map(|response| self.verdict(&response.payload, &batch)) {
             Some(Verdict::Success) => {
                 self.backoff.reset();
-                self.delete(&batch.iter().collect::<Vec<_>>()).await;
+                let deleted = self.delete(&batch.iter().collect::<Vec<_>>()).await;
+                add(&self.delivery.counters.records, deleted);
             }
             Some(Verdict::Partial(failed)) => {
                 bump(&self.delivery.counters.partial_failures);
@@ -233,7 +250,8 @@ impl Lane {
                 let failed: HashSet<usize> = failed.into_iter().collect();
                 let (failed, processed): (Vec<_>, Vec<_>) =
                     batch.iter().enumerate().partition(|(index, _)| failed.contains(index));
-                self.delete(&processed.into_iter().map(|(_, held)| held).collect::<Vec<_>>()).await;
+                let deleted = self.delete(&processed.into_iter().map(|(_, held)| held).collect::<Vec<_>>()).await;
+                add(&self.delivery.counters.records, deleted);
                 self.let_go(failed.into_iter().map(|(_, held)| held));
             }
             Some(Verdict::Failure) | None => {
@@ -282,31 +300,30 @@ impl Lane {
         self.carried.retain(|held| held.group.as_deref().is_none_or(|group| !groups.contains(group)));
     }
 
-    async fn delete(&self, messages: &[&Held]) {
-        futures::stream::iter(messages.chunks(ENTRIES_MAX))
-            .for_each_concurrent(REQUESTS_MAX, |chunk| async move {
-                let receipts = chunk.iter().map(|held| held.receipt.clone()).collect();
-                self.delete_chunk(receipts).await;
-            })
-            .await;
+    /// How many are gone.
+    async fn delete(&self, messages: &[&Held]) -> usize {
+        let receipts = |chunk: &[&Held]| chunk.iter().map(|held| held.receipt.clone()).collect();
+        let chunks: Vec<Vec<String>> = messages.chunks(ENTRIES_MAX).map(receipts).collect();
+        futures::stream::iter(chunks)
+            .map(|receipts| self.delete_chunk(receipts))
+            .buffer_unordered(REQUESTS_MAX)
+            .fold(0, |all, deleted| async move { all + deleted })
+            .await
     }
 
-    async fn delete_chunk(&self, mut receipts: Vec<String>) {
+    async fn delete_chunk(&self, mut receipts: Vec<String>) -> usize {
         let mut backoff = Backoff::new(self.timing.retry_backoff_min, self.timing.retry_backoff_max);
+        let asked = receipts.len();
         for _ in 0..DELETE_ATTEMPTS_MAX {
             match self.source.delete(receipts.clone()).await {
-                Ok(left) => {
-                    add(&self.delivery.counters.records, receipts.len().saturating_sub(left.len()));
-                    if left.is_empty() {
-                        return;
-                    }
-                    receipts = left;
-                }
+                Ok(left) if left.is_empty() => return asked,
+                Ok(left) => receipts = left,
                 Err(error) => tracing::warn!(mapping = self.delivery.mapping.id, %error, "messages were not deleted"),
             }
             bump(&self.delivery.counters.source_errors);
             tokio::time::sleep(backoff.next()).await;
         }
+        asked - receipts.len()
     }
 
     async fn release(&self, messages: &[Held]) {

@@ -1,24 +1,23 @@
 //! Processing one shard: batch after batch, each until it is settled.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 
-use super::batch::{AfterFailure, Segment, Segments};
-use super::event::payload;
+use super::batch::{AfterFailure, Segments};
+use super::event::{payload, windowed_payload};
+use super::round::{Round, lanes};
 use super::shard::{Encoded, Gathered, ShardReader};
 use super::source::Shard;
+use super::window::Open;
 use crate::mapping::checkpoint::{Progress, StreamCheckpoints};
-use crate::mapping::delivery::{Delivered, Delivery};
+use crate::mapping::delivery::{Answered, Delivered, Delivery};
 use crate::mapping::faults::{BatchInfo, Fault};
 use crate::mapping::pace::{Backoff, Clock, Stop};
 use crate::mapping::response::{Verdict, verdict};
 use crate::mapping::runner::Timing;
 use crate::mapping::stats::{Unsettled, add, bump};
-use crate::mapping::{DiscardReason, DiscardedBatch, FailureDestination, StreamSettings};
-
-/// How often an on-failure destination is asked to take one batch.
-const DESTINATION_ATTEMPTS_MAX: u32 = 3;
+use crate::mapping::{DiscardReason, FailureDestination, StreamSettings};
 
 /// How a shard's worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,34 +41,80 @@ pub(crate) struct ShardWorker {
     pub(crate) stop: Stop,
 }
 
+/// What the batches of one round share.
+pub(super) struct Settling<'a> {
+    round: &'a Mutex<Round>,
+    /// The tumbling window they belong to, where the mapping has such.
+    window: Option<&'a Mutex<Open>>,
+}
+
 impl ShardWorker {
     /// Returns its flag still up when the shard is finished: until its children are looked for, there may be more.
     pub(crate) async fn run(mut self, mut unsettled: Unsettled) -> (WorkerEnd, Unsettled) {
-        loop {
-            match self.reader.gather(&mut unsettled).await {
-                Gathered::Batch(batch) => {
-                    if !self.settle(&batch).await {
-                        return (WorkerEnd::Stopped, unsettled);
-                    }
+        let mut open: Option<Mutex<Open>> = None;
+        let end = loop {
+            let close_at = open.as_ref().map(|window| self.clock.at(locked(window).end_ms()));
+            let ended = match self.reader.gather(&mut unsettled, close_at).await {
+                Gathered::Batch(records) => {
+                    self.round(records, &mut open).await.then_some(()).ok_or(WorkerEnd::Stopped)
                 }
+                Gathered::Quiet => self.close(&mut open, false).await,
                 Gathered::EndOfShard => {
                     unsettled.raise();
-                    self.commit(Progress::Finished);
-                    return (WorkerEnd::Finished, unsettled);
+                    // What is missing of the window's time, this shard will not have.
+                    match self.close(&mut open, true).await {
+                        Ok(()) => Err(WorkerEnd::Finished),
+                        stopped => stopped,
+                    }
                 }
-                Gathered::Vanished => return (WorkerEnd::Vanished, unsettled),
-                Gathered::Stopped => return (WorkerEnd::Stopped, unsettled),
+                Gathered::Vanished => Err(WorkerEnd::Vanished),
+                Gathered::Stopped => Err(WorkerEnd::Stopped),
+            };
+            if let Err(end) = ended {
+                break end;
             }
+        };
+        if end == WorkerEnd::Finished {
+            self.commit(Progress::Finished);
         }
+        (end, unsettled)
+    }
+
+    /// Settles what was read at once, lane beside lane. `false` when stopped before.
+    async fn round(&self, mut records: Vec<Encoded>, open: &mut Option<Mutex<Open>>) -> bool {
+        if let (Some(length_ms), Some(first)) = (self.reader.cut.tumbling_ms, records.first()) {
+            let at_ms = first.arrived_at_ms;
+            if open.as_ref().is_some_and(|window| !locked(window).holds(at_ms))
+                && self.close(open, false).await.is_err()
+            {
+                return false;
+            }
+            open.get_or_insert_with(|| Mutex::new(Open::at(at_ms, length_ms)));
+        }
+        let round = Mutex::new(Round::begin(&mut records));
+        let settling = Settling { round: &round, window: open.as_ref() };
+        let cut = &self.reader.cut;
+        let lanes = lanes(records, cut.lanes, cut.batch_size, cut.bytes_max).into_iter().map(|batches| {
+            let settling = &settling;
+            async move {
+                for batch in batches {
+                    if !self.settle(&batch, settling).await {
+                        return false;
+                    }
+                }
+                true
+            }
+        });
+        futures::future::join_all(lanes).await.into_iter().all(|settled| settled)
     }
 
     /// Delivers until every record is processed or given up. `false` when stopped before.
-    async fn settle(&self, batch: &[Encoded]) -> bool {
+    async fn settle(&self, batch: &[Encoded], settling: &Settling<'_>) -> bool {
         let settings = &self.settings;
         let mut segments =
             Segments::new(batch.len(), settings.bisect_on_function_error, settings.maximum_retry_attempts);
         let mut backoff = Backoff::new(self.timing.retry_backoff_min, self.timing.retry_backoff_max);
-        let mut last_error = Bytes::new();
+        let mut last = Answered::default();
         while let Some(front) = segments.front().cloned() {
             if self.stop.is_set() {
                 return false;
@@ -77,7 +122,8 @@ impl ShardWorker {
             let expired = self.expired(&batch[front.records.clone()]);
             if expired > 0 {
                 if let Some(gone) = segments.discard(expired) {
-                    self.give_up(batch, &gone, DiscardReason::RecordAgeExceeded, &last_error).await;
+                    let reason = DiscardReason::RecordAgeExceeded;
+                    self.give_up(&batch[gone.records], gone.attempts, reason, &last, settling).await;
                 }
                 continue;
             }
@@ -91,22 +137,27 @@ impl ShardWorker {
             if let Some(last) = records.last() {
                 counters.iterator_age(self.clock.now_ms() - last.arrived_at_ms);
             }
-            let event = payload(records.iter().map(|record| &record.event));
-            let failed_from = match self.delivery.deliver(event, fault).await {
-                Delivered::Response(response) => match self.first_failed(&response, records) {
+            let failed_from = match self.delivery.deliver(self.event(records, settling), fault).await {
+                Delivered::Response(response) => match self.first_failed(&response.payload, records, settling) {
                     None => {
                         segments.succeeded();
-                        self.processed(records);
+                        self.settled(records, settling);
+                        add(&counters.records, records.len());
                         backoff.reset();
+                        if let Some(window) = settling.window
+                            && !self.end_if_too_large(window).await
+                        {
+                            return false;
+                        }
                         continue;
                     }
                     Some(first) => {
-                        last_error = response;
+                        last = response;
                         first
                     }
                 },
                 Delivered::Failed(error) => {
-                    last_error = error;
+                    last = error;
                     bump(&counters.failures);
                     0
                 }
@@ -118,7 +169,8 @@ impl ShardWorker {
                 }
             };
             if failed_from > 0 {
-                self.processed(&records[..failed_from]);
+                self.settled(&records[..failed_from], settling);
+                add(&counters.records, failed_from);
                 backoff.reset();
             }
             match segments.failed_from(failed_from) {
@@ -128,7 +180,8 @@ impl ShardWorker {
                     bump(&counters.retries);
                 }
                 AfterFailure::Discarded(gone) => {
-                    self.give_up(batch, &gone, DiscardReason::RetryAttemptsExhausted, &last_error).await;
+                    let reason = DiscardReason::RetryAttemptsExhausted;
+                    self.give_up(&batch[gone.records], gone.attempts, reason, &last, settling).await;
                     continue;
                 }
             }
@@ -139,23 +192,44 @@ impl ShardWorker {
         true
     }
 
-    /// Where the retry starts, counted in the batch; `None` when all was processed.
-    fn first_failed(&self, response: &[u8], records: &[Encoded]) -> Option<usize> {
-        if !self.delivery.mapping.report_batch_item_failures {
-            return None;
+    pub(super) fn event(&self, records: &[Encoded], settling: &Settling<'_>) -> Bytes {
+        let records = records.iter().map(|record| &record.event);
+        match settling.window {
+            Some(window) => {
+                let arn = &self.reader.context.arn;
+                windowed_payload(records, &locked(window).fields(&self.shard.id, arn, false, false))
+            }
+            None => payload(records),
         }
+    }
+
+    /// Where the retry starts, counted in the batch; `None` when all was processed. Of a window the state is taken over,
+    /// unless nothing was processed.
+    fn first_failed(&self, response: &[u8], records: &[Encoded], settling: &Settling<'_>) -> Option<usize> {
+        let counters = &self.delivery.counters;
         let index = |sequence: &str| records.iter().position(|record| record.sequence == sequence);
-        match verdict(response, index) {
+        let verdict = match self.delivery.mapping.report_batch_item_failures {
+            true => verdict(response, index),
+            false => Verdict::Success,
+        };
+        let first = match &verdict {
             Verdict::Success => None,
-            Verdict::Partial(failed) => {
-                bump(&self.delivery.counters.partial_failures);
-                failed.first().copied()
-            }
-            Verdict::Failure => {
-                bump(&self.delivery.counters.failures);
-                Some(0)
-            }
+            Verdict::Partial(failed) => failed.first().copied(),
+            Verdict::Failure => Some(0),
+        };
+        if let Some(window) = settling.window
+            && first != Some(0)
+            && !locked(window).take_state(response)
+        {
+            bump(&counters.failures);
+            return Some(0);
         }
+        match verdict {
+            Verdict::Success => {}
+            Verdict::Partial(_) => bump(&counters.partial_failures),
+            Verdict::Failure => bump(&counters.failures),
+        }
+        first
     }
 
     fn fault(&self, records: &[Encoded], attempt: u32) -> Fault {
@@ -179,61 +253,22 @@ impl ShardWorker {
         records.iter().take_while(|record| record.arrived_at_ms < oldest_ms).count()
     }
 
-    fn processed(&self, records: &[Encoded]) {
-        add(&self.delivery.counters.records, records.len());
-        if let Some(last) = records.last() {
-            self.commit(Progress::After(last.sequence.clone()));
+    /// Notes what was processed or given up, and moves the checkpoint as far as nothing is left behind. The records of a
+    /// tumbling window move it when the window is over.
+    pub(super) fn settled(&self, records: &[Encoded], settling: &Settling<'_>) {
+        let mut round = settling.round.lock().expect("no panic while the lock is held");
+        let Some(sequence) = round.settle(records) else { return };
+        match settling.window {
+            Some(window) => locked(window).settled = Some(sequence.to_owned()),
+            None => self.commit(Progress::After(sequence.to_owned())),
         }
     }
 
-    /// Tells the destination first and moves the checkpoint second: a stop in between tells it twice.
-    async fn give_up(&self, batch: &[Encoded], gone: &Segment, reason: DiscardReason, last_error: &Bytes) {
-        let records = &batch[gone.records.clone()];
-        let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
-        add(&self.delivery.counters.discarded, records.len());
-        let mapping = &self.delivery.mapping;
-        tracing::warn!(
-            mapping = mapping.id,
-            shard = self.shard.id,
-            ?reason,
-            records = records.len(),
-            "records discarded"
-        );
-        if let Some(destination) = &self.on_failure {
-            let discarded = DiscardedBatch {
-                mapping: mapping.id.clone(),
-                function: mapping.function.clone(),
-                stream_arn: self.reader.context.arn.clone(),
-                shard: self.shard.id.clone(),
-                reason,
-                attempts: gone.attempts,
-                first_sequence: first.sequence.clone(),
-                last_sequence: last.sequence.clone(),
-                first_arrived_at_ms: first.arrived_at_ms,
-                last_arrived_at_ms: last.arrived_at_ms,
-                records: records.len(),
-                last_error: last_error.clone(),
-            };
-            self.tell(destination.as_ref(), &discarded).await;
-        }
-        self.commit(Progress::After(last.sequence.clone()));
-    }
-
-    async fn tell(&self, destination: &dyn FailureDestination, discarded: &DiscardedBatch) {
-        let mut backoff = Backoff::new(self.timing.retry_backoff_min, self.timing.retry_backoff_max);
-        for _ in 0..DESTINATION_ATTEMPTS_MAX {
-            match destination.discarded(discarded).await {
-                Ok(()) => return,
-                Err(error) => {
-                    tracing::warn!(mapping = discarded.mapping, %error, "the on-failure destination failed");
-                    tokio::time::sleep(backoff.next()).await;
-                }
-            }
-        }
-        bump(&self.delivery.counters.destination_errors);
-    }
-
-    fn commit(&self, progress: Progress) {
+    pub(super) fn commit(&self, progress: Progress) {
         self.checkpoints.commit(&self.shard.id, self.shard.starting_sequence.as_deref(), progress);
     }
+}
+
+pub(super) fn locked(window: &Mutex<Open>) -> MutexGuard<'_, Open> {
+    window.lock().expect("no panic while the lock is held")
 }

@@ -17,16 +17,18 @@ pub(crate) struct EventContext {
     pub(crate) arn: String,
     pub(crate) region: String,
     pub(crate) role_arn: String,
+    pub(crate) function_arn: String,
 }
 
 impl EventContext {
     pub(crate) fn new(shard: &str, arn: &str, function: &str) -> EventContext {
         let part = |index| arn.split(':').nth(index).unwrap_or_default();
         let (region, account) = (part(3).to_owned(), part(4));
+        let function_arn = format!("arn:aws:lambda:{region}:{account}:function:{function}");
         // The function's execution role; none is assumed here, only the form is kept.
         let function = function.split(':').next().unwrap_or_default();
         let role_arn = format!("arn:aws:iam::{account}:role/{function}");
-        EventContext { shard: shard.to_owned(), arn: arn.to_owned(), region, role_arn }
+        EventContext { shard: shard.to_owned(), arn: arn.to_owned(), region, role_arn, function_arn }
     }
 
     pub(crate) fn encode(&self, record: &StreamRecord) -> Bytes {
@@ -125,6 +127,34 @@ pub(crate) fn payload<'a>(records: impl Iterator<Item = &'a Bytes> + Clone) -> B
     }
     out.extend_from_slice(TAIL);
     out.into()
+}
+
+/// An event of a tumbling window: the records, then what the window adds.
+pub(crate) fn windowed_payload<'a>(
+    records: impl Iterator<Item = &'a Bytes> + Clone,
+    fields: &serde_json::Map<String, serde_json::Value>,
+) -> Bytes {
+    let mut out = payload(records).to_vec();
+    out.pop();
+    out.push(b',');
+    let fields = serde_json::to_vec(fields).expect("writing JSON to memory does not fail");
+    out.extend_from_slice(&fields[1..]);
+    out.into()
+}
+
+/// The record as filters see it: of Kinesis what is under `kinesis`, its data decoded where it is JSON; of DynamoDB all of
+/// it ("Using event filtering with a Kinesis event source", "… with a DynamoDB event source").
+pub(crate) fn filter_view(record: &StreamRecord, event: &[u8]) -> serde_json::Value {
+    let mut view: serde_json::Value = serde_json::from_slice(event).unwrap_or_default();
+    let RecordData::Kinesis { data, .. } = &record.data else { return view };
+    let mut view = view["kinesis"].take();
+    if let Some(fields) = view.as_object_mut() {
+        match serde_json::from_slice(data) {
+            Ok(data) => fields.insert("data".to_owned(), data),
+            Err(_) => fields.remove("data"),
+        };
+    }
+    view
 }
 
 /// A JSON string.

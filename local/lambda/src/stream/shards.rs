@@ -7,7 +7,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::deliver::{ShardWorker, WorkerEnd};
 use super::event::EventContext;
-use super::shard::{Begin, ShardReader};
+use super::shard::{Begin, Cut, ShardReader};
 use super::source::{Shard, ShardSource};
 use crate::mapping::checkpoint::{Progress, StreamCheckpoints};
 use crate::mapping::delivery::Delivery;
@@ -149,8 +149,7 @@ impl StreamRunner {
             shard.id.clone(),
             EventContext::new(&shard.id, self.source.arn(), &mapping.function),
             begin,
-            mapping.batch_size as usize,
-            mapping.batching_window,
+            Cut::new(mapping, &self.settings),
             self.timing,
             counters.clone(),
             self.stop.clone(),

@@ -68,6 +68,12 @@ fn main() {
                 eprintln!("to stderr");
                 post(&mut api, &response, &event);
             }
+            "grow" => {
+                // Written to, or nothing of it would be resident.
+                let held = vec![1_u8; event_json["bytes"].as_u64().unwrap_or_default() as usize];
+                std::thread::sleep(Duration::from_millis(500));
+                post(&mut api, &response, &held.iter().map(|byte| u64::from(*byte)).sum::<u64>().to_string());
+            }
             "big" => {
                 let bytes = event_json["bytes"].as_u64().unwrap_or_default() as usize;
                 post(&mut api, &response, &"x".repeat(bytes));
@@ -128,6 +134,7 @@ async fn host() {
         account: "000000000000".into(),
         environment: BTreeMap::new(),
         timeout_linger: Duration::ZERO,
+        enforce_memory: false,
         logs: Arc::new(MemorySink::new(100)),
     });
     host.add_function(FunctionSpec {

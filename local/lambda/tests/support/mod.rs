@@ -25,6 +25,7 @@ pub(crate) struct Function {
     takes: Duration,
     concurrency_max: Option<u32>,
     calls: Mutex<Vec<Vec<String>>>,
+    events: Mutex<Vec<Value>>,
     running: Mutex<(u32, u32)>,
 }
 
@@ -33,7 +34,14 @@ impl Function {
     pub(crate) fn new(script: impl Fn(usize, &[String]) -> Answer + Send + Sync + 'static) -> Function {
         let running = Mutex::new((0, 0));
         let takes = Duration::ZERO;
-        Function { script: Box::new(script), takes, concurrency_max: None, calls: Mutex::default(), running }
+        Function {
+            script: Box::new(script),
+            takes,
+            concurrency_max: None,
+            calls: Mutex::default(),
+            events: Mutex::default(),
+            running,
+        }
     }
 
     pub(crate) fn ok() -> Function {
@@ -55,6 +63,11 @@ impl Function {
     /// The ids of each call's records: `sequenceNumber` without its zeros, or the message's body.
     pub(crate) fn calls(&self) -> Vec<Vec<String>> {
         self.calls.lock().expect("no panic").clone()
+    }
+
+    /// The whole events.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.events.lock().expect("no panic").clone()
     }
 
     pub(crate) fn delivered(&self) -> usize {
@@ -93,6 +106,7 @@ impl Invoker for Function {
         Box::pin(async move {
             let event: Value = serde_json::from_slice(&payload).expect("events are JSON");
             let ids: Vec<String> = event["Records"].as_array().expect("records").iter().map(short).collect();
+            self.events.lock().expect("no panic").push(event);
             let call = {
                 let mut calls = self.calls.lock().expect("no panic");
                 calls.push(ids.clone());

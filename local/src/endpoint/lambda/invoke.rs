@@ -1,11 +1,16 @@
 //! Invoke.
 
 use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Response, StatusCode};
 use weir_local_lambda::{Invocation, InvokeError, Outcome, PAYLOAD_BYTES_MAX};
 
 use super::{Answer, ApiError, Call, Functions};
 use crate::endpoint::reply;
+
+/// `LogResult`: "the last 4 KB of the execution log" ("Invoke").
+const LOG_TAIL_BYTES_MAX: usize = 4096;
 
 impl From<InvokeError> for ApiError {
     fn from(error: InvokeError) -> ApiError {
@@ -42,7 +47,17 @@ impl Functions {
                 });
                 Ok(empty(StatusCode::ACCEPTED))
             }
-            "RequestResponse" => Ok(answered(self.host.invoke(&target, payload).await?)),
+            "RequestResponse" => {
+                let invocation = self.host.invoke(&target, payload).await?;
+                let wants = call.parts.headers.get("x-amz-log-type").is_some_and(|kind| kind == "Tail");
+                let tail = wants.then(|| self.logs.tail(&name, &invocation.request_id, LOG_TAIL_BYTES_MAX));
+                let mut response = answered(invocation);
+                // Base64 is always a header's value.
+                if let Some(Ok(tail)) = tail.map(|tail| HeaderValue::from_str(&STANDARD.encode(tail))) {
+                    response.headers_mut().insert("x-amz-log-result", tail);
+                }
+                Ok(response)
+            }
             other => Err(ApiError::invalid(format!(
                 "found the invocation type `{other}`, expected RequestResponse, Event or DryRun"
             ))),

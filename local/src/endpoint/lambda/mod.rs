@@ -7,6 +7,7 @@ mod invoke;
 mod shapes;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use weir_local_template::Function;
 
 use super::reply;
 use crate::code::CodeStore;
+use crate::logs::LogStore;
 
 /// A package of 50 MB as base64 in JSON ("Lambda quotas": deployment package, zipped, direct upload).
 const REQUEST_BYTES_MAX: usize = 70_167_211;
@@ -64,6 +66,7 @@ pub(crate) struct Functions {
     host: Host,
     names: BTreeSet<String>,
     code: CodeStore,
+    logs: Arc<LogStore>,
 }
 
 /// A request taken apart.
@@ -93,8 +96,8 @@ impl Call {
 }
 
 impl Functions {
-    pub(crate) fn new(host: Host, functions: &[Function], code: CodeStore) -> Self {
-        Self { host, names: functions.iter().map(|function| function.name.clone()).collect(), code }
+    pub(crate) fn new(host: Host, functions: &[Function], code: CodeStore, logs: Arc<LogStore>) -> Self {
+        Self { host, names: functions.iter().map(|function| function.name.clone()).collect(), code, logs }
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {

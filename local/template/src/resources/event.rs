@@ -6,9 +6,7 @@ use crate::node::{Entry, Node};
 use crate::plan::{Mapping, Plan, Schedule, Source, StartingPosition, StreamMapping};
 use crate::properties::Properties;
 use crate::properties::Treatment::{Honoured, NoEffect, Refused, Warned};
-
-const FILTERED: &str = "filters are not applied locally: the function would see records that AWS withholds";
-const TUMBLING: &str = "tumbling windows are not run locally";
+use crate::resources::mapping;
 
 const STREAM_RULES: &[(&str, crate::properties::Treatment)] = &[
     ("Stream", Honoured),
@@ -22,9 +20,9 @@ const STREAM_RULES: &[(&str, crate::properties::Treatment)] = &[
     ("MaximumRetryAttempts", Honoured),
     ("MaximumRecordAgeInSeconds", Honoured),
     ("Enabled", Honoured),
-    ("TumblingWindowInSeconds", Refused(TUMBLING)),
-    ("FilterCriteria", Refused(FILTERED)),
-    ("DestinationConfig", Warned("discarded batches are not sent anywhere locally")),
+    ("TumblingWindowInSeconds", Honoured),
+    ("FilterCriteria", Honoured),
+    ("DestinationConfig", Honoured),
     ("ProvisionedPollerConfig", NoEffect),
     ("KmsKeyArn", NoEffect),
     ("MetricsConfig", NoEffect),
@@ -38,7 +36,7 @@ const QUEUE_RULES: &[(&str, crate::properties::Treatment)] = &[
     ("FunctionResponseTypes", Honoured),
     ("ScalingConfig", Honoured),
     ("Enabled", Honoured),
-    ("FilterCriteria", Refused(FILTERED)),
+    ("FilterCriteria", Honoured),
     ("ProvisionedPollerConfig", Warned("pollers scale with the queue locally")),
     ("KmsKeyArn", NoEffect),
     ("MetricsConfig", NoEffect),
@@ -134,6 +132,7 @@ fn stream(properties: &Properties<'_>, event: &str, kind: &str, plan: &mut Plan)
     if record_age.is_some_and(|seconds| (0..60).contains(&seconds)) {
         return Err(properties.problem("MaximumRecordAgeInSeconds", "expected -1 or 60 to 604800"));
     }
+    let on_failure = mapping::on_failure(properties, plan)?;
     plan.mappings.push(Mapping {
         logical_id: format!("{}{event}", properties.resource),
         function: properties.resource.to_owned(),
@@ -141,6 +140,7 @@ fn stream(properties: &Properties<'_>, event: &str, kind: &str, plan: &mut Plan)
         batch_size: properties.count("BatchSize", 1..=10_000)?.unwrap_or(100),
         batching_window_seconds: properties.count("MaximumBatchingWindowInSeconds", 0..=300)?.unwrap_or(0),
         report_batch_item_failures: reports_item_failures(properties)?,
+        filters: mapping::filters(properties)?,
         enabled: properties.boolean("Enabled")?.unwrap_or(true),
         stream: Some(StreamMapping {
             starting_position,
@@ -148,6 +148,8 @@ fn stream(properties: &Properties<'_>, event: &str, kind: &str, plan: &mut Plan)
             retries_max: unless_minus_one(properties.integer("MaximumRetryAttempts", -1..=10_000)?),
             record_age_max_seconds: unless_minus_one(record_age),
             parallelization: properties.count("ParallelizationFactor", 1..=10)?.unwrap_or(1),
+            tumbling_window_seconds: properties.count("TumblingWindowInSeconds", 0..=900)?.unwrap_or(0),
+            on_failure,
         }),
         concurrency_max: None,
     });
@@ -197,6 +199,7 @@ fn queue(properties: &Properties<'_>, event: &str, plan: &mut Plan) -> Outcome<(
         batch_size,
         batching_window_seconds: window,
         report_batch_item_failures: reports_item_failures(properties)?,
+        filters: mapping::filters(properties)?,
         enabled: properties.boolean("Enabled")?.unwrap_or(true),
         stream: None,
         concurrency_max,

@@ -19,7 +19,7 @@ const RULES: &[(&str, crate::properties::Treatment)] = &[
     ("ReservedConcurrentExecutions", Honoured),
     ("AutoPublishAlias", Honoured),
     ("Events", Honoured),
-    ("FunctionUrlConfig", Warned("no URL is served locally")),
+    ("FunctionUrlConfig", Honoured),
     ("Policies", Warned("not enforced locally: every function may call everything")),
     ("Role", Warned("not enforced locally: every function may call everything")),
     ("Layers", Warned("not mounted under /opt locally")),
@@ -54,6 +54,12 @@ const RULES: &[(&str, crate::properties::Treatment)] = &[
     ("RuntimeManagementConfig", NoEffect),
     ("RecursiveLoop", NoEffect),
     ("CodeSigningConfigArn", NoEffect),
+];
+
+const URL_RULES: &[(&str, crate::properties::Treatment)] = &[
+    ("AuthType", Honoured),
+    ("Cors", Warned("a function's URL answers no preflight locally; CORS headers are the function's own")),
+    ("InvokeMode", Warned("responses are buffered locally, never streamed")),
 ];
 
 /// AWS's defaults (AWS: "CreateFunction").
@@ -91,6 +97,7 @@ pub(crate) fn add<'a>(
         );
     }
     if let Some(url) = properties.nested("FunctionUrlConfig")? {
+        url.account(plan, URL_RULES)?;
         let auth_type = url.one_of("AuthType", &["AWS_IAM", "NONE"])?.unwrap_or_else(|| "AWS_IAM".to_owned());
         plan.function_urls.push(FunctionUrl { function: logical_id.to_owned(), auth_type });
     }

@@ -3,6 +3,7 @@
 mod bucket;
 mod event;
 mod function;
+mod mapping;
 mod queue;
 mod stream;
 mod table;
