@@ -26,6 +26,7 @@ mod rules;
 mod simulate;
 mod skip;
 mod terminal;
+mod tune;
 mod up;
 mod workload;
 
@@ -53,6 +54,7 @@ pub fn main() -> ExitCode {
             Command::Query(query) => query::run(query, &args.stack).await,
             Command::Backfill(backfill) => backfill::run(backfill, &args.stack).await,
             Command::Bench(bench) => bench::run(bench, &args.stack).await,
+            Command::Tune(tune) => tune::run(&tune),
             Command::Simulate(simulate) => simulate::run(simulate).await,
             Command::Quarantine(quarantine) => quarantine::run(quarantine, &args.stack).await,
             Command::Redrive(redrive) => redrive::run(redrive, &args.stack).await,

@@ -1,5 +1,5 @@
 //! Builds the bootstraps with cargo, as the one who typed `cargo weir up` would: same workspace, same target
-//! directory, dev profile.
+//! directory, dev profile unless another is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -64,6 +64,19 @@ pub fn binaries(plan: &Plan) -> BTreeSet<String> {
 pub async fn build(
     directory: &Path,
     binaries: &BTreeSet<String>,
+    progress: impl FnMut(&Progress),
+) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    build_as("dev", directory, binaries, progress).await
+}
+
+/// The same under a profile of the workspace's manifest: `release` is what ships, and takes minutes a binary.
+///
+/// # Errors
+/// [`BuildError`]; `Failed` has the compiler's words.
+pub async fn build_as(
+    profile: &str,
+    directory: &Path,
+    binaries: &BTreeSet<String>,
     mut progress: impl FnMut(&Progress),
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     if binaries.is_empty() {
@@ -72,7 +85,12 @@ pub async fn build(
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let failed = |error| BuildError::Cargo { cargo: cargo.clone(), error };
     let mut command = Command::new(&cargo);
-    command.arg("build").arg("--message-format").arg("json-render-diagnostics").current_dir(directory);
+    command
+        .arg("build")
+        .args(["--profile", profile])
+        .arg("--message-format")
+        .arg("json-render-diagnostics")
+        .current_dir(directory);
     for binary in binaries {
         command.arg("--bin").arg(binary);
     }

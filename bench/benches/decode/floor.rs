@@ -2,7 +2,7 @@
 //! payload decoded from base64, unescaped or decompressed, all by SIMD libraries; nothing is looked at, named or counted.
 
 use sonic_rs::LazyValue;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::ops::Range;
 
 /// Where the `name` strings stand in an invocation, found beforehand: finding them is not the floor's work.
@@ -75,4 +75,18 @@ pub(crate) fn sqs(input: &[u8], bodies: &[Range<usize>]) -> usize {
 pub(crate) fn skip(input: &[u8]) -> usize {
     let value: LazyValue<'_> = sonic_rs::from_slice(input).expect("JSON");
     value.as_raw_str().len()
+}
+
+pub(crate) fn plain(payload: &[u8]) -> Vec<u8> {
+    payload.to_vec()
+}
+
+pub(crate) fn gzip(payload: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::default());
+    encoder.write_all(payload).expect("a vector takes all");
+    encoder.finish().expect("a vector takes all")
+}
+
+pub(crate) fn zstd(payload: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(payload, 3).expect("zstd")
 }

@@ -13,17 +13,16 @@ mod message;
 #[path = "../../../processors/burst-summary/src/summary.rs"]
 #[allow(unreachable_pub, dead_code, reason = "the handler beside it uses the rest")]
 mod summary;
-mod workload;
 
 use floor::Packing;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+use weir_bench::{ARRIVAL_MS, Workload};
 use weir_exact::fenced::{FencedSettings, planned};
 use weir_exact::layout::Layout;
 use weir_exact::ledger::{self, Incoming, LedgerSettings};
 use weir_exact::sequence::Shard;
 use weir_telemetry::{EpochTable, EpochView, Millis};
-use workload::{ARRIVAL_MS, Workload};
 
 /// Turns of a case.
 const CASE_TIME: Duration = Duration::from_millis(1_500);
@@ -75,14 +74,14 @@ fn cases() -> Vec<Case> {
                 records,
                 1,
                 Packing::Plain,
-                workload.kinesis(records, 1, workload::plain),
+                workload.kinesis(records, 1, floor::plain),
             )
         })
         .collect();
     for (name, pack, packing) in [
-        ("ndjson", workload::plain as fn(&[u8]) -> Vec<u8>, Packing::Plain),
-        ("gzip", workload::gzip, Packing::Gzip),
-        ("zstd", workload::zstd, Packing::Zstd),
+        ("ndjson", floor::plain as fn(&[u8]) -> Vec<u8>, Packing::Plain),
+        ("gzip", floor::gzip, Packing::Gzip),
+        ("zstd", floor::zstd, Packing::Zstd),
     ] {
         let input = workload.kinesis(1_000, 50, pack);
         cases.push(kinesis(format!("kinesis 1000 x 50 {name}"), 1_000, 50, packing, input));

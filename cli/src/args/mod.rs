@@ -11,11 +11,12 @@ mod redrive;
 mod rules;
 mod simulate;
 mod skip;
+mod tune;
 mod up;
 mod value;
 
 pub(crate) use backfill::Backfill;
-pub(crate) use bench::{Bench, BenchS3, Benchmark, ReaderKind, S3Reader};
+pub(crate) use bench::{Bench, BenchFleet, BenchS3, Benchmark, ReaderKind, S3Reader, Volley};
 pub(crate) use demo::{Demo, DemoSource};
 pub(crate) use logs::Logs;
 pub(crate) use produce::{Produce, Target};
@@ -25,6 +26,7 @@ pub(crate) use redrive::{DeadQueue, Redrive};
 pub(crate) use rules::{Rules, RulesPush, RulesShow, RulesTest};
 pub(crate) use simulate::Simulate;
 pub(crate) use skip::{Skip, SkipAdd, SkipList, SkipRemove};
+pub(crate) use tune::Tune;
 pub(crate) use up::{Fleet, Up};
 
 use clap::{Parser, Subcommand};
@@ -86,11 +88,21 @@ It reads CloudWatch Logs: of `weir up` where AWS_ENDPOINT_URL names it, else of 
   weir backfill s3://weir-landing-000000000000/in/ --state backfill.json
 The second can be interrupted and taken up again.")]
     Backfill(Backfill),
-    /// Measure, against the endpoint that the environment names.
+    /// Measure the fleet's functions as whole processes, beside the same work in Go and Python.
     #[command(after_help = "Examples:
+  weir bench all --quick --profile dev
+  weir bench payloads --work burst --json
+  weir bench memory && weir tune
+  weir bench cannon --concurrency 10 --rounds 50000 --pause-ms 5000
   weir bench s3
-  weir bench s3 --objects 5000 --object-bytes 100000 --rounds 5 --json")]
+  weir bench s3 --objects 5000 --object-bytes 100000 --rounds 5 --json
+All but s3 need no endpoint; s3 reads from the one that AWS_ENDPOINT_URL names.")]
     Bench(Bench),
+    /// Recommend a memory size for each function, from what `weir bench memory` measured.
+    #[command(after_help = "Examples:
+  weir bench memory && weir tune
+  weir tune --results target/bench/bench.json --json")]
+    Tune(Tune),
     /// Check a template against the rules that no linter knows: settings that AWS takes, and that lose records, count
     /// them twice, or leave nobody told.
     #[command(after_help = crate::check::AFTER_HELP)]

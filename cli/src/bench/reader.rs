@@ -1,5 +1,6 @@
 //! One reading of everything below a prefix, in a process of its own so that its peak of memory is its own.
 
+use super::process;
 use crate::args::{ReaderKind, S3Reader};
 use crate::aws::Aws;
 use crate::failure::{Failure, failed};
@@ -83,9 +84,6 @@ async fn naive(s3: aws_sdk_s3::Client, one: &S3Reader) -> Result<Reading, Failur
     Ok(reading)
 }
 
-/// `VmHWM` of this process, as Linux has it.
 fn peak_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).map_or(0, |kib| kib << 10)
+    process::memory_bytes("self", process::PEAK)
 }

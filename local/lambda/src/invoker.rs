@@ -30,6 +30,10 @@ pub struct Invocation {
     pub duration: Duration,
     /// Whether a sandbox was started for it.
     pub cold_start: bool,
+    /// How long that sandbox took from its start to asking for work; `None` on a warm one.
+    pub init: Option<Duration>,
+    /// Most memory the sandbox's process ever had resident, bytes; `None` where the system does not say.
+    pub peak_bytes: Option<u64>,
     /// The version that ran: what an alias came to.
     pub executed_version: String,
 }

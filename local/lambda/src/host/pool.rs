@@ -191,7 +191,8 @@ impl Pool {
         if !instance.is_condemned() {
             self.give_back(instance);
         }
-        Some(self.finish(request_id, outcome, duration, init.is_some()))
+        let done = self.finish(request_id, outcome, duration, init.is_some());
+        Some(done.map(|invocation| Invocation { init, peak_bytes, ..invocation }))
     }
 
     /// Takes a sandbox out of service: it gets nothing more, and is killed once it has lingered.
@@ -250,7 +251,8 @@ impl Pool {
             bump(&self.counters.errors);
         }
         let executed_version = self.version.clone();
-        Ok(Invocation { outcome, request_id: request_id.to_string(), duration, cold_start, executed_version })
+        let request_id = request_id.to_string();
+        Ok(Invocation { outcome, request_id, duration, cold_start, init: None, peak_bytes: None, executed_version })
     }
 
     /// Logs a failure the host answers for. A function's own error stays out of the log: it may quote its input.

@@ -1,4 +1,5 @@
-//! Telemetry as the benchmarks of the field have it, inside Lambda's invocations.
+//! Telemetry as the benchmarks of the field have it, inside Lambda's invocations: what `cargo bench` and `weir bench`
+//! both measure with.
 //!
 //! An event has an `endpoint` of six, a `status` of 200 (three times as likely), 201, 400, 401, 403 and 500, a
 //! `duration_ms` that is exponential with mean 120 and truncated plus 0–30 uniform, and a `user_id` of eight random
@@ -8,30 +9,48 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use std::io::Write as _;
 
 const ENDPOINTS: [&str; 6] = ["/login", "/search", "/checkout", "/profile", "/feed", "/ping"];
 const STATUSES: [u16; 8] = [200, 200, 200, 201, 400, 401, 403, 500];
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 /// 2026-11-21T01:30:05Z.
-pub(crate) const ARRIVAL_MS: i64 = 1_795_224_605_000;
+pub const ARRIVAL_MS: i64 = 1_795_224_605_000;
 
 /// Random, the same in every run.
-pub(crate) struct Workload(SmallRng);
+#[derive(Debug)]
+pub struct Workload {
+    random: SmallRng,
+    arrival_ms: i64,
+    /// Records made so far: sequence numbers only grow, as on a shard, or a fence would drop them.
+    records: u64,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Workload {
-    pub(crate) fn new() -> Self {
-        Self(SmallRng::seed_from_u64(17))
+    /// What arrives at [`ARRIVAL_MS`].
+    pub fn new() -> Self {
+        Self::arriving_at(ARRIVAL_MS)
+    }
+
+    /// What arrives then, epoch milliseconds.
+    pub fn arriving_at(arrival_ms: i64) -> Self {
+        Self { random: SmallRng::seed_from_u64(17), arrival_ms, records: 0 }
     }
 
     fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.0.random_range(0..all.len())]
+        all[self.random.random_range(0..all.len())]
     }
 
-    pub(crate) fn event(&mut self) -> String {
+    /// One event.
+    pub fn event(&mut self) -> String {
         let (endpoint, status) = (self.one_of(&ENDPOINTS), self.one_of(&STATUSES));
-        let exponential = (-120.0 * (1.0 - self.0.random::<f64>()).ln()).trunc();
-        let duration = exponential + self.0.random_range(0.0..30.0);
+        let exponential = (-120.0 * (1.0 - self.random.random::<f64>()).ln()).trunc();
+        let duration = exponential + self.random.random_range(0.0..30.0);
         let user: String = (0..8).map(|_| char::from(self.one_of(LETTERS))).collect();
         format!(r#"{{"endpoint":"{endpoint}","status":{status},"duration_ms":{duration:.3},"user_id":"u_{user}"}}"#)
     }
@@ -41,7 +60,7 @@ impl Workload {
     }
 
     /// A Function URL's invocation whose body is an array of `events` events.
-    pub(crate) fn burst(&mut self, events: usize) -> Vec<u8> {
+    pub fn burst(&mut self, events: usize) -> Vec<u8> {
         let events: Vec<String> = (0..events).map(|_| self.event().replace('"', "\\\"")).collect();
         format!(
             concat!(
@@ -56,13 +75,14 @@ impl Workload {
     }
 
     /// A Kinesis invocation of `records` records of `events` events.
-    pub(crate) fn kinesis(&mut self, records: usize, events: usize, pack: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    pub fn kinesis(&mut self, records: usize, events: usize, pack: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
         let record = |n: usize| {
+            self.records += 1;
             let payload = if events == 1 { self.event() } else { self.lines(events) };
             let data = STANDARD.encode(pack(payload.as_bytes()));
-            let sequence = format!("49590338271490256608559692538361571095921575989136{n:06}");
-            let ms = ARRIVAL_MS + n as i64 % 1_000;
-            let key = self.0.random::<u64>();
+            let sequence = format!("49590338271490256608559692538361571095921575989136{:06}", self.records);
+            let ms = self.arrival_ms + n as i64 % 1_000;
+            let key = self.random.random::<u64>();
             format!(
                 concat!(
                     r#"{{"kinesis":{{"kinesisSchemaVersion":"1.0","partitionKey":"{key}","sequenceNumber":"{sequence}","#,
@@ -82,12 +102,12 @@ impl Workload {
     }
 
     /// An SQS invocation of `messages` messages of one event.
-    pub(crate) fn sqs(&mut self, messages: usize) -> Vec<u8> {
+    pub fn sqs(&mut self, messages: usize) -> Vec<u8> {
         let message = |_| {
             let body = self.event().replace('"', "\\\"");
             let id = self.hex(32);
             let receipt: String = (0..180).map(|_| char::from(self.one_of(LETTERS))).collect();
-            let sent = ARRIVAL_MS + self.0.random_range(0..1_000);
+            let sent = self.arrival_ms + self.random.random_range(0..1_000);
             format!(
                 concat!(
                     r#"{{"messageId":"{a}-{b}-{c}-{d}-{e}","receiptHandle":"{receipt}","body":"{body}","#,
@@ -118,18 +138,4 @@ impl Workload {
 fn invocation(records: impl Iterator<Item = String>) -> Vec<u8> {
     let records: Vec<String> = records.collect();
     format!(r#"{{"Records":[{}]}}"#, records.join(",")).into_bytes()
-}
-
-pub(crate) fn plain(payload: &[u8]) -> Vec<u8> {
-    payload.to_vec()
-}
-
-pub(crate) fn gzip(payload: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::default());
-    encoder.write_all(payload).expect("a vector takes all");
-    encoder.finish().expect("a vector takes all")
-}
-
-pub(crate) fn zstd(payload: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(payload, 3).expect("zstd")
 }
