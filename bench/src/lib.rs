@@ -5,6 +5,8 @@
 //! `duration_ms` that is exponential with mean 120 and truncated plus 0–30 uniform, and a `user_id` of eight random
 //! characters: 82 bytes on average.
 
+pub mod case;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand::rngs::SmallRng;

@@ -4,7 +4,7 @@
 //! Floor and fleet take turns, so that whatever else the machine does meets both; what is printed is the median of the
 //! ratios of the turns. The same figures as JSON go to `target/bench/decode.json`.
 
-#![allow(clippy::print_stdout, missing_docs, reason = "a benchmark speaks on the terminal")]
+#![allow(missing_docs, reason = "a benchmark is no library")]
 
 mod floor;
 #[path = "../../../processors/sqs-rollup/src/message.rs"]
@@ -15,8 +15,7 @@ mod message;
 mod summary;
 
 use floor::Packing;
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+use weir_bench::case::{self, Case};
 use weir_bench::{ARRIVAL_MS, Workload};
 use weir_exact::fenced::{FencedSettings, planned};
 use weir_exact::layout::Layout;
@@ -24,44 +23,8 @@ use weir_exact::ledger::{self, Incoming, LedgerSettings};
 use weir_exact::sequence::Shard;
 use weir_telemetry::{EpochTable, EpochView, Millis};
 
-/// Turns of a case.
-const CASE_TIME: Duration = Duration::from_millis(1_500);
-const TURNS_MIN: usize = 15;
-
-/// Figures of a case.
-struct Figures {
-    name: String,
-    events: usize,
-    bytes: usize,
-    floor_us: f64,
-    fleet_us: f64,
-    ratio: f64,
-}
-
 fn main() {
-    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    let mut all = vec![];
-    println!(
-        "{:<26}{:>9}{:>11}{:>12}{:>12}{:>10}{:>9}",
-        "case", "events", "bytes", "floor µs", "fleet µs", "ns/event", "÷ floor"
-    );
-    for case in cases().into_iter().filter(|case| case.name.contains(&only)) {
-        let figures = measure(case);
-        let ns = figures.fleet_us * 1e3 / figures.events as f64;
-        let Figures { name, events, bytes, floor_us, fleet_us, ratio } = &figures;
-        println!("{name:<26}{events:>9}{bytes:>11}{floor_us:>12.1}{fleet_us:>12.1}{ns:>10.0}{ratio:>9.2}");
-        all.push(figures);
-    }
-    write_json(&all);
-}
-
-/// A piece of work and its floor, on the same input.
-struct Case {
-    name: String,
-    events: usize,
-    bytes: usize,
-    floor: Box<dyn FnMut() -> usize>,
-    fleet: Box<dyn FnMut() -> usize>,
+    case::run("decode", cases());
 }
 
 fn cases() -> Vec<Case> {
@@ -155,49 +118,4 @@ fn burst(input: Vec<u8>, events: usize) -> Case {
     };
     let floor = move || floor::sqs(&input, &places);
     Case { name: format!("burst {events}"), events, bytes, floor: Box::new(floor), fleet: Box::new(fleet) }
-}
-
-fn measure(mut case: Case) -> Figures {
-    let time = |work: &mut dyn FnMut() -> usize| {
-        let begun = Instant::now();
-        black_box(work());
-        begun.elapsed().as_secs_f64() * 1e6
-    };
-    let (mut floors, mut fleets, mut ratios) = (vec![], vec![], vec![]);
-    // Once to warm up.
-    time(&mut case.floor);
-    time(&mut case.fleet);
-    let begun = Instant::now();
-    while ratios.len() < TURNS_MIN || begun.elapsed() < CASE_TIME {
-        let (floor, fleet) = (time(&mut case.floor), time(&mut case.fleet));
-        floors.push(floor);
-        fleets.push(fleet);
-        ratios.push(fleet / floor);
-    }
-    let Case { name, events, bytes, .. } = case;
-    Figures { name, events, bytes, floor_us: median(floors), fleet_us: median(fleets), ratio: median(ratios) }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn write_json(all: &[Figures]) {
-    let cases: Vec<_> = all
-        .iter()
-        .map(|figures| {
-            serde_json::json!({
-                "case": figures.name, "events": figures.events, "bytes": figures.bytes,
-                "floor_us": figures.floor_us, "fleet_us": figures.fleet_us, "ratio": figures.ratio,
-            })
-        })
-        .collect();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../target".into(), std::path::PathBuf::from);
-    let file = target.join("bench/decode.json");
-    let text = serde_json::to_string_pretty(&cases).expect("numbers and names");
-    std::fs::create_dir_all(target.join("bench"))
-        .and_then(|()| std::fs::write(&file, text))
-        .expect("a target directory");
-    println!("\n{}", file.display());
 }

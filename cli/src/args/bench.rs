@@ -22,6 +22,8 @@ pub(crate) enum Benchmark {
     Cannon(BenchFleet),
     /// All of the four.
     All(BenchFleet),
+    /// Print one invocation of a work: for AWS Lambda Power Tuning, or `aws lambda invoke`.
+    Payload(BenchPayload),
     /// List a prefix and read every object: weir's reader beside one task an object, over the same SDK.
     S3(BenchS3),
     /// One of the readers, in a process of its own.
@@ -86,6 +88,16 @@ pub(crate) struct Volley {
     pub(crate) pause_ms: u64,
     /// Cannon: events of an invocation.
     #[arg(long, default_value_t = 1_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=20_000))]
+    pub(crate) events: usize,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BenchPayload {
+    /// Which work.
+    #[arg(value_enum, default_value_t = Work::Burst)]
+    pub(crate) work: Work,
+    /// Events in it.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=20_000))]
     pub(crate) events: usize,
 }
 

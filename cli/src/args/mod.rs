@@ -16,7 +16,7 @@ mod up;
 mod value;
 
 pub(crate) use backfill::Backfill;
-pub(crate) use bench::{Bench, BenchFleet, BenchS3, Benchmark, ReaderKind, S3Reader, Volley};
+pub(crate) use bench::{Bench, BenchFleet, BenchPayload, BenchS3, Benchmark, ReaderKind, S3Reader, Volley};
 pub(crate) use demo::{Demo, DemoSource};
 pub(crate) use logs::Logs;
 pub(crate) use produce::{Produce, Target};

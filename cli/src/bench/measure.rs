@@ -138,7 +138,10 @@ pub(crate) async fn memory(
             for (number, contender) in whole.iter().enumerate() {
                 let group = quotas.group(&format!("{memory_mb}-{number}"), given);
                 let group = group.map_err(|error| Failure::Failed(format!("a control group: {error}")))?;
-                contenders.push(contender.within(&group, stand.scripts())?);
+                let mut confined = contender.within(&group, stand.scripts())?;
+                // Functions take their budgets from it.
+                confined.spec.memory_mb = memory_mb;
+                contenders.push(confined);
                 groups.push(group);
             }
             let all = turns::run(&stand.host, &contenders, &mut workload, (*work, EVENTS), runs).await?;

@@ -24,7 +24,7 @@ pub(crate) use results::{FILE, Memory, Results};
 pub(crate) use stand::CONCURRENCY_MAX;
 pub(crate) use work::Work;
 
-use crate::args::{Bench, BenchFleet, Benchmark};
+use crate::args::{Bench, BenchFleet, BenchPayload, Benchmark};
 use crate::failure::{Failure, say};
 use crate::plane::{interrupted, spinner};
 use crate::terminal::print_json;
@@ -72,6 +72,7 @@ pub(crate) async fn run(bench: Bench, stack: &str) -> Result<ExitCode, Failure> 
     let (topic, fleet) = match bench.benchmark {
         Benchmark::S3(bench) => return s3::run(bench, stack).await,
         Benchmark::S3Reader(one) => return reader::run(one, stack).await,
+        Benchmark::Payload(one) => return print_payload(&one),
         Benchmark::Init(fleet) => (Topic::Init, fleet),
         Benchmark::Payloads(fleet) => (Topic::Payloads, fleet),
         Benchmark::Memory(fleet) => (Topic::Memory, fleet),
@@ -83,6 +84,17 @@ pub(crate) async fn run(bench: Bench, stack: &str) -> Result<ExitCode, Failure> 
         done = measure(topic, fleet, stack) => done,
         () = interrupted() => Ok(ExitCode::from(130)),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn print_payload(BenchPayload { work, events }: &BenchPayload) -> Result<ExitCode, Failure> {
+    let payload = work.payload(&mut weir_bench::Workload::arriving_at(weir_aws::clock::now().0), *events);
+    if payload.len() > weir_local_lambda::PAYLOAD_BYTES_MAX {
+        let what = format!("{events} events are more than the 6 MB that Lambda takes: fewer --events");
+        return Err(Failure::Usage(what));
+    }
+    println!("{}", String::from_utf8_lossy(&payload));
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn measure(topic: Topic, mut fleet: BenchFleet, stack: &str) -> Result<ExitCode, Failure> {

@@ -38,29 +38,29 @@ const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 /// # Errors
 /// When the event is none that Lambda sends for SQS: no id, source or time of sending.
 pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), EnvelopeError> {
-    let id = message.id.as_deref().ok_or(EnvelopeError::Record("a message without messageId"))?.to_owned();
+    let id = message.id.as_deref().ok_or(EnvelopeError::Record("a message without messageId"))?;
     let queue_arn = message.queue_arn.as_deref();
     let queue_arn = queue_arn.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;
     let sent_at = message.sent_timestamp.as_deref().and_then(|sent| sent.parse().ok());
     let sent_at = Millis(sent_at.ok_or(EnvelopeError::Record("a message without SentTimestamp"))?);
-    let queue = queue_arn.rsplit(':').next().unwrap_or_default().to_owned();
+    let queue = queue_arn.rsplit(':').next().unwrap_or_default();
     let own_id = attribute(&message, "weir-id");
     let own_arrival = attribute(&message, "weir-arrived-at");
-    let body = message.body.unwrap_or_default();
+    let body = message.body.as_deref().unwrap_or_default();
 
     // Where the producer names its message, so does quarantine: a second send overwrites the first.
     let name = match &own_id {
-        Attribute::Text(own) if is_id(own) => own.clone(),
-        _ => id.clone(),
+        Attribute::Text(own) if is_id(own) => own.as_str(),
+        _ => id,
     };
     let coordinates_of = |name: &str| Coordinates {
         source: "sqs",
-        path: vec![("queue", queue.clone()), ("message_id", name.to_owned())],
+        path: vec![("queue", queue.to_owned()), ("message_id", name.to_owned())],
     };
     let set_aside = |reason: Reason, detail: &str| {
         let payload = body.as_bytes().to_vec();
         let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
-        Incoming::SetAside(QuarantineObject { coordinates: coordinates_of(&name), arrived_at: sent_at, rejected })
+        Incoming::SetAside(QuarantineObject { coordinates: coordinates_of(name), arrived_at: sent_at, rejected })
     };
     let mut elsewhere = None;
     let incoming = match (&own_id, &own_arrival) {
@@ -68,12 +68,12 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), Envelop
         (Attribute::Text(own), _) if !is_id(own) => set_aside(Reason::BadAttribute, BAD_ID),
         (_, Attribute::Other) => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
         (_, Attribute::Text(text)) if arrival(text, sent_at).is_none() => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
-        _ => match MessageBody::of(&body) {
+        _ => match MessageBody::of(body) {
             MessageBody::Notice(_) => set_aside(Reason::UnsupportedForm, NOTICE),
             MessageBody::Malformed { reason, detail } => set_aside(reason, &detail),
             MessageBody::Unsupported(detail) => set_aside(Reason::UnsupportedForm, detail),
             held @ (MessageBody::Payload(_) | MessageBody::TestEvent | MessageBody::Pointer { .. }) => {
-                let identity = Identity::sqs(queue_arn, &name);
+                let identity = Identity::sqs(queue_arn, name);
                 let data = match held {
                     MessageBody::Payload(data) => data.into_owned(),
                     MessageBody::Pointer { bucket, key } => {
@@ -84,10 +84,10 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), Envelop
                 };
                 let own_arrival = if let Attribute::Text(text) = &own_arrival { arrival(text, sent_at) } else { None };
                 let arrived_at = own_arrival.unwrap_or(sent_at);
-                let (rules_at, coordinates) = (arrived_at, coordinates_of(&name));
+                let (rules_at, coordinates) = (arrived_at, coordinates_of(name));
                 let message = Message { identity, arrived_at, rules_at, coordinates, data, held: Held::Payload };
-                match own_id {
-                    Attribute::Text(_) => Incoming::Claiming { message, sent_as: coordinates_of(&id) },
+                match &own_id {
+                    Attribute::Text(_) => Incoming::Claiming { message, sent_as: coordinates_of(id) },
                     _ => Incoming::Message(message),
                 }
             }
@@ -97,7 +97,7 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), Envelop
         Some((bucket, key)) => Received::Elsewhere(Pointer { incoming, bucket, key }),
         None => Received::Here(incoming),
     };
-    Ok((id, received))
+    Ok((id.to_owned(), received))
 }
 
 const BAD_ID: &str = "weir-id: expected a string of 1 to 256 bytes";

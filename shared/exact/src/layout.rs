@@ -15,7 +15,7 @@ use crate::ports::ItemKey;
 use crate::row::RowWindow;
 use crate::sequence::Shard;
 use weir_rollup::SeriesKey;
-use weir_telemetry::{Generation, Millis, Window, stable_hash};
+use weir_telemetry::{Generation, Millis, StableHasher, Window, stable_hash};
 
 /// Contributions live this long after their window, milliseconds: longer than anything can still arrive
 /// (48 h of lateness + 4 days in a source + 14 days in a dead-letter queue).
@@ -90,12 +90,6 @@ impl Layout {
         sk.strip_prefix("f#")?.rsplitn(4, '#').nth(3)
     }
 
-    /// The lane of an identity.
-    pub fn lane(&self, identity: &str) -> u16 {
-        // The remainder is below a u16, so the cast loses nothing.
-        (stable_hash(identity.as_bytes()) % u64::from(self.numbers.lanes)) as u16
-    }
-
     /// A ledger item: `digest` is of the identities inside.
     pub fn ledger(&self, window: Window, lane: u16, digest: &str) -> ItemKey {
         ItemKey { pk: self.window_pk(window, lane % self.numbers.partitions), sk: format!("l#{lane:05}#{digest}") }
@@ -144,6 +138,28 @@ impl Layout {
     }
 }
 
+/// Lanes of identities one after the other: those of a queue begin alike, and what they share is hashed once.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    begins: String,
+    hashed: StableHasher,
+}
+
+impl Lanes {
+    /// The lane of an identity: of its bytes alone, whatever came before.
+    pub fn of(&mut self, layout: &Layout, identity: &str) -> u16 {
+        if self.begins.is_empty() || !identity.starts_with(&self.begins) {
+            // Up to the message's id, or the object's name.
+            let end = identity.rfind('/').map_or(0, |slash| slash + 1);
+            identity[..end].clone_into(&mut self.begins);
+            self.hashed = StableHasher::default().with(self.begins.as_bytes());
+        }
+        let hash = self.hashed.with(&identity.as_bytes()[self.begins.len()..]).finish();
+        // The remainder is below a u16, so the cast loses nothing.
+        (hash % u64::from(layout.numbers.lanes)) as u16
+    }
+}
+
 /// TTL of what belongs to `window`, epoch seconds.
 pub fn expires_at(end: Millis) -> i64 {
     end.plus(CONTRIBUTION_LIFE_MS).0.div_euclid(1_000)
@@ -164,6 +180,16 @@ mod tests {
         }
         assert_eq!(layout.window_of(&layout.progress_pk()), None);
         assert_eq!(layout.window_of("epochs"), None);
+    }
+
+    #[test]
+    fn a_lane_is_a_function_of_the_identity_alone() {
+        let layout = Layout::new("live", Generation { lanes: 16, partitions: 4 });
+        let mut lanes = Lanes::default();
+        for identity in ["sqs:a/1", "sqs:a/2", "sqs:a/b/3", "sqs:a/", "none", "", "s3:b/k@v", "sqs:a/1", "sqs:ab/1"] {
+            let expect = (stable_hash(identity.as_bytes()) % 16) as u16;
+            assert_eq!(lanes.of(&layout, identity), expect, "{identity}");
+        }
     }
 
     #[test]

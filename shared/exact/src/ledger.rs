@@ -13,7 +13,7 @@ pub use commit::{LedgerOutcome, LedgerSettings, commit};
 pub use intake::{Incoming, Intake, intake, settle};
 
 use crate::counted;
-use crate::layout::Layout;
+use crate::layout::{Lanes, Layout};
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::{Coordinates, QuarantineObject};
 use foldhash::fast::FixedState;
@@ -33,7 +33,7 @@ pub struct Identity(String);
 impl Identity {
     /// A message of a queue: `id` is the message's, or the producer's own (`weir-id`).
     pub fn sqs(queue_arn: &str, id: &str) -> Self {
-        Self(format!("sqs:{queue_arn}/{id}"))
+        Self(["sqs:", queue_arn, "/", id].concat())
     }
 
     /// An object of S3: `content` is its version or, on a bucket without versions, its ETag. A key has up to 1,024
@@ -129,6 +129,7 @@ impl Message {
 #[derive(Debug, Default)]
 pub struct LedgerPlan {
     groups: BTreeMap<(Window, u16), Vec<Planned>>,
+    lanes: Lanes,
     quarantine: Vec<(usize, QuarantineObject)>,
     /// Place of a message whose identity stood in the batch before, and the place where it stood.
     twice: Vec<(usize, usize)>,
@@ -156,7 +157,8 @@ pub fn plan(
     settings: &LedgerSettings,
 ) -> LedgerPlan {
     let mut plan = LedgerPlan::default();
-    let mut seen: HashMap<&Identity, usize, FixedState> = HashMap::default();
+    let mut seen: HashMap<&Identity, usize, FixedState> =
+        HashMap::with_capacity_and_hasher(messages.len(), FixedState::default());
     let mut batch = Batch::default();
     for (place, message) in messages {
         if let Some(first) = seen.get(&message.identity) {
@@ -216,7 +218,7 @@ impl LedgerPlan {
         windows: impl IntoIterator<Item = (Window, Vec<(SeriesKey, Rollup)>)>,
         record_bytes_max: usize,
     ) {
-        let lane = layout.lane(identity.as_str());
+        let lane = self.lanes.of(layout, identity.as_str());
         for (window, series) in windows {
             let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
             let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };

@@ -42,7 +42,7 @@ pub use array::{NotAnArray, WrittenEvent, read_array};
 pub use batch::{Batch, BatchEvent, SeriesId};
 pub use epoch::{AnnounceError, Epoch, EpochError, EpochTable, EpochView, Generation};
 pub use event::{DURATION_MS_MAX, ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, STATUS_MAX, USER_ID_BYTES_MAX};
-pub use hash::stable_hash;
+pub use hash::{StableHasher, stable_hash};
 pub use limits::{Limits, ObjectLimits};
 pub use message::MessageBody;
 pub use notice::{Notice, ObjectRef};
