@@ -1,9 +1,10 @@
 //! Whether a run came out right: at rest, and once more when TTL has taken the contributions away.
 
 use crate::finalizer;
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, is_loss_of};
 use crate::rules::Rule;
 use crate::seen::Seen;
+use crate::state::State;
 use crate::world::World;
 use crate::{kinesis, queue};
 use std::collections::BTreeMap;
@@ -23,7 +24,8 @@ pub(crate) fn at_rest(world: &mut World) -> Result<(), String> {
     if !kinesis::drained(world) {
         return Err("stuck: the stream is not read to its end".to_owned());
     }
-    if !queue::drained(&world.state.queue) || !queue::drained(&world.state.replays) {
+    let State { queue: telemetry, notices, replays, .. } = &world.state;
+    if ![telemetry, notices, replays].into_iter().all(queue::drained) {
         return Err("stuck: messages are left in a queue".to_owned());
     }
     let oracle = Oracle::of(&world.state)?;
@@ -31,6 +33,10 @@ pub(crate) fn at_rest(world: &mut World) -> Result<(), String> {
     shards(world, &oracle)?;
     quarantine(world, &oracle)?;
     world.state.seen.add(Seen::Events, oracle.events);
+    let lost = world.state.bucket.values().filter(|stands| oracle.lost.iter().any(|lost| is_loss_of(stands, lost)));
+    let lost = lost.count() as u64;
+    world.state.seen.add(Seen::ObjectsLost, lost);
+    world.state.seen.add(Seen::ObjectsClaimed, oracle.put_again);
     world.state.seen.add(Seen::Quarantined, world.state.bucket.len() as u64);
     // Half the time an operator computes everything now; else the sweep alone must.
     if world.choices.below(2) == 1 {
@@ -166,7 +172,9 @@ fn quarantine(world: &World, oracle: &Oracle) -> Result<(), String> {
         }
     }
     let surplus = world.state.bucket.iter().filter(|(key, stands)| {
-        !oracle.required.contains_key(*key) && !oracle.allowed.iter().any(|allowed| allowed == *stands)
+        !oracle.required.contains_key(*key)
+            && !oracle.allowed.iter().any(|allowed| allowed == *stands)
+            && !oracle.lost.iter().any(|lost| is_loss_of(stands, lost))
     });
     none_left("quarantine object", surplus.map(|(key, _)| key.clone()))
 }

@@ -86,7 +86,7 @@ impl Fated {
 
 impl Client {
     /// Sends a request that `run` executes on arrival, and waits for the answer.
-    async fn request<T: Send + 'static>(
+    pub(crate) async fn request<T: Send + 'static>(
         &self,
         what: impl FnOnce() -> String,
         run: impl Fn(&mut World) -> (T, String) + Send + Clone + 'static,

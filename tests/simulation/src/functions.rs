@@ -31,7 +31,7 @@ pub(crate) struct StreamFunction {
     pub(crate) rules: Rules,
 }
 
-/// What `sqs-rollup` and `quarantine-replay` keep.
+/// What `sqs-rollup`, `s3-rollup` and `quarantine-replay` keep.
 pub(crate) struct LedgerFunction {
     pub(crate) client: Client,
     pub(crate) rules: Rules,
@@ -84,6 +84,7 @@ impl Rules {
 pub(crate) struct Fleet {
     pub(crate) stream: Pool<StreamFunction>,
     pub(crate) queue: Pool<LedgerFunction>,
+    pub(crate) landing: Pool<LedgerFunction>,
     pub(crate) replay: Pool<LedgerFunction>,
     pub(crate) finalize: Pool<Finalizer<Client, Client>>,
 }
@@ -132,7 +133,7 @@ pub(crate) fn stream_function(world: &World, client: Client) -> StreamFunction {
     StreamFunction { lane: FencedLane::new(client, world.state.settings.fenced), rules }
 }
 
-/// What `sqs-rollup` and `quarantine-replay` start with.
+/// What `sqs-rollup`, `s3-rollup` and `quarantine-replay` start with.
 pub(crate) fn ledger_function(_: &World, client: Client) -> LedgerFunction {
     LedgerFunction { rules: Rules::new(&client), client }
 }

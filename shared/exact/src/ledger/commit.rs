@@ -5,6 +5,7 @@ use crate::layout::{Layout, expires_at};
 use crate::ports::{ContributionPut, Expected, Item, PutOutcome, QuarantinePut, StoreError};
 use futures::stream::{self, StreamExt};
 use std::collections::BTreeSet;
+use weir_rollup::stored::ROLLUPS_MAX;
 use weir_rollup::{Ledger, LedgerEntry};
 use weir_telemetry::Window;
 
@@ -131,8 +132,9 @@ fn cut(
     let mut puts = vec![];
     let mut pieces = vec![planned];
     while let Some(mut piece) = pieces.pop() {
+        let rollups: usize = piece.iter().map(|planned| planned.series.len()).sum();
         let body = encode(&piece);
-        if body.len() > settings.item_bytes_max && piece.len() > 1 {
+        if (body.len() > settings.item_bytes_max || rollups > ROLLUPS_MAX) && piece.len() > 1 {
             pieces.push(piece.split_off(piece.len() / 2));
             pieces.push(piece);
             continue;
