@@ -24,7 +24,13 @@ pub fn windows_at(now: Millis) -> Vec<Window> {
 /// How long after the ages of [`AGES_MS`] an hour or a day is recomputed, so that what is below it is done, milliseconds.
 const AFTER_PARTS_MS: [(Resolution, i64); 2] = [(Resolution::Hour, 10 * 60_000), (Resolution::Day, 30 * 60_000)];
 /// How often [`compacted_at`] is called, milliseconds.
-const COMPACT_EVERY_MS: i64 = 5 * 60_000;
+pub const COMPACT_EVERY_MS: i64 = 5 * 60_000;
+
+/// How long after its end a window of that length is recomputed, each time, milliseconds; never a minute.
+pub fn compacted_after_ms(resolution: Resolution) -> impl Iterator<Item = i64> {
+    let after = AFTER_PARTS_MS.into_iter().filter(move |(of, _)| *of == resolution);
+    after.flat_map(|(_, after_ms)| AGES_MS.into_iter().map(move |age_ms| age_ms + after_ms))
+}
 
 /// The hours and then the days to recompute at `now`, when called every five minutes.
 pub fn compacted_at(now: Millis) -> Vec<RowWindow> {

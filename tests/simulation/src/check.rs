@@ -12,7 +12,7 @@ use weir_exact::finalize::{self, Catalog, Totals, fold};
 use weir_exact::ports::Item;
 use weir_exact::progress::Progress;
 use weir_exact::reconcile;
-use weir_exact::row::{Row, RowKey, State as RowState};
+use weir_exact::row::{Row, RowKey, SUMMARY, State as RowState};
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::Window;
 
@@ -59,12 +59,13 @@ pub(crate) fn when_quiet(world: &mut World) -> Result<(), String> {
     if world.is_busy()
         || world.weather.trigger_lost > 0
         || world.weather.old_algorithm > 0
-        || !finalizer::drained(world)
+        || !world.state.triggers.drained()
     {
         return Ok(());
     }
     world.state.seen.once(Seen::Quiet);
-    reconciled(world)
+    reconciled(world)?;
+    if world.state.moved.drained() { compacted(world, None) } else { Ok(()) }
 }
 
 /// All windows are sealed, and most contributions are gone.
@@ -93,7 +94,50 @@ pub(crate) fn at_the_end(world: &mut World) -> Result<(), String> {
             }
         }
     }
+    stand.retain(|key, _| key.window.minute().is_some());
+    compacted(world, Some(RowState::Sealed))?;
     none_left("row", stand.into_keys().map(|key| format!("{} {}", key.series(), key.window_text())))
+}
+
+/// Every row of an hour is what its minutes' rows add up to, and every row of a day its hours'; in runs that compute any.
+///
+/// # Errors
+/// What is wrong, in words.
+fn compacted(world: &World, state: Option<RowState>) -> Result<(), String> {
+    if !world.state.settings.compacts {
+        return Ok(());
+    }
+    let rows = &world.state.rows.rows;
+    let mut expected: BTreeMap<RowKey, Rollup> = BTreeMap::new();
+    for (key, row) in rows {
+        if let Some(window) = key.window.above() {
+            expected.entry(RowKey { window, ..key.clone() }).or_default().merge(&row.rollup);
+        }
+    }
+    for (key, rollup) in &expected {
+        let name = format!("row {} {}", key.series(), key.window_text());
+        let row = rows.get(key).ok_or_else(|| format!("{name} is missing"))?;
+        equal(&name, &row.rollup, rollup)?;
+        if state.is_some_and(|state| state != row.version.state) {
+            return Err(format!("{name} is {}, not sealed", row.version.state.name()));
+        }
+        let top = (key.endpoint == SUMMARY).then(|| largest(&expected, key));
+        if row.top_endpoints != top {
+            return Err(format!("{name}: top {:?}, expected {top:?}", row.top_endpoints));
+        }
+    }
+    let surplus = rows.keys().filter(|key| key.window.minute().is_none() && !expected.contains_key(*key));
+    none_left("row", surplus.map(|key| format!("{} {}", key.series(), key.window_text())))
+}
+
+/// The ten largest endpoints beside this summary.
+fn largest(rows: &BTreeMap<RowKey, Rollup>, summary: &RowKey) -> Vec<(String, u64)> {
+    let beside = |key: &RowKey| key.service == summary.service && key.window == summary.window && key != summary;
+    let all = rows.iter().filter(|(key, _)| beside(key));
+    let mut all: Vec<_> = all.map(|(key, rollup)| (key.endpoint.clone(), rollup.events())).collect();
+    all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    all.truncate(10);
+    all
 }
 
 /// What has a row of its own, and what is under `~other`, by the window's catalog; and that the catalog was needed.
@@ -187,7 +231,7 @@ fn reconciled(world: &World) -> Result<(), String> {
     }
     let mut rows: BTreeMap<Window, BTreeMap<RowKey, Row>> = BTreeMap::new();
     for (key, row) in &world.state.rows.rows {
-        let minute = key.window.minute().ok_or_else(|| format!("a row of {}", key.window))?;
+        let Some(minute) = key.window.minute() else { continue };
         rows.entry(minute).or_default().insert(key.clone(), row.clone());
     }
     for (window, items) in by_window(world) {

@@ -7,6 +7,7 @@
 use crate::client::Client;
 use crate::functions::{self, Environment, LedgerFunction};
 use crate::queue::{self, Body, LANDING, Sent};
+use crate::rules::Rule;
 use crate::seen::Seen;
 use crate::world::{World, lock};
 use bytes::Bytes;
@@ -91,6 +92,12 @@ pub(crate) fn act(world: &mut World, deed: Deed) {
 }
 
 impl Landing {
+    /// Whatever stands under the key.
+    fn stands(&self, at: &ObjectAt) -> Result<Put, ReadError> {
+        let stand = self.objects.get(&(at.bucket.clone(), at.key.clone())).and_then(|stand| stand.last());
+        stand.cloned().ok_or_else(|| ReadError::Missing("not there".to_owned()))
+    }
+
     fn find(&self, at: &ObjectAt) -> Result<Put, ReadError> {
         let missing = || ReadError::Missing("not there".to_owned());
         let stand = self.objects.get(&(at.bucket.clone(), at.key.clone())).ok_or_else(missing)?;
@@ -147,7 +154,10 @@ impl Pieces for Reading {
 async fn find(client: &Client, at: &ObjectAt, what: impl FnOnce() -> String) -> Result<Put, ReadError> {
     let of = at.clone();
     let run = move |world: &mut World| {
-        let found = world.state.landing.find(&of);
+        let found = match (world.state.left_out, world.state.landing.find(&of)) {
+            (Some(Rule::ExactContent), Err(ReadError::Changed(_))) => world.state.landing.stands(&of),
+            (_, found) => found,
+        };
         let outcome = world.schedule.text(|| match &found {
             Ok(put) => format!("created at {}", put.created_at),
             Err(error) => format!("{error:?}"),

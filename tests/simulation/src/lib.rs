@@ -13,6 +13,7 @@ mod campaign;
 mod check;
 mod choices;
 mod client;
+mod compactor;
 mod dynamodb;
 mod finalizer;
 mod functions;
@@ -25,6 +26,7 @@ mod schedule;
 mod seen;
 mod shrink;
 mod state;
+mod triggers;
 mod weather;
 mod workload;
 mod world;
@@ -42,8 +44,8 @@ use weir_exact::objects::ObjectSettings;
 use weir_telemetry::{Epoch, EpochTable, Generation, Limits};
 use world::World;
 
-/// A run takes some thousands of actions; one that takes this many does not end.
-const ACTIONS_MAX: u64 = 2_000_000;
+/// A run takes some thousands of actions, the longest fifty thousand; one that takes this many does not end.
+const ACTIONS_MAX: u64 = 500_000;
 
 /// Something that the protocol promises and a run did not keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +164,7 @@ fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
         ledger,
         objects,
         piece_bytes: choices.one_of(&[1 << 20, 50]),
+        compacts: choices.below(8) == 7,
         series_per_window_max: choices.one_of(&[10_000, 1, 2, 4]),
         batch_max: choices.one_of(&[10, 3]),
         visibility_ms: choices.one_of(&[180_000, 31_000, 1_000]),

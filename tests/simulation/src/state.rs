@@ -1,5 +1,6 @@
 //! Everything there is in a run: stores, sources, environments, and what was seen on the way.
 
+use crate::compactor;
 use crate::dynamodb::{Rows, Table};
 use crate::finalizer::Triggers;
 use crate::functions::Fleet;
@@ -42,6 +43,8 @@ pub(crate) struct State {
     /// All that was ever asked to be put back.
     pub(crate) replayed: Vec<Replayed>,
     pub(crate) triggers: Triggers,
+    /// Rows that were written.
+    pub(crate) moved: compactor::Triggers,
     pub(crate) fleet: Fleet,
     /// What must come out, once everything is at rest.
     pub(crate) oracle: Option<Oracle>,
@@ -70,6 +73,7 @@ impl State {
             replays: Queue::default(),
             replayed: vec![],
             triggers: Triggers::default(),
+            moved: compactor::Triggers::default(),
             fleet: Fleet::default(),
             oracle: None,
             seen: Tally::default(),
@@ -92,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) objects: ObjectSettings,
     /// Bytes of an object that one request reads.
     pub(crate) piece_bytes: usize,
+    /// Whether hours and days are computed.
+    pub(crate) compacts: bool,
     /// Series of a window that have rows of their own.
     pub(crate) series_per_window_max: u32,
     /// Most records of a stream's batch, and messages of a queue's.

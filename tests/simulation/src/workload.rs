@@ -38,7 +38,7 @@ pub(crate) fn begin(world: &mut World) {
     let shards = if crowded { 1 } else { 1 + world.choices.below(3) };
     kinesis::create(world, shards);
     // Stream and queue, stream alone, queue alone, objects alone, all.
-    let lanes = if crowded { 1 } else { world.choices.below(5) };
+    let lanes = if crowded { 1 } else { world.choices.one_of(&[0, 1, 2, 0, 1, 2, 3, 4]) };
     let mut at_ms = 0;
     let density = if crowded { world.choices.one_of(&[600, 999]) } else { world.choices.one_of(&[300, 600, 999]) };
     // Few windows that many batches meet in, or many.
@@ -130,7 +130,7 @@ fn announce(world: &mut World) {
     let margin_ms = if world.state.left_out == Some(Rule::AnnouncedInTime) { 0 } else { EpochTable::WRITE_MS };
     let epoch = next_epoch(world, margin_ms);
     let Some(shared) = world.shared() else { return };
-    let client = Client { world: shared, name: "operator".into(), version: 2, far: true };
+    let client = Client { world: shared, name: "operator".into(), version: 2, far: true, attempts: 1 };
     world.say(|| {
         let Epoch { number, from_ms, decoder, splits, limits, rules, .. } = &epoch;
         let templates: Vec<&str> = rules.templates().iter().map(|template| template.path.as_str()).collect();
@@ -154,7 +154,8 @@ fn announce(world: &mut World) {
         storm(world, from);
     }
     if world.choices.below(2) == 1 {
-        // Whoever was waiting for the new rules asks at once.
+        // Somebody asks just before the new rules come into force, and whoever was waiting for them at once.
+        world.at(from.plus(-2_000), replay_some);
         world.at(from.plus(1_000), replay_some);
     }
     // Records when the old rules are read for the last time, and when the new ones come into force.
