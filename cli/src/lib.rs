@@ -21,6 +21,7 @@ mod quarantine;
 mod query;
 mod rate;
 mod redrive;
+mod report;
 mod rows;
 mod rules;
 mod simulate;
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
             Command::Logs(logs) => logs::run(logs, &args.stack).await,
             Command::Check(check) => check::run(check),
             Command::Query(query) => query::run(query, &args.stack).await,
+            Command::Report(report) => report::run(report, &args.stack).await,
             Command::Backfill(backfill) => backfill::run(backfill, &args.stack).await,
             Command::Bench(bench) => bench::run(bench, &args.stack).await,
             Command::Simulate(simulate) => simulate::run(simulate).await,

@@ -8,6 +8,8 @@ mod produce;
 mod quarantine;
 mod query;
 mod redrive;
+mod report;
+mod rows;
 mod rules;
 mod simulate;
 mod skip;
@@ -22,6 +24,8 @@ pub(crate) use produce::{Produce, Target};
 pub(crate) use quarantine::{Quarantine, QuarantineList, QuarantineReplay, QuarantineShow, Selection};
 pub(crate) use query::{Format, Query};
 pub(crate) use redrive::{DeadQueue, Redrive};
+pub(crate) use report::Report;
+pub(crate) use rows::RowSelection;
 pub(crate) use rules::{Rules, RulesPush, RulesShow, RulesTest};
 pub(crate) use simulate::Simulate;
 pub(crate) use skip::{Skip, SkipAdd, SkipList, SkipRemove};
@@ -71,8 +75,16 @@ Then, in another terminal:
   weir query
   weir query --service checkout --endpoint /pay --since 2h
   weir query --resolution 1h --service checkout
-  weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
+  weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv
+  weir query --service checkout --service web --since 90m --merge all
+The last is one row: exact counts, p99 and unique users of both services over 90 minutes.")]
     Query(Query),
+    /// Write the rollups of a series and time range as one HTML file with charts, which needs no network.
+    #[command(after_help = "Examples:
+  weir report
+  weir report --service checkout --service web --since 6h --output checkout.html
+  weir report --service checkout --endpoint /pay --resolution 1h --since 7d --output - > pay.html")]
+    Report(Report),
     /// Show what the functions have logged.
     #[command(after_help = "Examples:
   weir logs
