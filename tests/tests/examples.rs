@@ -72,25 +72,16 @@ fn example(name: &str) -> PathBuf {
     root().join("examples").join(name)
 }
 
-/// A Python with what an example's requirements name, in an environment below the build's directory; none where there is no
-/// Python with venv, or no package index.
-async fn python(fleet: &Fleet, name: &str) -> Option<PathBuf> {
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("example-{name}"));
-    let python = environment.join("bin/python");
-    let requirements = example(name).join("requirements.txt");
-    let [environment, requirements] = [environment, requirements].map(|path| path.display().to_string());
-    let steps: [(&Path, &[&str]); 2] = [
-        (Path::new("python3"), &["-m", "venv", &environment]),
-        (&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", &requirements]),
-    ];
-    for (program, arguments) in steps {
-        let output = run(fleet, program, arguments, root(), "").await;
-        if !output.as_ref().is_some_and(|output| output.status.success()) {
-            skipped(&format!("examples/{name}"), &format!("{} {arguments:?}", program.display()), output.as_ref());
-            return None;
+/// A Python with what an example's requirements name.
+async fn python_for(name: &str) -> Option<PathBuf> {
+    let requirements = example(name).join("requirements.txt").display().to_string();
+    match weir_tests::python(&format!("example-{name}"), &["-r", &requirements]).await {
+        Ok(python) => Some(python),
+        Err(why) => {
+            println!("skipped: examples/{name} was not run, because {why}");
+            None
         }
     }
-    Some(python)
 }
 
 /// `@aws-sdk` beside a copy of the example, since Node looks for packages from a program's own directory upwards.
@@ -113,8 +104,12 @@ async fn node_modules(fleet: &Fleet) -> Option<PathBuf> {
 }
 
 fn skipped(what: &str, tried: &str, output: Option<&Output>) {
-    let why = output.map_or("there is no such program".to_owned(), |output| String::from_utf8_lossy(&output.stderr).into_owned());
-    println!("skipped: {what} was not run, because `{tried}` did not succeed: {}", why.lines().last().unwrap_or("no words"));
+    let why = output
+        .map_or("there is no such program".to_owned(), |output| String::from_utf8_lossy(&output.stderr).into_owned());
+    println!(
+        "skipped: {what} was not run, because `{tried}` did not succeed: {}",
+        why.lines().last().unwrap_or("no words")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +118,7 @@ async fn what_the_examples_send_is_counted_and_what_they_read_is_right() {
     let mut oracle = Oracle::default();
     let dir = tempfile::tempdir().expect("a directory");
 
-    let python_there = python(&fleet, "python").await;
+    let python_there = python_for("python").await;
     if let Some(python) = &python_there {
         python_producer(&fleet, python, dir.path(), &mut oracle).await;
     }
@@ -151,7 +146,7 @@ async fn what_the_examples_send_is_counted_and_what_they_read_is_right() {
     if let Some(python) = &python_there {
         python_reader(&fleet, python).await;
     }
-    if let (Some(python), true) = (python(&fleet, "sql").await, oracle.events > 0) {
+    if let (Some(python), true) = (python_for("sql").await, oracle.events > 0) {
         sql(&fleet, &python, dir.path(), &oracle).await;
     }
     fleet.plane.shutdown().await;
@@ -180,12 +175,15 @@ async fn python_reader(fleet: &Fleet, python: &Path) {
     let ours = &ours[0];
     assert_eq!((&read["events"], &read["errors"]), (&ours["events"], &ours["errors"]));
     for quantile in ["p50", "p90", "p95", "p99"] {
-        let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{quantile} of {read} and {ours}"));
+        let number =
+            |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{quantile} of {read} and {ours}"));
         let (theirs, ours) = (number(&read[format!("{quantile}_ms")]), number(&ours["duration_ms"][quantile]));
         // Bins have whole microseconds for ends here, and real numbers there.
         assert!((theirs - ours).abs() <= 0.002 * ours, "{quantile}: {theirs} and {ours}");
     }
     assert_eq!(read["unique_users"], ours["unique_users"]);
+    // A user a second.
+    assert!(read["unique_users"].as_f64().is_some_and(|users| (users - 60.0).abs() <= 3.0), "{read}");
 }
 
 /// NDJSON on disk and by way of S3 hold the same, and DuckDB adds it up.
@@ -194,7 +192,8 @@ async fn sql(fleet: &Fleet, python: &Path, dir: &Path, oracle: &Oracle) {
     succeeds(fleet, python, &["export.py", &file], &directory, "").await;
     let object = format!("s3://{}/export/rollups.ndjson", Fleet::LANDING);
     succeeds(fleet, python, &["export.py", &object], &directory, "").await;
-    let get = fleet.s3.get_object().bucket(Fleet::LANDING).key("export/rollups.ndjson").send().await.expect("the object");
+    let get =
+        fleet.s3.get_object().bucket(Fleet::LANDING).key("export/rollups.ndjson").send().await.expect("the object");
     let object = get.body.collect().await.expect("its body").into_bytes();
     assert_eq!(object, std::fs::read(&file).expect("the file"));
 
