@@ -14,6 +14,7 @@ mod check;
 mod demo;
 mod failure;
 mod logs;
+mod manual;
 mod notices;
 mod plane;
 mod produce;
@@ -21,12 +22,14 @@ mod quarantine;
 mod query;
 mod rate;
 mod redrive;
+mod report;
 mod rows;
 mod rules;
 mod simulate;
 mod skip;
 mod terminal;
 mod up;
+mod watch;
 mod workload;
 
 use args::{Args, Command};
@@ -51,6 +54,8 @@ pub fn main() -> ExitCode {
             Command::Logs(logs) => logs::run(logs, &args.stack).await,
             Command::Check(check) => check::run(check),
             Command::Query(query) => query::run(query, &args.stack).await,
+            Command::Watch(watch) => watch::run(watch, &args.stack).await,
+            Command::Report(report) => report::run(report, &args.stack).await,
             Command::Backfill(backfill) => backfill::run(backfill, &args.stack).await,
             Command::Bench(bench) => bench::run(bench, &args.stack).await,
             Command::Simulate(simulate) => simulate::run(simulate).await,
@@ -58,6 +63,8 @@ pub fn main() -> ExitCode {
             Command::Redrive(redrive) => redrive::run(redrive, &args.stack).await,
             Command::Rules(rules) => rules::run(rules, &args.stack).await,
             Command::Skip(skip) => skip::run(skip, &args.stack).await,
+            Command::Completions(completions) => manual::completions(&completions),
+            Command::Man(man) => manual::man(&man),
         }
     });
     match result {
