@@ -5,6 +5,9 @@ use crate::failure::{Failure, failed};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 
+/// The generation that the fleet works in.
+pub(crate) const GENERATION: &str = "live";
+
 /// Clients and names.
 pub(crate) struct Aws {
     config: SdkConfig,

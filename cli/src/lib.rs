@@ -20,6 +20,7 @@ mod produce;
 mod quarantine;
 mod query;
 mod rate;
+mod reconcile;
 mod redrive;
 mod rows;
 mod rules;
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
             Command::Logs(logs) => logs::run(logs, &args.stack).await,
             Command::Check(check) => check::run(check),
             Command::Query(query) => query::run(query, &args.stack).await,
+            Command::Reconcile(asked) => reconcile::run(asked, &args.stack).await,
             Command::Backfill(backfill) => backfill::run(backfill, &args.stack).await,
             Command::Bench(bench) => bench::run(bench, &args.stack).await,
             Command::Simulate(simulate) => simulate::run(simulate).await,

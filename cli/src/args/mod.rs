@@ -7,6 +7,7 @@ mod logs;
 mod produce;
 mod quarantine;
 mod query;
+mod reconcile;
 mod redrive;
 mod rules;
 mod simulate;
@@ -21,6 +22,7 @@ pub(crate) use logs::Logs;
 pub(crate) use produce::{Produce, Target};
 pub(crate) use quarantine::{Quarantine, QuarantineList, QuarantineReplay, QuarantineShow, Selection};
 pub(crate) use query::{Format, Query};
+pub(crate) use reconcile::Reconcile;
 pub(crate) use redrive::{DeadQueue, Redrive};
 pub(crate) use rules::{Rules, RulesPush, RulesShow, RulesTest};
 pub(crate) use simulate::Simulate;
@@ -73,6 +75,14 @@ Then, in another terminal:
   weir query --resolution 1h --service checkout
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv")]
     Query(Query),
+    /// Check that what arrived is counted or set aside, and that every row equals what it is made of.
+    #[command(after_help = "Examples:
+  weir reconcile
+  weir reconcile --since 2h --json
+  weir reconcile --all
+It works while traffic flows: what still moves is settling, and no mismatch. Exit status 0 equal, 1 mismatch, 2 bad usage.
+Each mismatch comes with both numbers and what to do next.")]
+    Reconcile(Reconcile),
     /// Show what the functions have logged.
     #[command(after_help = "Examples:
   weir logs
