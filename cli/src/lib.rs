@@ -28,6 +28,7 @@ mod simulate;
 mod skip;
 mod terminal;
 mod up;
+mod worker;
 mod workload;
 
 use args::{Args, Command};
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match args.command {
             Command::Up(up) => up::run(up, &args.stack).await,
+            Command::Worker(worker) => worker::run(worker, &args.stack).await,
             Command::Demo(demo) => demo::run(demo).await,
             Command::Produce(produce) => produce::run(produce, &args.stack).await,
             Command::Logs(logs) => logs::run(logs, &args.stack).await,

@@ -14,6 +14,7 @@ mod simulate;
 mod skip;
 mod up;
 mod value;
+mod worker;
 
 pub(crate) use backfill::Backfill;
 pub(crate) use bench::{Bench, BenchS3, Benchmark, ReaderKind, S3Reader};
@@ -32,6 +33,7 @@ pub(crate) use up::{Fleet, Up};
 use clap::{Parser, Subcommand};
 pub(crate) use value::parameter;
 use value::stack;
+pub(crate) use worker::Worker;
 
 /// Exact telemetry rollups in DynamoDB from Kinesis, SQS and S3.
 #[derive(Debug, Parser)]
@@ -55,6 +57,15 @@ Then, in another terminal:
   export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   aws kinesis list-streams")]
     Up(Up),
+    /// Run the fleet's functions on this machine against the streams, queues and tables of an account: on a server or Fargate
+    /// instead of Lambda, or beside it.
+    #[command(after_help = "Examples:
+  weir worker --bootstraps /opt/weir
+  weir worker --function KinesisRollup --state /var/lib/weir/checkpoints.json
+As many as you like may run at once, and Lambda beside them: what is delivered twice counts once. The stack's own mappings are
+turned off with `aws lambda update-event-source-mapping --no-enabled`, where Lambda is not to be paid besides.
+docs/constant-traffic.md says when it is the cheaper one.")]
+    Worker(Worker),
     /// Run the fleet, send it telemetry with every kind of trouble in it, and check that every row is exact.
     #[command(after_help = "Examples:
   weir demo
