@@ -21,6 +21,7 @@ mod produce;
 mod quarantine;
 mod query;
 mod rate;
+mod reconcile;
 mod redrive;
 mod report;
 mod rows;
@@ -30,6 +31,7 @@ mod skip;
 mod terminal;
 mod up;
 mod watch;
+mod worker;
 mod workload;
 
 use args::{Args, Command};
@@ -49,6 +51,7 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match args.command {
             Command::Up(up) => up::run(up, &args.stack).await,
+            Command::Worker(worker) => worker::run(worker, &args.stack).await,
             Command::Demo(demo) => demo::run(demo).await,
             Command::Produce(produce) => produce::run(produce, &args.stack).await,
             Command::Logs(logs) => logs::run(logs, &args.stack).await,
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
             Command::Query(query) => query::run(query, &args.stack).await,
             Command::Watch(watch) => watch::run(watch, &args.stack).await,
             Command::Report(report) => report::run(report, &args.stack).await,
+            Command::Reconcile(asked) => reconcile::run(asked, &args.stack).await,
             Command::Backfill(backfill) => backfill::run(backfill, &args.stack).await,
             Command::Bench(bench) => bench::run(bench, &args.stack).await,
             Command::Simulate(simulate) => simulate::run(simulate).await,

@@ -11,6 +11,9 @@ pub(crate) struct Bench {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Benchmark {
     /// List a prefix and read every object: weir's reader beside one task an object, over the same SDK.
+    #[command(after_help = "Examples:
+  weir bench s3
+  weir bench s3 --objects 10000 --json")]
     S3(BenchS3),
     /// One of the readers, in a process of its own.
     #[command(hide = true)]

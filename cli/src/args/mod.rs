@@ -8,6 +8,7 @@ mod manual;
 mod produce;
 mod quarantine;
 mod query;
+mod reconcile;
 mod redrive;
 mod report;
 mod rows;
@@ -17,6 +18,7 @@ mod skip;
 mod up;
 mod value;
 mod watch;
+mod worker;
 
 pub(crate) use backfill::Backfill;
 pub(crate) use bench::{Bench, BenchS3, Benchmark, ReaderKind, S3Reader};
@@ -26,6 +28,7 @@ pub(crate) use manual::{Completions, Man, Shell};
 pub(crate) use produce::{Produce, Target};
 pub(crate) use quarantine::{Quarantine, QuarantineList, QuarantineReplay, QuarantineShow, Selection};
 pub(crate) use query::{Format, Query};
+pub(crate) use reconcile::Reconcile;
 pub(crate) use redrive::{DeadQueue, Redrive};
 pub(crate) use report::Report;
 pub(crate) use rows::RowSelection;
@@ -38,6 +41,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use value::parameter;
 use value::stack;
 pub(crate) use watch::Watch;
+pub(crate) use worker::Worker;
 
 /// Exact telemetry rollups in DynamoDB from Kinesis, SQS and S3.
 #[derive(Debug, Parser)]
@@ -73,6 +77,15 @@ Then, in another terminal:
   export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   aws kinesis list-streams")]
     Up(Up),
+    /// Run the fleet's functions on this machine against the streams, queues and tables of an account: on a server or Fargate
+    /// instead of Lambda, or beside it.
+    #[command(after_help = "Examples:
+  weir worker --bootstraps /opt/weir
+  weir worker --function KinesisRollup --state /var/lib/weir/checkpoints.json
+As many as you like may run at once, and Lambda beside them: what is delivered twice counts once. The stack's own mappings are
+turned off with `aws lambda update-event-source-mapping --no-enabled`, where Lambda is not to be paid besides.
+docs/constant-traffic.md says when it is the cheaper one.")]
+    Worker(Worker),
     /// Run the fleet, send it telemetry with every kind of trouble in it, and check that every row is exact.
     #[command(after_help = "Examples:
   weir demo
@@ -108,6 +121,14 @@ Keys: arrows choose a series, Enter shows a service's endpoints, Esc goes back, 
   weir report --service checkout --service web --since 6h --output checkout.html
   weir report --service checkout --endpoint /pay --resolution 1h --since 7d --output - > pay.html")]
     Report(Report),
+    /// Check that what arrived is counted or set aside, and that every row equals what it is made of.
+    #[command(after_help = "Examples:
+  weir reconcile
+  weir reconcile --since 2h --json
+  weir reconcile --all
+It works while traffic flows: what still moves is settling, and no mismatch. Exit status 0 equal, 1 mismatch, 2 bad usage.
+Each mismatch comes with both numbers and what to do next.")]
+    Reconcile(Reconcile),
     /// Show what the functions have logged.
     #[command(after_help = "Examples:
   weir logs

@@ -160,11 +160,12 @@ async fn quarantine(aws: &Aws, now: Millis) -> Result<Quarantine, Failure> {
     let tried = format!("listing s3://{bucket}");
     let reasons = s3.list_objects_v2().bucket(&bucket).delimiter("/").send().await;
     let reasons = reasons.map_err(|error| failed(&tried, &error))?;
-    let reasons = reasons
-        .common_prefixes()
-        .iter()
-        .filter_map(|prefix| prefix.prefix())
-        .map(|prefix| prefix.trim_end_matches('/').to_owned());
+    let reasons = reasons.common_prefixes.unwrap_or_default();
+    // By value: a future that borrows them here could not be sent to the task that looks.
+    let reasons = reasons.into_iter().filter_map(|reason| reason.prefix).map(|mut reason| {
+        reason.truncate(reason.trim_end_matches('/').len());
+        reason
+    });
     let page = |reason: String| {
         let (s3, bucket, tried) = (&s3, &bucket, &tried);
         async move {

@@ -15,7 +15,7 @@ mod directory;
 
 pub use directory::Directory;
 
-use crate::finalize::{Grace, SEALED_AFTER_MS};
+use crate::finalize::{Computed, Grace, SEALED_AFTER_MS};
 use crate::layout::Layout;
 use crate::ports::{ContributionGet, ContributionPut, ContributionQuery, RowOutcome, RowPut, RowQuery, StoreError};
 use crate::row::{Resolution, Row, RowKey, RowVersion, RowWindow, SUMMARY, State};
@@ -219,8 +219,6 @@ where
         if parts.is_empty() {
             return Ok(None);
         }
-        let mut rollup = Rollup::default();
-        parts.iter().for_each(|part| rollup.merge(&part.rollup));
         let settings = &self.compactor.settings;
         let life_ms = match self.window.resolution() {
             Resolution::Day => settings.day_life_ms,
@@ -228,7 +226,7 @@ where
         };
         Ok(Some(Row {
             key: RowKey { service: key.service.clone(), endpoint: key.endpoint.clone(), window: self.window },
-            rollup,
+            rollup: merged(&parts),
             top_endpoints,
             version: version(self.window, &parts, settings.grace, self.now),
             updated_at: self.now,
@@ -257,11 +255,40 @@ fn version(window: RowWindow, parts: &[Row], grace: Grace, now: Millis) -> RowVe
         State::Open
     };
     RowVersion {
-        // Stored numbers are trusted to be numbers, not to be small.
-        revision: parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.version.revision)),
+        revision: revision(parts),
         algorithm: parts.iter().fold(ALGORITHM, |sum, part| sum.saturating_add(part.version.algorithm)),
         state: lowest.min(reached),
     }
+}
+
+/// What parts come to together.
+fn merged(parts: &[Row]) -> Rollup {
+    let mut rollup = Rollup::default();
+    parts.iter().for_each(|part| rollup.merge(&part.rollup));
+    rollup
+}
+
+fn revision(parts: &[Row]) -> u64 {
+    // Stored numbers are trusted to be numbers, not to be small.
+    parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.version.revision))
+}
+
+/// The rows of a window that the rows below it make, by series: what [`Compactor`] puts, once nothing moves.
+pub(crate) fn rows(window: RowWindow, parts: &BTreeMap<SeriesKey, Vec<Row>>) -> Vec<Computed> {
+    let parts = || parts.iter().filter(|(_, parts)| !parts.is_empty());
+    let mut services: BTreeMap<&str, Counts> = BTreeMap::new();
+    for (key, parts) in parts().filter(|(key, _)| key.endpoint != SUMMARY) {
+        let events = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.rollup.events()));
+        services.entry(&key.service).or_default().insert(key.endpoint.clone(), (revision(parts), events));
+    }
+    let computed = |(key, parts): (&SeriesKey, &Vec<Row>)| Computed {
+        key: RowKey { service: key.service.clone(), endpoint: key.endpoint.clone(), window },
+        rollup: merged(parts),
+        revision: revision(parts),
+        top_endpoints: (key.endpoint == SUMMARY)
+            .then(|| services.get(key.service.as_str()).map(top).unwrap_or_default()),
+    };
+    parts().map(computed).collect()
 }
 
 fn top(counts: &Counts) -> Vec<(String, u64)> {

@@ -13,13 +13,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The commands that `weir --help` lists, and below them those of their own.
-const COMMANDS: [&[&str]; 28] = [
+const COMMANDS: [&[&str]; 30] = [
     &["up"],
     &["demo"],
     &["produce"],
     &["query"],
     &["watch"],
     &["report"],
+    &["reconcile"],
+    &["worker"],
     &["logs"],
     &["backfill"],
     &["bench"],

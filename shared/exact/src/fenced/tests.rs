@@ -34,7 +34,11 @@ fn commit<S: ContributionGet + ContributionPut + QuarantinePut>(
     lane: &FencedLane<S>,
     records: &[Record<'_>],
 ) -> FencedOutcome {
-    block_on(lane.process(&layout(), &shard(), records.to_vec(), &epochs(), &|| false))
+    let outcome = block_on(lane.process(&layout(), &shard(), records.to_vec(), &epochs(), &|| false));
+    let quarantined = outcome.quarantined.values().sum::<u64>();
+    assert_eq!(outcome.received, outcome.applied + outcome.duplicate + quarantined + outcome.returned, "{outcome:?}");
+    assert_eq!(outcome.records + outcome.left, records.len() as u64, "{outcome:?}");
+    outcome
 }
 
 fn small() -> FencedSettings {
