@@ -6,8 +6,8 @@
 //!
 //! A service's summary also names its largest endpoints, and for that every endpoint of the window must be known. The
 //! *directory* of a window lists its series; an entry is durable before its row is put, so no row is missing in it. Each
-//! minute's revision of a summary is the sum of its endpoints', and so is an hour's: where the sums differ, an endpoint is
-//! behind, and is computed again before the summary is put.
+//! minute's revision of a summary is the sum of its endpoints', and so is an hour's, and so are its events: where either
+//! sum differs, an endpoint is behind, and is computed again before the summary is put.
 //!
 //! Not here: minutes ([`crate::finalize`]), and what it takes to read rows of a table (`weir-aws`).
 
@@ -185,9 +185,12 @@ where
                 self.endpoints(&stale, report).await?;
             }
             let counts = self.counts(service, endpoints).await?;
-            let revision: u64 = counts.values().map(|(revision, _)| revision).sum();
+            let sum = |of: fn(&(u64, u64)) -> u64| counts.values().map(of).fold(0u64, u64::saturating_add);
+            let (revision, events) = (sum(|of| of.0), sum(|of| of.1));
             let Some(row) = self.computed(&key, Some(top(&counts))).await? else { return Ok(()) };
-            if row.version.revision == revision || left_out!(SummaryAheadOfEndpoints) {
+            // Where an algorithm is corrected events change and revisions do not.
+            let in_step = row.version.revision == revision && row.rollup.events() == events;
+            if in_step || left_out!(SummaryAheadOfEndpoints) {
                 report.count(Some(self.compactor.rows.put_row(&row).await?));
                 return Ok(());
             }

@@ -22,7 +22,9 @@ type Work = (RowWindow, Option<BTreeSet<SeriesKey>>);
 pub(crate) fn moved(world: &mut World, key: &RowKey) {
     let Some(above) = key.window.above().filter(|_| world.state.settings.compacts) else { return };
     if world.state.moved.touched.insert(above) && world.state.left_out != Some(Rule::CompactSweep) {
-        plan_ticks(world, above);
+        let ages_ms = sweep::compacted_after_ms(above.resolution());
+        let ticks = world.state.moved.new_ticks(world.now, above.end(), ages_ms, sweep::COMPACT_EVERY_MS);
+        ticks.into_iter().for_each(|at| world.at(at, tick));
     }
     if world.choices.happens(world.weather.trigger_lost) {
         world.state.seen.once(Seen::TriggersLost);
@@ -31,19 +33,6 @@ pub(crate) fn moved(world: &mut World, key: &RowKey) {
     world.state.moved.push(above, SeriesKey { service: key.service.clone(), endpoint: key.endpoint.clone() });
     let ms = world.choices.one_of(&[60_000, 30_000, 3_000]);
     world.after(ms, poll);
-}
-
-/// The ticks at which the schedule sees a window.
-fn plan_ticks(world: &mut World, window: RowWindow) {
-    for age_ms in sweep::compacted_after_ms(window.resolution()) {
-        let first = window.end().plus(age_ms);
-        for tick in 0..3 {
-            let at = first.plus(tick * sweep::COMPACT_EVERY_MS);
-            if at > world.now && world.state.moved.ticks.insert(at) {
-                world.at(at, self::tick);
-            }
-        }
-    }
 }
 
 fn tick(world: &mut World) {

@@ -12,6 +12,9 @@ use weir_exact::finalize::Finalizer;
 use weir_exact::sweep;
 use weir_telemetry::{Millis, Window};
 
+/// How often the schedule calls, milliseconds.
+const SWEEP_EVERY_MS: i64 = 60_000;
+
 /// Windows to compute again.
 pub(crate) type Triggers = triggers::Triggers<Window, ()>;
 
@@ -19,7 +22,9 @@ pub(crate) type Triggers = triggers::Triggers<Window, ()>;
 pub(crate) fn touched(world: &mut World, pk: &str) {
     let Some(window) = world.state.layout.window_of(pk) else { return };
     if world.state.triggers.touched.insert(window) && world.state.left_out != Some(Rule::Sweep) {
-        plan_ticks(world, window);
+        // At all other minutes the schedule finds nothing to do.
+        let ticks = world.state.triggers.new_ticks(world.now, window.end(), sweep::AGES_MS, SWEEP_EVERY_MS);
+        ticks.into_iter().for_each(|at| world.at(at, tick));
     }
     if world.choices.happens(world.weather.trigger_lost) {
         world.state.seen.once(Seen::TriggersLost);
@@ -28,18 +33,6 @@ pub(crate) fn touched(world: &mut World, pk: &str) {
     world.state.triggers.push(window, ());
     let ms = world.choices.one_of(&[0, 500, 5_000]);
     world.after(ms, poll);
-}
-
-/// The minutes at which the schedule sees a window: at all others it finds nothing to do.
-fn plan_ticks(world: &mut World, window: Window) {
-    for age_ms in sweep::AGES_MS {
-        for minute in 0..3 {
-            let at = window.end().plus(age_ms + minute * 60_000);
-            if at > world.now && world.state.triggers.ticks.insert(at) {
-                world.at(at, tick);
-            }
-        }
-    }
 }
 
 fn tick(world: &mut World) {

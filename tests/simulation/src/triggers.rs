@@ -15,7 +15,7 @@ pub(crate) struct Triggers<W, P> {
     /// Every window that was ever touched.
     pub(crate) touched: BTreeSet<W>,
     /// Ticks of the schedule that are on the agenda.
-    pub(crate) ticks: BTreeSet<Millis>,
+    ticks: BTreeSet<Millis>,
 }
 
 /// Records of a stream that are being worked on.
@@ -34,6 +34,19 @@ impl<W: Copy + Ord, P: Clone> Triggers<W, P> {
     /// Whether every trigger was answered.
     pub(crate) fn drained(&self) -> bool {
         !self.busy && self.at >= self.records.len()
+    }
+
+    /// The ticks at which the schedule sees a window that ends then, `every_ms` apart and three at each of these ages,
+    /// as far as they are still to come and not on the agenda yet.
+    pub(crate) fn new_ticks(
+        &mut self,
+        now: Millis,
+        end: Millis,
+        ages_ms: impl IntoIterator<Item = i64>,
+        every_ms: i64,
+    ) -> Vec<Millis> {
+        let all = ages_ms.into_iter().flat_map(|age_ms| (0..3).map(move |tick| end.plus(age_ms + tick * every_ms)));
+        all.filter(|at| *at > now && self.ticks.insert(*at)).collect()
     }
 
     pub(crate) fn push(&mut self, window: W, part: P) {

@@ -198,7 +198,7 @@ fn next_epoch(world: &mut World, margin_ms: i64) -> Epoch {
     let from_ms = world.now.0 + EpochTable::NOTICE_MS + margin_ms + more_notice_ms;
     let object_limits = object_limits(&mut world.choices);
     let number = world.state.epochs().epochs.last().map_or(1, |last| last.number + 1);
-    Epoch { number, from_ms, decoder, splits, limits, object_limits, rules, ..Epoch::genesis() }
+    Epoch { number, from_ms, decoder, splits, limits, object_limits, rules }
 }
 
 fn replay_some(world: &mut World) {
