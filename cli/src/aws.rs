@@ -5,6 +5,9 @@ use crate::failure::{Failure, failed};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 
+/// The generation that the fleet works in.
+pub(crate) const GENERATION: &str = "live";
+
 /// Clients and names.
 pub(crate) struct Aws {
     config: SdkConfig,
@@ -60,6 +63,22 @@ impl Aws {
         aws_sdk_cloudwatchlogs::Client::new(&self.config)
     }
 
+    pub(crate) fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
+        aws_sdk_dynamodbstreams::Client::new(&self.config)
+    }
+
+    /// What it is configured with.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// The account's twelve digits.
+    pub(crate) async fn account(&self) -> Result<String, Failure> {
+        let identity = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
+        let identity = identity.map_err(|error| failed("sts GetCallerIdentity, to name the resources", &error))?;
+        Ok(identity.account().unwrap_or("000000000000").to_owned())
+    }
+
     pub(crate) fn stack(&self) -> &str {
         &self.stack
     }
@@ -95,10 +114,7 @@ impl Aws {
 
     /// A bucket `<stack>-<name>-<account>`.
     pub(crate) async fn bucket(&self, name: &str) -> Result<String, Failure> {
-        let identity = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
-        let identity = identity.map_err(|error| failed("sts GetCallerIdentity, to name the bucket", &error))?;
-        let account = identity.account().unwrap_or("000000000000");
-        Ok(format!("{}-{name}-{account}", self.stack))
+        Ok(format!("{}-{name}-{}", self.stack, self.account().await?))
     }
 }
 

@@ -14,13 +14,16 @@ mod check;
 mod demo;
 mod failure;
 mod logs;
+mod manual;
 mod notices;
 mod plane;
 mod produce;
 mod quarantine;
 mod query;
 mod rate;
+mod reconcile;
 mod redrive;
+mod report;
 mod rows;
 mod rules;
 mod simulate;
@@ -28,6 +31,8 @@ mod skip;
 mod terminal;
 mod tune;
 mod up;
+mod watch;
+mod worker;
 mod workload;
 
 use args::{Args, Command};
@@ -47,11 +52,15 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match args.command {
             Command::Up(up) => up::run(up, &args.stack).await,
+            Command::Worker(worker) => worker::run(worker, &args.stack).await,
             Command::Demo(demo) => demo::run(demo).await,
             Command::Produce(produce) => produce::run(produce, &args.stack).await,
             Command::Logs(logs) => logs::run(logs, &args.stack).await,
             Command::Check(check) => check::run(check),
             Command::Query(query) => query::run(query, &args.stack).await,
+            Command::Watch(watch) => watch::run(watch, &args.stack).await,
+            Command::Report(report) => report::run(report, &args.stack).await,
+            Command::Reconcile(asked) => reconcile::run(asked, &args.stack).await,
             Command::Backfill(backfill) => backfill::run(backfill, &args.stack).await,
             Command::Bench(bench) => bench::run(bench, &args.stack).await,
             Command::Tune(tune) => tune::run(&tune),
@@ -60,6 +69,8 @@ pub fn main() -> ExitCode {
             Command::Redrive(redrive) => redrive::run(redrive, &args.stack).await,
             Command::Rules(rules) => rules::run(rules, &args.stack).await,
             Command::Skip(skip) => skip::run(skip, &args.stack).await,
+            Command::Completions(completions) => manual::completions(&completions),
+            Command::Man(man) => manual::man(&man),
         }
     });
     match result {

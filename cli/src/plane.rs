@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) timeout_linger: Duration,
     /// Whether functions are killed that outgrow their memory.
     pub(crate) enforce_memory: bool,
+    /// Whether mappings and schedules run.
+    pub(crate) deliver: bool,
 }
 
 impl Setup {
@@ -36,6 +38,7 @@ impl Setup {
             endpoint_faults: None,
             timeout_linger: Duration::ZERO,
             enforce_memory: false,
+            deliver: true,
         }
     }
 }
@@ -52,17 +55,23 @@ pub(crate) async fn start(fleet: &Fleet, setup: Setup) -> Result<Plane, Failure>
     options.endpoint_faults = setup.endpoint_faults;
     options.timeout_linger = setup.timeout_linger;
     options.enforce_memory = setup.enforce_memory;
+    options.deliver = setup.deliver;
     // Told before the compiler runs for minutes.
     let plan =
         weir_local_template::read(&options.template, &options.settings()).map_err(|error| usage(error.into()))?;
     check_port(options.port)?;
-    options.bootstraps = match &fleet.bootstraps {
-        Some(directory) => {
-            build::binaries(&plan).into_iter().map(|name| (name.clone(), directory.join(name))).collect()
-        }
-        None => bootstraps(&fleet.template, &plan).await?,
-    };
+    options.bootstraps = executables(fleet, &plan).await?;
     Plane::start(options).await.map_err(usage)
+}
+
+/// Where each binary of the plan is: in the directory that was named, else built now.
+pub(crate) async fn executables(fleet: &Fleet, plan: &Plan) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    match &fleet.bootstraps {
+        Some(directory) => {
+            Ok(build::binaries(plan).into_iter().map(|name| (name.clone(), directory.join(name))).collect())
+        }
+        None => bootstraps(&fleet.template, plan).await,
+    }
 }
 
 /// Whether the port is free now; the plane binds it once the processors are built.
@@ -75,7 +84,7 @@ fn check_port(port: u16) -> Result<(), Failure> {
 }
 
 /// What stands in the way is in the template, the port or a directory: the caller's to change.
-fn usage(error: StartError) -> Failure {
+pub(crate) fn usage(error: StartError) -> Failure {
     match error {
         StartError::Engine { .. } => Failure::Failed(error.to_string()),
         _ => Failure::Usage(error.to_string()),

@@ -8,14 +8,17 @@ use crate::terminal::shown;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::process::ExitCode;
 use weir_telemetry::Millis;
+use weir_view::merge::merge;
 
 pub(crate) async fn run(query: Query, stack: &str) -> Result<ExitCode, Failure> {
+    if query.merge.is_some() && query.selection.overlaps() {
+        let what =
+            "--endpoint '*' is the summary of all endpoints: merged with one of them its events would count twice";
+        return Err(Failure::Usage(what.to_owned()));
+    }
     let aws = Aws::from_environment(stack).await?;
-    let now = weir_aws::clock::now();
-    let from = query.from.unwrap_or_else(|| query.to.unwrap_or(now).plus(-query.since_ms()));
-    // Ten minutes ahead: events may lie that far in the future.
-    let to = query.to.unwrap_or_else(|| now.plus(600_000));
-    let rows = read(&aws, &query, from, to).await?;
+    let (from, to) = query.selection.range(weir_aws::clock::now());
+    let rows = read(&aws, &query, (from, to)).await?;
     let format = if query.json { Format::Json } else { query.format };
     print(&rows, format)?;
     if rows.is_empty() && format == Format::Table {
@@ -24,25 +27,14 @@ pub(crate) async fn run(query: Query, stack: &str) -> Result<ExitCode, Failure> 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn read(aws: &Aws, query: &Query, from: Millis, to: Millis) -> Result<Vec<Row>, Failure> {
-    let resolution = query.resolution.name();
-    // `to` is the first window not shown; a sort key before it ends below its text.
-    let (first, last) = (format!("{resolution}#{from}"), format!("{resolution}#{to}"));
-    let found = match &query.service {
-        Some(service) => {
-            let series = format!("{service}#{}", query.endpoint.as_deref().unwrap_or("*"));
-            rows::of_series(aws, &series, &first, &last).await?
-        }
-        None => rows::all(aws, true).await?,
-    };
-    let read = found
-        .iter()
-        .map(|row| Row::read(row).map_err(|name| Failure::Failed(format!("a row's {name} is not as it should be"))));
-    let mut rows = read.collect::<Result<Vec<Row>, _>>()?;
-    let within = |row: &Row| {
-        row.resolution == resolution && Millis::parse_rfc3339(&row.start).is_ok_and(|start| from <= start && start < to)
-    };
-    rows.retain(within);
+async fn read(aws: &Aws, query: &Query, range: (Millis, Millis)) -> Result<Vec<Row>, Failure> {
+    let found = rows::selected(aws, &query.selection, range).await?;
+    let wrong = |name| Failure::Failed(format!("a row's {name} is not as it should be"));
+    if let Some(what) = query.merge {
+        let merged = merge(&rows::complete(&found)?, what.into()).into_iter();
+        return merged.map(|merged| Row::merged(merged, query.selection.resolution).map_err(wrong)).collect();
+    }
+    let mut rows = found.iter().map(|row| Row::read(row).map_err(wrong)).collect::<Result<Vec<Row>, _>>()?;
     rows.sort_by(|a, b| (&a.start, &a.service, &a.endpoint).cmp(&(&b.start, &b.service, &b.endpoint)));
     Ok(rows)
 }
@@ -57,13 +49,16 @@ fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
             println!("{json}");
         }
         Format::Csv => {
-            println!("start,service,endpoint,events,errors,unique_users,{},state", DURATIONS.join(","));
+            let merged = rows.iter().any(|row| row.end.is_some());
+            let end = if merged { ",end" } else { "" };
+            println!("start,service,endpoint,events,errors,unique_users,{},state{end}", DURATIONS.join(","));
             for row in rows {
                 let durations = DURATIONS.map(|name| row.duration_ms.get(name).map(f64::to_string).unwrap_or_default());
                 let (service, endpoint) = (csv(&row.service), csv(&row.endpoint));
                 let Row { start, events, errors, unique_users, state, .. } = row;
+                let end = row.end.iter().map(|end| format!(",{end}")).collect::<String>();
                 println!(
-                    "{start},{service},{endpoint},{events},{errors},{unique_users},{},{state}",
+                    "{start},{service},{endpoint},{events},{errors},{unique_users},{},{state}{end}",
                     durations.join(",")
                 );
             }

@@ -1,10 +1,18 @@
 //! Rollup rows as a client of the table sees them: contract §2.
 
+use crate::args::RowSelection;
 use crate::aws::Aws;
 use crate::failure::{Failure, failed};
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
+use weir_exact::row::{ALGORITHM, Resolution, RowKey, RowVersion, RowWindow};
+use weir_telemetry::Millis;
+use weir_view::Merged;
+
+/// Series that are asked for at once.
+const SERIES_IN_FLIGHT_MAX: usize = 16;
 
 pub(crate) type Attributes = HashMap<String, AttributeValue>;
 
@@ -14,6 +22,9 @@ pub(crate) struct Row {
     pub(crate) service: String,
     pub(crate) endpoint: String,
     pub(crate) start: String,
+    /// Of merged rows: where the last window ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) end: Option<String>,
     pub(crate) resolution: String,
     pub(crate) events: u64,
     pub(crate) errors: u64,
@@ -47,6 +58,7 @@ impl Row {
             service: text("service")?,
             endpoint: text("endpoint")?,
             start: text("start")?,
+            end: None,
             resolution: text("resolution")?,
             events: number("events")?,
             errors: number("errors")?,
@@ -64,6 +76,28 @@ impl Row {
     }
 }
 
+impl Row {
+    /// Merged rows as one, named by all their services and all their endpoints.
+    pub(crate) fn merged(merged: Merged, resolution: Resolution) -> Result<Self, &'static str> {
+        let joined = |names: std::collections::BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
+        let row = weir_exact::row::Row {
+            key: RowKey {
+                service: joined(merged.services),
+                endpoint: joined(merged.endpoints),
+                window: RowWindow::containing(resolution, merged.start),
+            },
+            rollup: merged.rollup,
+            top_endpoints: None,
+            version: RowVersion { revision: merged.revision, algorithm: ALGORITHM, state: merged.state },
+            updated_at: merged.updated_at,
+            expires_at: None,
+        };
+        // By way of its attributes, so that numbers are rounded as in the table.
+        let row = Self::read(&weir_aws::rows::attributes(&row))?;
+        Ok(Self { end: Some(merged.end.to_string()), ..row })
+    }
+}
+
 impl TopEndpoint {
     fn read(attributes: &Attributes) -> Option<Self> {
         let endpoint = attributes.get("endpoint")?.as_s().ok()?.clone();
@@ -73,6 +107,67 @@ impl TopEndpoint {
 
 fn as_number<T: std::str::FromStr>(value: &AttributeValue) -> Option<T> {
     value.as_n().ok()?.parse().ok()
+}
+
+/// The rows that are selected, in no order that is promised.
+///
+/// # Errors
+/// When the table cannot be read.
+pub(crate) async fn selected(
+    aws: &Aws,
+    selection: &RowSelection,
+    range: (Millis, Millis),
+) -> Result<Vec<Attributes>, Failure> {
+    let series = selection.series();
+    if !series.is_empty() {
+        return of_all_series(aws, series, selection.resolution, range).await;
+    }
+    let mut found = all(aws, true).await?;
+    found.retain(|row| is_within(row, selection.resolution, range));
+    Ok(found)
+}
+
+/// The rows of each of these series whose windows begin within the range.
+///
+/// # Errors
+/// When the table cannot be read.
+pub(crate) async fn of_all_series(
+    aws: &Aws,
+    series: Vec<(String, String)>,
+    resolution: Resolution,
+    range: (Millis, Millis),
+) -> Result<Vec<Attributes>, Failure> {
+    // Sort keys end with the window's begin, and whole seconds ascend as their texts do. Parts of a second do not, and
+    // the last key is one too many: hence a little more than the range, and the rest by what the rows say.
+    let second = |at: Millis| Millis(at.0.div_euclid(1_000) * 1_000);
+    let key = |at: Millis| format!("{}#{}", resolution.name(), second(at));
+    let (first, last) = (key(range.0), key(range.1));
+    let each = |(service, endpoint): (String, String)| {
+        let (first, last) = (&first, &last);
+        async move { of_series(aws, &format!("{service}#{endpoint}"), first, last).await }
+    };
+    let found: Vec<Vec<Attributes>> =
+        stream::iter(series.into_iter().map(each)).buffered(SERIES_IN_FLIGHT_MAX).try_collect().await?;
+    Ok(found.into_iter().flatten().filter(|row| is_within(row, resolution, range)).collect())
+}
+
+/// Whether a row's window begins within the range. What says no window is kept, and refused by name when it is read.
+fn is_within(row: &Attributes, resolution: Resolution, (from, to): (Millis, Millis)) -> bool {
+    let text = |name: &str| row.get(name).and_then(|value| value.as_s().ok());
+    let start = text("start").and_then(|start| Millis::parse_rfc3339(start).ok());
+    match (text("resolution"), start) {
+        (Some(name), Some(start)) => name == resolution.name() && from <= start && start < to,
+        _ => true,
+    }
+}
+
+/// Rows with their histograms and sketches.
+///
+/// # Errors
+/// When one is not as the contract says; it is named.
+pub(crate) fn complete(found: &[Attributes]) -> Result<Vec<weir_exact::row::Row>, Failure> {
+    let read = found.iter().map(|row| weir_aws::rows::row(row).map_err(|error| Failure::Failed(error.to_string())));
+    read.collect()
 }
 
 /// Every row of a series between two sort keys, ascending.

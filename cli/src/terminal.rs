@@ -3,16 +3,7 @@
 use crate::failure::Failure;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{BufRead, IsTerminal, Write};
-
-/// Text that came from outside: a control character in it must not drive the reader's terminal.
-pub(crate) fn shown(text: &str) -> String {
-    text.chars().flat_map(|c| if is_safe(c) { vec![c] } else { c.escape_unicode().collect::<Vec<_>>() }).collect()
-}
-
-/// Neither a control character nor one that turns the direction of text around.
-fn is_safe(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+pub(crate) use weir_view::shown;
 
 /// Whether to go on with what was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,16 +50,4 @@ pub(crate) fn print_json(result: &impl serde::Serialize) -> Result<(), Failure> 
     let json = serde_json::to_string_pretty(result).map_err(|error| Failure::Failed(error.to_string()))?;
     println!("{json}");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shown;
-
-    #[test]
-    fn what_would_drive_a_terminal_is_escaped() {
-        assert_eq!(shown("/naïve/路"), "/naïve/路");
-        assert_eq!(shown("a\u{1b}[2J\u{7f}\u{9b}\n"), r"a\u{1b}[2J\u{7f}\u{9b}\u{a}");
-        assert_eq!(shown("x\u{202e}y"), r"x\u{202e}y");
-    }
 }

@@ -7,7 +7,12 @@ use std::process::ExitCode;
 use weir_local::Plane;
 
 pub(crate) async fn run(up: Up, stack: &str) -> Result<ExitCode, Failure> {
-    let setup = Setup { data_dir: up.data_dir, enforce_memory: up.enforce_memory, ..Setup::new(stack, up.port) };
+    let setup = Setup {
+        data_dir: up.data_dir,
+        enforce_memory: up.enforce_memory,
+        deliver: !up.endpoint_only,
+        ..Setup::new(stack, up.port)
+    };
     // Building takes minutes at first: Ctrl-C must end that too.
     let plane = tokio::select! {
         started = plane::start(&up.fleet, setup) => started?,

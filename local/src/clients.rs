@@ -9,13 +9,18 @@ pub(crate) const ACCESS_KEY_ID: &str = "test";
 pub(crate) const SECRET_ACCESS_KEY: &str = "test";
 
 /// One client for each service that mappings read and that resources are created through.
-#[derive(Clone)]
-pub(crate) struct Clients {
-    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
-    pub(crate) streams: aws_sdk_dynamodbstreams::Client,
-    pub(crate) kinesis: aws_sdk_kinesis::Client,
-    pub(crate) s3: aws_sdk_s3::Client,
-    pub(crate) sqs: aws_sdk_sqs::Client,
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Tables, to create them and to find their streams.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Streams of tables.
+    pub streams: aws_sdk_dynamodbstreams::Client,
+    /// Streams.
+    pub kinesis: aws_sdk_kinesis::Client,
+    /// Buckets: what a mapping gave up may go there.
+    pub s3: aws_sdk_s3::Client,
+    /// Queues.
+    pub sqs: aws_sdk_sqs::Client,
 }
 
 /// How long one attempt may take. Above the longest long poll, 20 s.

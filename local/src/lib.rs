@@ -15,6 +15,8 @@
 //! A function with `FunctionUrlConfig` has a URL below `/_url/<function>/`, and the latest lines of every function's log are
 //! read through CloudWatch Logs' API.
 //!
+//! [`Worker`] runs the same functions against an AWS that somebody else runs.
+//!
 //! [`PlaneOptions::faults`] and [`PlaneOptions::endpoint_faults`] trouble the fleet on purpose.
 //!
 //! What is absent: IAM (any credentials may do anything), every service not named above, and whatever
@@ -31,12 +33,15 @@ mod logs;
 mod plane;
 mod s3;
 mod wire;
+mod worker;
 
+pub use clients::Clients;
 pub use endpoint::faults::{EndpointFault, EndpointFaults, FleetRequest};
 pub use error::StartError;
 pub use plane::{PORT_DEFAULT, Plane, PlaneOptions};
 pub use s3::{BODY_BYTES_MAX, KEY_BYTES_MAX, STORED_BYTES_MAX};
-pub use weir_local_template::Plan;
+pub use weir_local_template::{Plan, Settings};
+pub use worker::{Worker, WorkerOptions};
 
 /// The README's examples compile, and the one that needs no template runs.
 #[cfg(doctest)]

@@ -72,6 +72,12 @@ pub(crate) fn target(function: &template::Function) -> String {
     }
 }
 
+/// The same by the function's logical id.
+pub(crate) fn target_of(plan: &template::Plan, logical_id: &str) -> String {
+    let function = plan.functions.iter().find(|function| function.logical_id == logical_id);
+    function.map_or_else(|| logical_id.to_owned(), target)
+}
+
 /// A mapping's settings.
 ///
 /// # Errors

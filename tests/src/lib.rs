@@ -9,10 +9,12 @@ mod fleet;
 pub mod found;
 mod kill;
 mod oracle;
+mod python;
 mod weir;
 
 pub use fleet::Fleet;
 pub use oracle::{Counted, Oracle, RowName, Sent};
+pub use python::python;
 pub use weir::Ran;
 
 use std::path::Path;

@@ -45,7 +45,9 @@ fn complete(binary: &str, runtime_api: &str) -> BTreeMap<&'static str, String> {
         ("WEIR_CONTRIBUTIONS_TABLE", "weir-contributions".to_owned()),
     ]);
     match binary {
-        "rollup-finalize" | "rollup-compact" => environment.insert("WEIR_ROLLUPS_TABLE", "weir-rollups".to_owned()),
+        "rollup-finalize" | "rollup-compact" | "rollup-reconcile" => {
+            environment.insert("WEIR_ROLLUPS_TABLE", "weir-rollups".to_owned())
+        }
         _ => environment.insert("WEIR_QUARANTINE_BUCKET", "weir-quarantine-000000000000".to_owned()),
     };
     environment
@@ -79,6 +81,9 @@ fn mistakes(binary: &str) -> Vec<(&'static str, Option<&'static str>, &'static s
             ("WEIR_DAY_ROW_DAYS", Some("-1"), "days"),
         ]
         .to_vec(),
+        "rollup-reconcile" => {
+            [("WEIR_ROLLUPS_TABLE", None, "table"), ("WEIR_ROLLUPS_TABLE", Some("x"), "table")].to_vec()
+        }
         _ => [("WEIR_QUARANTINE_BUCKET", None, "bucket"), ("WEIR_QUARANTINE_BUCKET", Some("a/b"), "bucket")].to_vec(),
     });
     mistakes

@@ -1,4 +1,5 @@
-//! RUNBOOK.md against what it speaks of: each alarm has its section, each log line it queries is logged, each parameter exists.
+//! RUNBOOK.md against what it speaks of: each alarm has its section, each parameter exists. What it
+//! says of log lines is held against real ones in `logs.rs`.
 
 use std::collections::BTreeSet;
 use weir_local_template::{Document, Settings};
@@ -27,31 +28,6 @@ fn every_alarm_names_a_section() {
         let description = alarm.properties.get("AlarmDescription").text().unwrap_or_default();
         let section = description.rsplit("RUNBOOK.md: ").next().unwrap_or_default().trim_end_matches('.');
         assert!(sections.iter().any(|name| name == section), "{}: {description}", alarm.id);
-    }
-}
-
-#[test]
-fn every_log_line_it_tells_of_is_logged() {
-    let runbook = read("RUNBOOK.md");
-    let mut sources = String::new();
-    for processor in ["kinesis-rollup", "sqs-rollup", "rollup-finalize"] {
-        for file in ["lib.rs", "main.rs"] {
-            sources.push_str(&read(&format!("processors/{processor}/src/{file}")));
-        }
-    }
-    let rows: Vec<Vec<&str>> = runbook
-        .lines()
-        .filter(|line| line.contains("| INFO |") || line.contains("| ERROR |"))
-        .map(|line| line.split('|').map(str::trim).collect())
-        .collect();
-    assert_eq!(rows.len(), 7);
-    for row in rows {
-        let message = row[1].trim_matches('`');
-        assert!(sources.contains(&format!("\"{message}\"")), "nobody logs `{message}`");
-        for field in code(row[4]) {
-            let logged = [format!("{field},"), format!("{field} ="), format!("%{field}")];
-            assert!(logged.iter().any(|form| sources.contains(form)), "`{message}` has no field `{field}`");
-        }
     }
 }
 

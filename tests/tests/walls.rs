@@ -28,7 +28,8 @@ fn packages(directory: &str) -> Vec<String> {
 
 #[test]
 fn pure_crates_see_neither_tokio_nor_aws() {
-    let pure = ["weir-json", "weir-telemetry", "weir-rollup", "weir-exact", "weir-local-template", "weir-check"];
+    let pure =
+        ["weir-json", "weir-telemetry", "weir-rollup", "weir-exact", "weir-local-template", "weir-check", "weir-view"];
     for package in pure {
         let impure = |name: &&String| {
             ["tokio", "hyper", "reqwest", "lambda_runtime", "weir-aws"].contains(&name.as_str())

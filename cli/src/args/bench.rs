@@ -25,6 +25,9 @@ pub(crate) enum Benchmark {
     /// Print one invocation of a work: for AWS Lambda Power Tuning, or `aws lambda invoke`.
     Payload(BenchPayload),
     /// List a prefix and read every object: weir's reader beside one task an object, over the same SDK.
+    #[command(after_help = "Examples:
+  weir bench s3
+  weir bench s3 --objects 10000 --json")]
     S3(BenchS3),
     /// One of the readers, in a process of its own.
     #[command(hide = true)]

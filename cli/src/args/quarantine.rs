@@ -13,6 +13,9 @@ pub(crate) enum Quarantine {
   weir quarantine ls --source sqs --from 2026-11-21T00:00:00Z --json")]
     Ls(QuarantineList),
     /// Show one object: why it was set aside and where it came from.
+    #[command(after_help = "Examples:
+  weir quarantine show not_json/2026/11/21/sqs/weir-telemetry!5f0c!record.json
+  weir quarantine show --payload --json not_json/2026/11/21/sqs/weir-telemetry!5f0c!record.json")]
     Show(QuarantineShow),
     /// Have objects counted after all, under the rules in force now. Asking twice counts once.
     #[command(after_help = "Examples:

@@ -1,30 +1,16 @@
 //! `weir query`.
 
-use super::value::{duration_ms, instant};
+use super::rows::RowSelection;
 use clap::{Args as ClapArgs, ValueEnum};
-use weir_exact::row::Resolution;
+use weir_view::Merge;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Query {
-    /// The service; all services' summaries otherwise.
-    #[arg(long)]
-    pub(crate) service: Option<String>,
-    /// The endpoint; the service's summary (`*`) otherwise.
-    #[arg(long, requires = "service")]
-    pub(crate) endpoint: Option<String>,
-    /// Length of the windows: 1m, 1h or 1d.
-    #[arg(long, default_value = "1m", value_parser = resolution)]
-    pub(crate) resolution: Resolution,
-    /// Windows that begin at most this long ago: 90s, 15m, 2h, 3d; otherwise the last hour of minutes, two days of hours,
-    /// two months of days.
-    #[arg(long, value_parser = duration_ms, conflicts_with_all = ["from", "to"])]
-    pub(crate) since: Option<i64>,
-    /// First window, RFC 3339.
-    #[arg(long, value_parser = instant)]
-    pub(crate) from: Option<weir_telemetry::Millis>,
-    /// First window no longer shown, RFC 3339; now otherwise.
-    #[arg(long, value_parser = instant)]
-    pub(crate) to: Option<weir_telemetry::Millis>,
+    #[command(flatten)]
+    pub(crate) selection: RowSelection,
+    /// Merge rows, by their histograms and sketches: quantiles and unique users are then those of all events together.
+    #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, default_missing_value = "series")]
+    pub(crate) merge: Option<MergeWhat>,
     /// How to show them.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -33,18 +19,23 @@ pub(crate) struct Query {
     pub(crate) json: bool,
 }
 
-fn resolution(text: &str) -> Result<Resolution, String> {
-    Resolution::by_name(text).ok_or_else(|| "expected 1m, 1h or 1d".to_owned())
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MergeWhat {
+    /// All series into one row a window.
+    Series,
+    /// All windows into one row a series.
+    Windows,
+    /// Everything into one row.
+    All,
 }
 
-impl Query {
-    /// How long ago the first window begins, milliseconds.
-    pub(crate) fn since_ms(&self) -> i64 {
-        self.since.unwrap_or(match self.resolution {
-            Resolution::Minute => 3_600_000,
-            Resolution::Hour => 2 * 86_400_000,
-            Resolution::Day => 60 * 86_400_000,
-        })
+impl From<MergeWhat> for Merge {
+    fn from(what: MergeWhat) -> Self {
+        match what {
+            MergeWhat::Series => Self::Series,
+            MergeWhat::Windows => Self::Windows,
+            MergeWhat::All => Self::All,
+        }
     }
 }
 

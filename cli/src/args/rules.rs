@@ -8,6 +8,9 @@ use weir_telemetry::Millis;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rules {
     /// Show the epochs: which rules are in force, and which are announced from when.
+    #[command(after_help = "Examples:
+  weir rules show
+  weir rules show --json | jq '.epochs[-1].limits'")]
     Show(RulesShow),
     /// Show which series endpoints become under the rules in force, or under a file of new ones.
     #[command(after_help = "Examples:

@@ -6,6 +6,9 @@ use clap::{Args as ClapArgs, Subcommand};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Skip {
     /// List the records that are skipped.
+    #[command(after_help = "Examples:
+  weir skip ls
+  weir skip ls --json")]
     Ls(SkipList),
     /// Have a record set aside without being decoded, so that its shard goes on.
     #[command(after_help = "Examples:
@@ -16,6 +19,9 @@ quarantine as `skipped`, and a function with more memory can count it (weir quar
 record's coordinates, and asks on a terminal.")]
     Add(SkipAdd),
     /// Take a record off the list, once its shard is past it.
+    #[command(after_help = "Example:
+  weir skip rm --shard shardId-000000000000 \\
+    --sequence-number 49590338271490256608559692538361571095921575989136588898")]
     Rm(SkipRemove),
 }
 

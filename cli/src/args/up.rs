@@ -15,6 +15,9 @@ pub(crate) struct Up {
     /// Kill a function that outgrows its MemorySize, as Lambda does. A development build takes more than what is deployed.
     #[arg(long)]
     pub(crate) enforce_memory: bool,
+    /// Only be AWS: no mapping and no schedule runs, and `weir worker` delivers.
+    #[arg(long)]
+    pub(crate) endpoint_only: bool,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
 }

@@ -24,6 +24,10 @@ pub(crate) fn duration_ms(text: &str) -> Result<i64, String> {
     number.checked_mul(unit_ms).filter(|ms| *ms > 0).ok_or_else(expected)
 }
 
+pub(crate) fn resolution(text: &str) -> Result<weir_exact::row::Resolution, String> {
+    weir_exact::row::Resolution::by_name(text).ok_or_else(|| "expected 1m, 1h or 1d".to_owned())
+}
+
 /// `NAME=VALUE`.
 pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;

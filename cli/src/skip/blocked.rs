@@ -1,6 +1,6 @@
 //! The record that a shard stands before: the first after what its progress has settled.
 
-use crate::aws::Aws;
+use crate::aws::{Aws, GENERATION};
 use crate::failure::{Failure, failed};
 use crate::terminal::shown;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
@@ -15,8 +15,6 @@ use weir_exact::progress::Progress;
 use weir_exact::sequence::{SequenceNumber, Shard};
 use weir_telemetry::{EpochTable, Millis};
 
-/// The generation that the fleet works in.
-const GENERATION: &str = "live";
 /// Answers without a record after which a shard is taken for empty there: one covers some minutes of a shard's time.
 const EMPTY_ANSWERS_MAX: u32 = 200;
 

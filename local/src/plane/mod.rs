@@ -65,6 +65,7 @@ impl Plane {
         })?;
         let address = listener.local_addr().map_err(|error| StartError::Bind { address, error })?;
         let endpoint_url = format!("http://{address}");
+        let deliver = options.deliver;
         let settings = Settings { endpoint_url: Some(endpoint_url.clone()), ..options.settings() };
         let plan = weir_local_template::read(&options.template, &settings)?;
         let code = CodeStore::default();
@@ -118,7 +119,7 @@ impl Plane {
             sqs,
             _lock: data.map(DataDir::into_lock),
         };
-        match plane.run(specs, code).await {
+        match plane.run(specs, code, deliver).await {
             Ok(()) => Ok(plane),
             Err(error) => {
                 plane.shutdown().await;
@@ -127,7 +128,7 @@ impl Plane {
         }
     }
 
-    async fn run(&mut self, specs: Vec<FunctionSpec>, code: CodeStore) -> Result<(), StartError> {
+    async fn run(&mut self, specs: Vec<FunctionSpec>, code: CodeStore, deliver: bool) -> Result<(), StartError> {
         create::all(&self.clients, &self.plan).await?;
         for (spec, function) in specs.into_iter().zip(&self.plan.functions) {
             self.host.add_function(spec);
@@ -142,15 +143,15 @@ impl Plane {
             self.endpoint.logs.store.clone(),
         ));
         let _ = self.endpoint.urls.set(self.urls());
-        for mapping in &self.plan.mappings {
+        for mapping in self.plan.mappings.iter().filter(|_| deliver) {
             self.poll(mapping, self.runner_options.clone()).await?;
         }
-        for schedule in self.plan.schedules.iter().filter(|schedule| schedule.enabled) {
+        for schedule in self.plan.schedules.iter().filter(|schedule| deliver && schedule.enabled) {
             let (region, account) = (region.clone(), account.clone());
             let (rule, input) = (format!("{}-{}", self.plan.stack, schedule.logical_id), schedule.input.clone());
             let runner = start_schedule(
                 self.host.clone(),
-                self.target(&schedule.function),
+                wire::target_of(&self.plan, &schedule.function),
                 Duration::from_secs(schedule.every_seconds),
                 move |tick| match &input {
                     Some(input) => input.clone().into(),
@@ -166,7 +167,7 @@ impl Plane {
     /// Starts a runner of the mapping.
     async fn poll(&self, mapping: &Mapping, options: RunnerOptions) -> Result<(), StartError> {
         let source = wire::source(&self.clients, &self.plan, &self.endpoint_url, mapping).await?;
-        let spec = wire::mapping(mapping, self.target(&mapping.function))?;
+        let spec = wire::mapping(mapping, wire::target_of(&self.plan, &mapping.function))?;
         let on_failure = wire::on_failure(&self.clients, &self.plan, &self.endpoint_url, mapping);
         let options = RunnerOptions { on_failure, ..options };
         let runner = Runner::start(self.host.clone(), spec, source, options)?;
@@ -188,12 +189,6 @@ impl Plane {
         })?;
         let checkpoints = Checkpoints::in_memory();
         self.poll(found, RunnerOptions { checkpoints, ..self.runner_options.clone() }).await
-    }
-
-    /// What a mapping or schedule of the function invokes.
-    fn target(&self, logical_id: &str) -> String {
-        let function = self.plan.functions.iter().find(|function| function.logical_id == logical_id);
-        function.map_or_else(|| logical_id.to_owned(), wire::target)
     }
 
     fn urls(&self) -> FunctionUrls {
@@ -247,7 +242,7 @@ impl Plane {
 }
 
 /// Version 1 and the alias on it, where the template asks for one.
-fn publish(host: &Host, function: &Function) -> Result<(), VersionError> {
+pub(crate) fn publish(host: &Host, function: &Function) -> Result<(), VersionError> {
     let Some(alias) = &function.alias else { return Ok(()) };
     let version = host.publish_version(&function.name, "", None)?.version;
     host.create_alias(&function.name, alias, AliasTarget::all(version), "").map(drop)

@@ -30,6 +30,9 @@ pub struct PlaneOptions {
     pub bootstraps: BTreeMap<String, PathBuf>,
     /// Added to every function's variables, beneath the template's own.
     pub environment: BTreeMap<String, String>,
+    /// Whether mappings and schedules run. Without them the plane is an endpoint, and somebody else delivers: a
+    /// [`crate::Worker`], say.
+    pub deliver: bool,
     /// Asked before every delivery of every mapping.
     pub faults: Option<Arc<dyn Faults>>,
     /// Asked about every request that a function makes of the endpoint.
@@ -58,6 +61,7 @@ impl PlaneOptions {
             parameters: BTreeMap::new(),
             bootstraps: BTreeMap::new(),
             environment: BTreeMap::new(),
+            deliver: true,
             faults: None,
             endpoint_faults: None,
             timeout_linger: Duration::ZERO,

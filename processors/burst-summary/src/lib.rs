@@ -15,6 +15,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Instant;
 use summary::{Summary, summarise};
+use weir_aws::batch_line::BatchLine;
 use weir_envelope::{Arenas, url};
 
 /// What one environment keeps between invocations: room.
@@ -55,22 +56,38 @@ impl Handler {
     /// When the invocation is none of a Function URL's.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<Response, Error> {
         let begun = Instant::now();
+        let mut line = BatchLine::begin(&event.context, "url");
         let mut arena = self.arenas.take();
-        let response = answer(&event.payload, &mut arena, begun)?;
+        let (response, counted) = answer(&event.payload, &mut arena, begun)?;
         self.arenas.give_back(arena);
-        tracing::info!(request_id = event.context.request_id, status = response.status_code, "answered");
+        line.stage("count").put("status", response.status_code).count("received", counted.received);
+        line.count("applied", counted.applied).count("rejected", counted.rejected);
+        line.write();
         Ok(response)
     }
 }
 
-fn answer(input: &[u8], arena: &mut Vec<u8>, begun: Instant) -> Result<Response, Error> {
+/// Events of a request: of one that is refused, none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    received: u64,
+    applied: u64,
+    rejected: u64,
+}
+
+fn answer(input: &[u8], arena: &mut Vec<u8>, begun: Instant) -> Result<(Response, Counted), Error> {
+    let refuse = |refusal: &Refusal<'_>| Ok((respond(400, refusal)?, Counted::default()));
     let body = match url::read(input, arena)? {
         Ok(body) => body,
-        Err(url::NotBase64) => return respond(400, &Refusal { error: "not_base64", detail: NOT_BASE64 }),
+        Err(url::NotBase64) => return refuse(&Refusal { error: "not_base64", detail: NOT_BASE64 }),
     };
     match summarise(&body) {
-        Ok(summary) => respond(200, &Timed { summary: &summary, compute_ms: begun.elapsed().as_secs_f64() * 1e3 }),
-        Err(error) => respond(400, &Refusal { error: &error.reason.to_string(), detail: &error.detail }),
+        Ok(summary) => {
+            let (applied, rejected) = (summary.total_events as u64, summary.rejected.events as u64);
+            let response = respond(200, &Timed { summary: &summary, compute_ms: begun.elapsed().as_secs_f64() * 1e3 })?;
+            Ok((response, Counted { received: applied + rejected, applied, rejected }))
+        }
+        Err(error) => refuse(&Refusal { error: &error.reason.to_string(), detail: &error.detail }),
     }
 }
 
@@ -87,7 +104,7 @@ mod tests {
     use serde_json::Value;
 
     fn check(event: &str, status: u16, expect: &[(&str, Value)]) {
-        let response = answer(event.as_bytes(), &mut vec![], Instant::now()).expect("an answer");
+        let (response, _) = answer(event.as_bytes(), &mut vec![], Instant::now()).expect("an answer");
         let body: Value = serde_json::from_str(&response.body).expect("JSON");
         assert_eq!(response.status_code, status, "{event}: {body}");
         for (field, value) in expect {

@@ -14,6 +14,7 @@ use aws_lambda_events::event::streams::{KinesisBatchItemFailure, KinesisEventRes
 use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
+use weir_aws::batch_line::{BatchLine, tell_errors};
 use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
@@ -59,6 +60,7 @@ impl Handler {
     /// When nothing of the batch can be decided: it is then delivered again, whole.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<KinesisEventResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
+        let mut line = Some(BatchLine::begin(&event.context, "kinesis"));
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let skips = self.skips.view(clock::now()).await?;
@@ -66,9 +68,14 @@ impl Handler {
         let mut response = KinesisEventResponse::default();
         let mut arena = self.arenas.take();
         for ((stream_arn, shard_id), records) in kinesis::read(&event.payload, &mut arena)? {
+            // One: a batch is of one shard.
+            let mut line = line.take().unwrap_or_else(|| BatchLine::begin(&event.context, "kinesis"));
+            line.stage("read").put("batch_size", records.len());
             let shard = self.streams.shard(&stream_arn, &shard_id).await?;
             let outcome = self.lane.process_past(&layout, &shard, records, &epochs, &skips, &out_of_time).await;
-            log(&event.context.request_id, &shard, begun, &outcome);
+            line.stage("count");
+            tell_errors(&event.context.request_id, &outcome.errors);
+            log(line, &shard, &outcome);
             if let Some(failed) = outcome.failed_from {
                 let mut failure = KinesisBatchItemFailure::default();
                 failure.item_identifier = Some(failed.to_string());
@@ -80,25 +87,13 @@ impl Handler {
     }
 }
 
-fn log(request_id: &str, shard: &Shard, begun: SystemTime, outcome: &FencedOutcome) {
-    for error in &outcome.errors {
-        tracing::error!(request_id, %shard, %error, retryable = error.is_retryable(), "not settled");
-    }
-    for (reason, count) in &outcome.quarantined {
-        tracing::info!(request_id, %shard, %reason, count, "quarantined");
-    }
-    tracing::info!(
-        request_id,
-        %shard,
-        records = outcome.records,
-        empty = outcome.empty,
-        groups = outcome.groups,
-        applied = outcome.applied,
-        duplicate = outcome.duplicate,
-        quarantined = outcome.quarantined.values().sum::<u64>(),
-        conflicts = outcome.conflicts,
-        failed_from = outcome.failed_from.as_ref().map(tracing::field::display),
-        ms = begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64),
-        "batch"
-    );
+fn log(mut line: BatchLine, shard: &Shard, outcome: &FencedOutcome) {
+    line.put("shard", shard.to_string());
+    line.put("records", outcome.records).put("empty", outcome.empty).put("left", outcome.left);
+    line.put("groups", outcome.groups).put("windows", outcome.windows.len());
+    line.count("received", outcome.received).count("applied", outcome.applied).count("duplicate", outcome.duplicate);
+    line.quarantined(&outcome.quarantined).count("returned", outcome.returned).count("conflicts", outcome.conflicts);
+    line.put("errors", outcome.errors.len());
+    line.put("failed_from", outcome.failed_from.as_ref().map(ToString::to_string));
+    line.write();
 }

@@ -17,6 +17,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use message::Received;
 use std::collections::BTreeSet;
 use std::time::SystemTime;
+use weir_aws::batch_line::{BatchLine, tell_errors};
 use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
@@ -62,10 +63,12 @@ impl Handler {
     /// When nothing of the batch can be decided: it is then delivered again, whole.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
+        let mut line = BatchLine::begin(&event.context, "replay");
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
 
+        line.stage("rules");
         let received = event.payload.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
         let ids: Vec<String> = received.iter().map(|received| received.id.clone()).collect();
         let mut batch = Batch::new(&event.context.request_id, ids);
@@ -78,9 +81,13 @@ impl Handler {
             batch.add(place, taken);
         }
         drop(settled);
+        line.stage("read");
         let incoming = std::mem::take(&mut batch.messages).into_iter().map(Incoming::Message).collect();
         let intake = ledger::intake(&self.stores, &layout, &epochs, self.settings, incoming, &out_of_time).await;
-        Ok(batch.ended(begun, &intake))
+        line.stage("count");
+        batch.settle(&intake);
+        batch.log(line, &intake);
+        Ok(batch.answer())
     }
 
     async fn take_up(
@@ -160,29 +167,23 @@ impl<'r> Batch<'r> {
         }
     }
 
-    /// Says what it came to, and reports what failed.
-    fn ended(mut self, begun: SystemTime, intake: &Intake) -> SqsBatchResponse {
-        let (request_id, outcome) = (self.request_id, &intake.outcome);
-        for error in &outcome.errors {
-            tracing::error!(request_id, %error, retryable = error.is_retryable(), "not settled");
-        }
-        for (reason, count) in &intake.rejected {
-            tracing::info!(request_id, %reason, count, "quarantined again");
-        }
-        self.failed.extend(outcome.failed.iter().filter_map(|place| self.places.get(*place)));
-        tracing::info!(
-            request_id,
-            requests = self.ids.len(),
-            left = self.left,
-            twice = intake.twice,
-            windows = intake.windows,
-            put = outcome.put,
-            duplicate = outcome.duplicate,
-            quarantined = outcome.quarantined,
-            failed = self.failed.len(),
-            ms = begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64),
-            "batch"
-        );
+    /// Takes over what the ledger could not write.
+    fn settle(&mut self, intake: &Intake) {
+        tell_errors(self.request_id, &intake.outcome.errors);
+        self.failed.extend(intake.outcome.failed.iter().filter_map(|place| self.places.get(*place)));
+    }
+
+    fn log(&self, mut line: BatchLine, intake: &Intake) {
+        let outcome = &intake.outcome;
+        line.put("batch_size", self.ids.len()).put("left", self.left).put("twice", intake.twice);
+        line.put("windows", intake.windows).put("failed", self.failed.len()).put("errors", outcome.errors.len());
+        line.count("received", outcome.received).count("applied", outcome.put).count("duplicate", outcome.duplicate);
+        line.quarantined(&outcome.quarantined).count("returned", outcome.returned);
+        line.write();
+    }
+
+    /// Reports what failed.
+    fn answer(&self) -> SqsBatchResponse {
         sqs::answer(&self.ids, &self.failed)
     }
 }
@@ -212,7 +213,8 @@ mod tests {
         taken.into_iter().enumerate().for_each(|(place, taken)| batch.add(place, taken));
         let mut intake = Intake::default();
         intake.outcome.failed.extend(failed);
-        serde_json::to_string(&batch.ended(SystemTime::UNIX_EPOCH, &intake)).unwrap()
+        batch.settle(&intake);
+        serde_json::to_string(&batch.answer()).unwrap()
     }
 
     #[test]

@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 use tokio::sync::OnceCell;
 use trigger::Touched;
+use weir_aws::batch_line::BatchLine;
 use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation, optional, resource};
@@ -33,6 +34,7 @@ use weir_exact::compact::{CompactReport, CompactSettings, Compactor};
 use weir_exact::epochs::Epochs;
 use weir_exact::ports::{StoreError, StoreErrorKind};
 use weir_exact::sweep;
+use weir_telemetry::Millis;
 
 type RowCompactor = Compactor<ContributionsTable, RollupsTable>;
 
@@ -80,15 +82,19 @@ impl Handler {
     /// When the payload is neither, when the epoch table cannot be read, or when a sweep is incomplete.
     pub async fn handle(&self, event: LambdaEvent<Trigger<Keys>>) -> Result<DynamoDbEventResponse, Error> {
         let pass = Pass { begun: SystemTime::now(), deadline: event.context.deadline() };
+        let is_sweep = matches!(event.payload, Trigger::Schedule { .. });
+        let mut line = BatchLine::begin(&event.context, if is_sweep { "schedule" } else { "rollups" });
         let compactor = self.compactor.get_or_try_init(|| self.compactor()).await?;
         match event.payload {
             Trigger::Stream { records } => {
-                let failed = pass.run(compactor, trigger::touched(&records)?).await;
+                line.put("batch_size", records.len());
+                let oldest = triggers::oldest(&records);
+                let failed = pass.run(compactor, trigger::touched(&records)?, line, oldest).await;
                 Ok(triggers::answer(failed.and_then(|failed| failed.first)))
             }
             Trigger::Schedule { .. } => {
                 let windows = sweep::compacted_at(clock::now()).into_iter().map(Touched::by_sweep).collect();
-                match pass.run(compactor, windows).await {
+                match pass.run(compactor, windows, line, None).await {
                     None => Ok(triggers::answer(None)),
                     Some(failed) => Err(format!("the sweep is incomplete from window {}", failed.what).into()),
                 }
@@ -112,14 +118,22 @@ struct Pass {
 impl Pass {
     /// Computes the windows one after the other, ascending by first trigger, hours of a sweep before days; the first that
     /// could not be computed.
-    async fn run(&self, compactor: &RowCompactor, touched: Vec<Touched>) -> Option<Touched> {
-        let (windows, sweep) = (touched.len(), touched.iter().any(|touched| touched.first.is_none()));
+    async fn run(
+        &self,
+        compactor: &RowCompactor,
+        touched: Vec<Touched>,
+        mut line: BatchLine,
+        oldest: Option<Millis>,
+    ) -> Option<Touched> {
+        line.count("windows", touched.len() as u64);
+        let mut errors = 0_u64;
         let mut failed: Option<Touched> = None;
         let mut total = CompactReport::default();
         for touched in touched {
             match self.compute(compactor, &touched).await {
                 Ok(report) => total = total.plus(report),
                 Err(error) => {
+                    errors += 1;
                     tracing::error!(window = %touched.what, %error, retryable = error.is_retryable(), "not compacted");
                     // Not to be pinned on: the stream would serve no other window. The sweep takes it up again.
                     let left = error.kind() == StoreErrorKind::Unreadable && touched.first.is_some();
@@ -130,8 +144,13 @@ impl Pass {
             }
         }
         let CompactReport { series, written, superseded, behind } = total;
-        let ms = self.begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64);
-        tracing::info!(windows, series, written, superseded, behind, sweep, ms, "compacted");
+        line.stage("compute").put("series", series).put("superseded", superseded).put("behind", behind);
+        line.count("written", written).count("errors", errors);
+        // From the first row that moved to the hours and days that count it.
+        if let Some(oldest) = oldest.filter(|_| failed.is_none()) {
+            line.time_ms("lag_ms", (clock::now().0 - oldest.0).max(0));
+        }
+        line.write();
         failed
     }
 

@@ -23,6 +23,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
 use tokio::sync::OnceCell;
 use trigger::Touched;
+use weir_aws::batch_line::BatchLine;
 use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation, optional, resource, within};
@@ -35,7 +36,7 @@ use weir_exact::finalize::{FinalizeSettings, Finalizer, WindowReport};
 use weir_exact::ports::{StoreError, StoreErrorKind};
 use weir_exact::progress::Progress;
 use weir_exact::sweep;
-use weir_telemetry::Window;
+use weir_telemetry::{Millis, Window};
 
 /// Windows computed at a time: each holds all its contributions in memory.
 const WINDOWS_IN_FLIGHT_MAX: usize = 4;
@@ -91,17 +92,22 @@ impl Handler {
     /// sweep is incomplete.
     pub async fn handle(&self, event: LambdaEvent<Trigger<Keys>>) -> Result<DynamoDbEventResponse, Error> {
         let pass = Pass { begun: SystemTime::now(), deadline: event.context.deadline() };
+        let is_sweep = matches!(event.payload, Trigger::Schedule { .. });
+        let mut line = BatchLine::begin(&event.context, if is_sweep { "schedule" } else { "contributions" });
         let finalizer = self.finalizer.get_or_try_init(|| self.finalizer()).await?;
         let progress = finalizer.progress().await?;
+        line.stage("progress");
         match event.payload {
             Trigger::Stream { records } => {
                 let touched = trigger::touched(finalizer.layout(), &records)?;
-                let failed = pass.run(finalizer, &progress, touched, false).await;
+                line.put("batch_size", records.len());
+                let oldest = triggers::oldest(&records);
+                let failed = pass.run(finalizer, &progress, touched, line, oldest).await;
                 Ok(triggers::answer(failed.and_then(|failed| failed.first)))
             }
             Trigger::Schedule { .. } => {
                 let touched = sweep::windows_at(clock::now()).into_iter().map(Touched::by_sweep).collect();
-                match pass.run(finalizer, &progress, touched, true).await {
+                match pass.run(finalizer, &progress, touched, line, None).await {
                     None => Ok(triggers::answer(None)),
                     Some(failed) => Err(format!("the sweep is incomplete from window {}", failed.what).into()),
                 }
@@ -129,15 +135,19 @@ impl Pass {
         finalizer: &RowFinalizer,
         progress: &[Option<Progress>],
         touched: Vec<Touched>,
-        ask: bool,
+        mut line: BatchLine,
+        oldest: Option<Millis>,
     ) -> Option<Touched> {
-        let windows = touched.len();
+        // What no trigger named, another may have computed.
+        let ask = touched.iter().any(|touched| touched.first.is_none());
+        line.count("windows", touched.len() as u64);
         let mut computed = stream::iter(touched.into_iter().map(|touched| async move {
             let result = self.compute(finalizer, progress, touched.what, ask).await;
             (touched, result)
         }))
         .buffer_unordered(WINDOWS_IN_FLIGHT_MAX);
         let mut failed: Option<Touched> = None;
+        let mut errors = 0_u64;
         let mut total = WindowReport::default();
         while let Some((touched, result)) = computed.next().await {
             match result {
@@ -150,6 +160,7 @@ impl Pass {
                     total = total.plus(report);
                 }
                 Err(error) => {
+                    errors += 1;
                     tracing::error!(window = %touched.what, %error, retryable = error.is_retryable(), "not finalized");
                     // Not to be pinned on: the stream would serve no other window. The sweep takes it up again.
                     if error.kind() == StoreErrorKind::Unreadable && !ask {
@@ -162,8 +173,13 @@ impl Pass {
             }
         }
         let WindowReport { items, written, unmoved, superseded, overflowed } = total;
-        let ms = self.begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64);
-        tracing::info!(windows, items, written, unmoved, superseded, overflowed, sweep = ask, ms, "finalized");
+        line.stage("compute").put("items", items).put("unmoved", unmoved).put("superseded", superseded);
+        line.put("overflowed", overflowed).count("written", written).count("errors", errors);
+        // From the first change to the rows that count it.
+        if let Some(oldest) = oldest.filter(|_| failed.is_none()) {
+            line.time_ms("lag_ms", (clock::now().0 - oldest.0).max(0));
+        }
+        line.write();
         failed
     }
 

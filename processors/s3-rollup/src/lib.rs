@@ -12,15 +12,17 @@
 
 mod message;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
+use weir_aws::batch_line::{BatchLine, tell_errors};
 use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::objects::{Objects, memory_mib};
+use weir_aws::trace::{Link, Links};
 use weir_envelope::sqs;
 use weir_exact::epochs::Epochs;
 use weir_exact::ledger::LedgerSettings;
@@ -55,15 +57,23 @@ impl Handler {
     /// When nothing of the batch can be decided: it is then delivered again, whole.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
+        let mut line = BatchLine::begin(&event.context, "s3");
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
 
+        line.stage("rules");
+        let mut links = Links::default();
+        let header =
+            |message: &SqsMessage| Link::of(None, message.attributes.get("AWSTraceHeader").map(String::as_str));
+        links.extend(event.payload.records.iter().map(header));
         let received = event.payload.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
         let (ids, deliveries): (Vec<String>, Vec<Delivery>) = received.into_iter().unzip();
         let (stores, settings) = (&self.stores, &self.settings);
         let intake = objects::intake(stores, &self.objects, &layout, &epochs, settings, deliveries, &out_of_time).await;
-        log(&event.context.request_id, begun, &intake);
+        line.stage("count").links(&links);
+        tell_errors(&event.context.request_id, &intake.outcome.errors);
+        log(line, &intake);
         Ok(sqs::answer(&ids, &intake.outcome.failed))
     }
 }
@@ -81,28 +91,12 @@ fn settings(memory_mib: usize) -> ObjectSettings {
     }
 }
 
-fn log(request_id: &str, begun: SystemTime, intake: &ObjectIntake) {
+fn log(mut line: BatchLine, intake: &ObjectIntake) {
     let outcome = &intake.outcome;
-    for error in &outcome.errors {
-        tracing::error!(request_id, %error, retryable = error.is_retryable(), "not settled");
-    }
-    for (reason, count) in &intake.rejected {
-        tracing::info!(request_id, %reason, count, "quarantined");
-    }
-    tracing::info!(
-        request_id,
-        messages = intake.messages,
-        objects = intake.objects,
-        twice = intake.twice,
-        sound = intake.sound,
-        empty = intake.empty,
-        large = intake.large,
-        bytes = intake.bytes,
-        put = outcome.put,
-        duplicate = outcome.duplicate,
-        quarantined = outcome.quarantined,
-        failed = outcome.failed.len(),
-        ms = begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64),
-        "batch"
-    );
+    line.put("batch_size", intake.messages).put("objects", intake.objects).put("twice", intake.twice);
+    line.put("sound", intake.sound).put("empty", intake.empty).put("large", intake.large).put("bytes", intake.bytes);
+    line.put("failed", outcome.failed.len()).put("errors", outcome.errors.len());
+    line.count("received", outcome.received).count("applied", outcome.put).count("duplicate", outcome.duplicate);
+    line.quarantined(&outcome.quarantined).count("returned", outcome.returned);
+    line.write();
 }

@@ -16,14 +16,15 @@ mod pointer;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
-use std::collections::BTreeSet;
 use std::time::SystemTime;
+use weir_aws::batch_line::{BatchLine, tell_errors};
 use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::objects::{Objects, memory_mib};
+use weir_aws::trace::{Link, Links};
 use weir_envelope::{Arenas, sqs};
 use weir_exact::epochs::Epochs;
 use weir_exact::layout::Layout;
@@ -62,26 +63,36 @@ impl Handler {
     /// When nothing of the batch can be decided: it is then delivered again, whole.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
+        let mut line = BatchLine::begin(&event.context, "sqs");
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
 
+        line.stage("rules");
         let mut arena = self.arenas.take();
         let delivered = sqs::read(&event.payload, &mut arena)?;
+        let mut links = Links::default();
+        links.extend(delivered.iter().map(link));
         let received = delivered.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
         self.arenas.give_back(arena);
         let (ids, received): (Vec<String>, Vec<Received>) = received.into_iter().unzip();
         let (here, elsewhere) = sorted(received);
-        let request = &event.context.request_id;
-        let batch = Batch { handler: self, layout: &layout, epochs: &epochs, out_of_time: &out_of_time, request };
-        let mut failed = batch.count(here).await;
+        line.stage("read");
+        let batch = Batch { handler: self, layout: &layout, epochs: &epochs, out_of_time: &out_of_time };
+        let mut intake = Intake::default();
+        batch.count(here, &mut intake).await;
+        line.stage("count");
         // A few at a time: their payloads are held whole.
         let mut pointers = elsewhere.into_iter();
         while pointers.len() > 0 {
             let some: Vec<_> = pointers.by_ref().take(POINTERS_IN_FLIGHT_MAX).collect();
-            failed.extend(batch.follow(some).await);
+            batch.follow(some, &mut intake).await;
+            line.stage("follow");
         }
-        Ok(sqs::answer(&ids, &failed))
+        tell_errors(&event.context.request_id, &intake.outcome.errors);
+        line.links(&links);
+        log(line, &intake);
+        Ok(sqs::answer(&ids, &intake.outcome.failed))
     }
 }
 
@@ -106,64 +117,47 @@ struct Batch<'a> {
     layout: &'a Layout,
     epochs: &'a EpochView,
     out_of_time: &'a (dyn Fn() -> bool + Sync),
-    request: &'a str,
 }
 
 impl Batch<'_> {
-    /// Counts messages; the places of those that are not settled.
-    async fn count(&self, incoming: Placed<Incoming>) -> BTreeSet<usize> {
+    /// Counts messages.
+    async fn count(&self, incoming: Placed<Incoming>, intake: &mut Intake) {
         if incoming.is_empty() {
-            return BTreeSet::new();
+            return;
         }
-        let begun = SystemTime::now();
         let (places, incoming): (Vec<usize>, Vec<Incoming>) = incoming.into_iter().unzip();
         let Handler { stores, settings, .. } = self.handler;
-        let intake = ledger::intake(stores, self.layout, self.epochs, *settings, incoming, self.out_of_time).await;
-        log(self.request, begun, &intake);
-        intake.outcome.failed.iter().map(|place| places[*place]).collect()
+        let counted = ledger::intake(stores, self.layout, self.epochs, *settings, incoming, self.out_of_time).await;
+        intake.add(counted, &places);
     }
 
-    /// Fetches payloads and counts their messages; the places of those that are not settled.
-    async fn follow(&self, pointers: Placed<Pointer>) -> BTreeSet<usize> {
+    /// Fetches payloads and counts their messages.
+    async fn follow(&self, pointers: Placed<Pointer>, intake: &mut Intake) {
         let Handler { stores, objects, .. } = self.handler;
         let Self { layout, epochs, out_of_time, .. } = *self;
         let follow = &Follow { stores, objects, layout, epochs, out_of_time };
         let fetching = pointers.into_iter().map(|(place, pointer)| async move { (place, follow.fetch(pointer).await) });
-        let mut failed = BTreeSet::new();
         let mut fetched = vec![];
         for (place, result) in futures::future::join_all(fetching).await {
             match result {
                 Ok(incoming) => fetched.push((place, incoming)),
-                Err(error) => {
-                    tracing::error!(request_id = self.request, %error, retryable = error.is_retryable(), "not settled");
-                    failed.insert(place);
-                }
+                Err(error) => intake.fail(place, error),
             }
         }
-        failed.extend(self.count(fetched).await);
-        failed
+        self.count(fetched, intake).await;
     }
 }
 
-fn log(request_id: &str, begun: SystemTime, intake: &Intake) {
+/// The trace that a message was sent in.
+fn link(message: &sqs::Message<'_>) -> Option<Link> {
+    Link::of(message.attribute("traceparent").flatten(), message.trace_header.as_deref())
+}
+
+fn log(mut line: BatchLine, intake: &Intake) {
     let outcome = &intake.outcome;
-    for error in &outcome.errors {
-        tracing::error!(request_id, %error, retryable = error.is_retryable(), "not settled");
-    }
-    for (reason, count) in &intake.rejected {
-        tracing::info!(request_id, %reason, count, "quarantined");
-    }
-    tracing::info!(
-        request_id,
-        messages = intake.messages,
-        empty = intake.empty,
-        twice = intake.twice,
-        windows = intake.windows,
-        put = outcome.put,
-        duplicate = outcome.duplicate,
-        quarantined = outcome.quarantined,
-        failed = outcome.failed.len(),
-        ms = begun.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64),
-        "batch"
-    );
+    line.put("batch_size", intake.messages).put("empty", intake.empty).put("twice", intake.twice);
+    line.put("windows", intake.windows).put("failed", outcome.failed.len()).put("errors", outcome.errors.len());
+    line.count("received", outcome.received).count("applied", outcome.put).count("duplicate", outcome.duplicate);
+    line.quarantined(&outcome.quarantined).count("returned", outcome.returned);
+    line.write();
 }

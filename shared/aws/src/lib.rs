@@ -4,6 +4,7 @@
 //! Here and nowhere else a processor meets the SDK. Not here: decisions (`weir-exact`), decoding
 //! (`weir-telemetry`), handlers (`processors/`).
 
+pub mod batch_line;
 pub mod clients;
 pub mod clock;
 pub mod config;
@@ -15,5 +16,6 @@ pub mod objects;
 pub mod quarantine;
 pub mod rows;
 pub mod streams;
+pub mod trace;
 
 mod errors;

@@ -1,10 +1,12 @@
-//! Logs: one JSON object a line on standard output, as Lambda's JSON log format has it.
+//! Logs: one JSON object a line on standard output, as Lambda's JSON log format has it. What a batch came to is the line
+//! of [`crate::batch_line`]; here is what goes wrong.
 
 use crate::config::Environment;
 use tracing_subscriber::EnvFilter;
 
 /// Begins logging. `RUST_LOG` (or Lambda's `AWS_LAMBDA_LOG_LEVEL`) sets the level, INFO otherwise.
 pub fn init(environment: &impl Environment) {
+    crate::batch_line::init(environment);
     let level = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"].iter().find_map(|name| environment.variable(name));
     let filter = EnvFilter::builder().parse_lossy(level.as_deref().unwrap_or("info"));
     // A second call (a test's) keeps the first subscriber.

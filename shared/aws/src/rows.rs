@@ -1,6 +1,7 @@
 //! The rollups table on DynamoDB: contract §2.
 
 mod attributes;
+mod audit;
 mod query;
 
 pub use attributes::{attributes, row};
@@ -89,7 +90,7 @@ impl RowVersions for RollupsTable {
 }
 
 impl RollupsTable {
-    /// These attributes, and the keys, of at most [`BATCH_GET_KEYS_MAX`] rows.
+    /// These attributes, and the keys, of at most [`BATCH_GET_KEYS_MAX`] rows; all attributes where none is named.
     async fn batch_get(
         &self,
         keys: &[RowKey],
@@ -97,12 +98,14 @@ impl RollupsTable {
         consistent: bool,
     ) -> Result<Vec<Attributes>, StoreError> {
         let tried = format!("BatchGetItem of {} rows", keys.len());
-        let names: Vec<&str> = ["series", "window"].iter().chain(names).copied().collect();
-        let placeholders: Vec<String> = names.iter().map(|name| format!("#{name}")).collect();
-        let mut wanted =
-            KeysAndAttributes::builder().consistent_read(consistent).projection_expression(placeholders.join(", "));
-        for (placeholder, name) in placeholders.iter().zip(names) {
-            wanted = wanted.expression_attribute_names(placeholder, name);
+        let mut wanted = KeysAndAttributes::builder().consistent_read(consistent);
+        if !names.is_empty() {
+            let names: Vec<&str> = ["series", "window"].iter().chain(names).copied().collect();
+            let placeholders: Vec<String> = names.iter().map(|name| format!("#{name}")).collect();
+            wanted = wanted.projection_expression(placeholders.join(", "));
+            for (placeholder, name) in placeholders.iter().zip(names) {
+                wanted = wanted.expression_attribute_names(placeholder, name);
+            }
         }
         for key in keys {
             let key = HashMap::from([

@@ -17,6 +17,8 @@ pub struct Message<'a> {
     pub queue_arn: Option<Cow<'a, str>>,
     /// `SentTimestamp` of `attributes`, as written.
     pub sent_timestamp: Option<Cow<'a, str>>,
+    /// `AWSTraceHeader` of `attributes`, as written.
+    pub trace_header: Option<Cow<'a, str>>,
     /// `body`.
     pub body: Option<Cow<'a, str>>,
     /// `messageAttributes` that the fleet knows ([`ATTRIBUTES`]), with their `stringValue`.
@@ -24,7 +26,7 @@ pub struct Message<'a> {
 }
 
 /// Message attributes that are read; others are passed over.
-pub const ATTRIBUTES: [&str; 2] = ["weir-id", "weir-arrived-at"];
+pub const ATTRIBUTES: [&str; 3] = ["weir-id", "weir-arrived-at", "traceparent"];
 
 impl Message<'_> {
     /// The attribute of that name, if the message has it, and its `stringValue`, if it has one.

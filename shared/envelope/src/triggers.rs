@@ -4,6 +4,7 @@ use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventR
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use weir_exact::sequence::{SequenceError, SequenceNumber};
+use weir_telemetry::Millis;
 
 /// A batch of a table's stream, or a scheduled event. Only what is read is named; `K` are the table's keys.
 #[derive(Debug, Deserialize)]
@@ -37,6 +38,9 @@ struct Change<K> {
     keys: K,
     #[serde(rename = "SequenceNumber")]
     sequence_number: String,
+    /// Epoch seconds.
+    #[serde(rename = "ApproximateCreationDateTime", default)]
+    created_at: Option<f64>,
 }
 
 /// A key attribute of type S.
@@ -97,6 +101,13 @@ pub fn touched<K, T: Ord + Clone, P>(
     let mut touched: Vec<Touched<T, P>> = found.into_values().collect();
     touched.sort_by(|a, b| a.first.cmp(&b.first));
     Ok(touched)
+}
+
+/// When the first of the changes happened, as far as they say.
+pub fn oldest<K>(records: &[StreamRecord<K>]) -> Option<Millis> {
+    let created = records.iter().filter_map(|record| record.dynamodb.created_at);
+    // Seconds of this century: a cast loses nothing but fractions of a millisecond.
+    created.map(|seconds| Millis((seconds * 1e3) as i64)).min()
 }
 
 /// The answer to a batch: everything from this trigger on failed, and is delivered again; nothing did where there is none.

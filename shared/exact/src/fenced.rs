@@ -23,9 +23,9 @@ use futures::stream::{self, StreamExt};
 use part::{Part, Target, merged};
 use plan::{Group, Plan};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use weir_rollup::Body;
-use weir_telemetry::{Batch, EpochView, Millis, Reason};
+use weir_telemetry::{Batch, EpochView, Millis, Reason, Window};
 
 /// One Kinesis record.
 #[derive(Clone, Debug)]
@@ -79,8 +79,16 @@ pub struct FencedOutcome {
     pub records: u64,
     /// Of these, records without any event.
     pub empty: u64,
+    /// Records that were not decoded, and are delivered again.
+    pub left: u64,
+    /// Events and rejected records that were decoded: applied, duplicate, quarantined or returned.
+    pub received: u64,
+    /// Of these, what is not settled, and is delivered again.
+    pub returned: u64,
     /// Item chains that were to be written.
     pub groups: u64,
+    /// Windows that they belong to.
+    pub windows: BTreeSet<Window>,
     /// Events that were applied now.
     pub applied: u64,
     /// Events that had been applied before.
@@ -170,6 +178,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
                 Err(error) => outcome.fail(&first.sequence, error),
             }
         }
+        outcome.left = rest.len() as u64;
         outcome
     }
 
@@ -184,7 +193,9 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         let Plan { tallies, groups, quarantine, names } = plan;
         outcome.records += tallies.len() as u64;
         outcome.empty += tallies.iter().filter(|tally| tally.accepted + tally.rejected == 0).count() as u64;
+        outcome.received += tallies.iter().map(|tally| tally.accepted + tally.rejected).sum::<u64>();
         outcome.groups += groups.len() as u64;
+        outcome.windows.extend(groups.iter().map(|group| group.key.window));
         let in_flight = self.settings.writes_in_flight_max;
 
         let mut kept = stream::iter(quarantine.into_iter().map(|(record, object)| async move {
@@ -196,17 +207,23 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         while let Some((record, result)) = kept.next().await {
             match result {
                 Ok(reason) => *outcome.quarantined.entry(reason).or_default() += 1,
-                Err(error) => outcome.fail(&tallies[record as usize].sequence, error),
+                Err(error) => {
+                    outcome.returned += 1;
+                    outcome.fail(&tallies[record as usize].sequence, error);
+                }
             }
         }
         drop(kept);
 
         let mut written = stream::iter(groups.into_iter().map(|group| {
             let (tallies, names) = (&tallies, &names);
-            async move { (group.first(), self.apply(layout, tallies, names, group, out_of_time).await) }
+            async move {
+                let (first, events) = (group.first(), group.events.len() as u64);
+                (first, events, self.apply(layout, tallies, names, group, out_of_time).await)
+            }
         }))
         .buffer_unordered(in_flight);
-        while let Some((first, result)) = written.next().await {
+        while let Some((first, events, result)) = written.next().await {
             match result {
                 Ok(group) => {
                     outcome.applied += group.applied;
@@ -214,7 +231,11 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
                     outcome.conflicts += group.conflicts;
                 }
                 Err(error) if left_out!(SuccessDespiteFailedGroup) => outcome.errors.push(error),
-                Err(error) => outcome.fail(&tallies[first as usize].sequence, error),
+                Err(error) => {
+                    // What of it was applied before it failed is a duplicate the next time.
+                    outcome.returned += events;
+                    outcome.fail(&tallies[first as usize].sequence, error);
+                }
             }
         }
         drop(written);

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
-    Accepted, Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Reason, Rejected, Series, SeriesId, Window,
+    Accepted, Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Rejected, Series, SeriesId, Window,
     decode_event_alone, decode_payload, decode_record,
 };
 
@@ -237,6 +237,11 @@ impl LedgerPlan {
         self.quarantine.push((message, object));
     }
 
+    /// Events and rejected messages in it.
+    pub(crate) fn received(&self) -> u64 {
+        self.groups.values().flatten().map(|planned| planned.events).sum::<u64>() + self.quarantine.len() as u64
+    }
+
     /// Messages without any event.
     pub fn empty(&self) -> u64 {
         self.empty
@@ -250,15 +255,6 @@ impl LedgerPlan {
     /// Windows that the batch touches.
     pub fn windows(&self) -> usize {
         self.groups.keys().map(|(window, _)| window).collect::<BTreeSet<_>>().len()
-    }
-
-    /// Reasons of what is set aside, with their counts.
-    pub fn rejected(&self) -> BTreeMap<Reason, u64> {
-        let mut reasons = BTreeMap::new();
-        for (_, object) in &self.quarantine {
-            *reasons.entry(object.rejected.reason).or_default() += 1;
-        }
-        reasons
     }
 }
 

@@ -25,7 +25,7 @@ use chunks::Chunks;
 use futures::stream::{self, StreamExt};
 use reading::{First, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
-use weir_telemetry::{EpochView, Millis, ObjectTotals, Reason};
+use weir_telemetry::{EpochView, Millis, ObjectTotals};
 
 /// How long before its notice an object may have been created: as for a replay, so that its windows still have their
 /// contributions ([`crate::replay::REPLAY_AGE_MS_MAX`]). Milliseconds.
@@ -81,8 +81,6 @@ pub struct ObjectIntake {
     pub large: u64,
     /// Bytes of the sound objects.
     pub bytes: u64,
-    /// Events and objects that are set aside, by reason.
-    pub rejected: BTreeMap<Reason, u64>,
 }
 
 /// Handles a batch of notices. A message fails if any of its objects could not be read or written. `out_of_time` is
@@ -187,9 +185,6 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead> Lane<'_, S, O> {
     /// Writes what is planned; whether all of it is durable.
     async fn commit(&self, plan: &mut LedgerPlan, intake: &mut ObjectIntake) -> bool {
         let plan = std::mem::take(plan);
-        for (reason, count) in plan.rejected() {
-            *intake.rejected.entry(reason).or_default() += count;
-        }
         let outcome = ledger::commit(self.store, self.layout, self.settings.ledger, plan, self.out_of_time).await;
         let durable = outcome.failed.is_empty();
         intake.outcome.merge(outcome);

@@ -156,6 +156,35 @@ pub trait RowQuery: Sync {
     ) -> impl Future<Output = Result<BTreeMap<RowKey, (RowVersion, u64)>, StoreError>> + Send;
 }
 
+/// A row as somebody finds it who trusts nothing of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditedRow {
+    /// The row, or which of its attributes is not as it should be.
+    pub row: Result<Row, String>,
+    /// Attributes that say other than what the row's own counts and sketches make.
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// An attribute of a row that says other than the rest of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// Its name.
+    pub attribute: String,
+    /// What it says.
+    pub stands: String,
+    /// What it should say.
+    pub should: String,
+}
+
+/// Reads rows, consistently, with all that is written of them.
+pub trait RowAudit: Sync {
+    /// Those rows that exist.
+    fn audit_rows(
+        &self,
+        keys: &[RowKey],
+    ) -> impl Future<Output = Result<BTreeMap<RowKey, AuditedRow>, StoreError>> + Send;
+}
+
 /// Keeps what cannot be counted.
 pub trait QuarantinePut: Sync {
     /// Puts the object under its key, over whatever stands there: a retry writes the same bytes.

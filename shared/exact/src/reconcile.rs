@@ -1,56 +1,58 @@
-//! Conservation, checked on what is stored: every row equals a recomputation from its contributions, and every shard's
+//! Conservation, checked on what is stored: every row equals a recomputation from what is below it, and every shard's
 //! progress accounts for the events in its items.
 //!
-//! Counters of attempts prove nothing, since attempts repeat; state does. The checks hold for a fleet at rest: while a
-//! batch is under way its items are ahead of its shard's progress, and rows are behind their contributions.
+//! Counters of attempts prove nothing, since attempts repeat; state does. What is judged here is a reading. Of a fleet at
+//! rest every finding is wrong; while a batch is under way its items are ahead of its shard's progress, and rows are behind
+//! their contributions. [`Auditor`] reads a fleet that works, and tells what is late from what is wrong.
 
-use crate::finalize::{Catalog, fold, rows};
+mod auditor;
+mod finding;
+
+pub use auditor::{Audit, Auditor, FROM_AGE_MS_MAX, Subject, Verdict};
+pub use finding::Finding;
+
+use crate::finalize::{Catalog, Computed, fold, rows};
 use crate::layout::Layout;
 use crate::ports::{Item, StoreError};
 use crate::progress::Progress;
 use crate::row::{Row, RowKey};
+use crate::sequence::{Fence, SequenceNumber};
 use std::collections::BTreeMap;
-use std::fmt;
-use weir_rollup::Body;
+use weir_rollup::{Body, Rollup};
 use weir_telemetry::Window;
 
-/// Something that is not as it should be.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Finding {
-    /// A shard's progress counts other than its items hold.
-    Shard {
-        /// The shard.
-        shard: String,
-        /// Events accepted by its progress.
-        accepted: u64,
-        /// Events in its items.
-        events: u64,
-    },
-    /// Contributions stand, and their row does not.
-    Missing(RowKey),
-    /// A row stands on nothing.
-    Surplus(RowKey),
-    /// A row is not what its contributions add up to.
-    Differs {
-        /// The row.
-        row: RowKey,
-        /// What differs, with what stands and what should.
-        what: String,
-    },
+/// What a shard's items hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShardItems {
+    /// Events.
+    pub events: u64,
+    /// Highest fence.
+    pub fence: Option<SequenceNumber>,
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |key: &RowKey| format!("{} {}", key.series(), key.window_text());
-        match self {
-            Self::Shard { shard, accepted, events } => {
-                write!(f, "shard {shard}: progress has accepted {accepted} events, its items hold {events}")
-            }
-            Self::Missing(key) => write!(f, "row {}: missing", name(key)),
-            Self::Surplus(key) => write!(f, "row {}: stands on no contribution", name(key)),
-            Self::Differs { row, what } => write!(f, "row {}: {what}", name(row)),
-        }
+impl ShardItems {
+    /// Adds others of the same shard.
+    pub fn add(&mut self, other: Self) {
+        self.events = self.events.saturating_add(other.events);
+        self.fence = self.fence.take().max(other.fence);
     }
+}
+
+/// What fenced contributions hold of each shard.
+///
+/// # Errors
+/// Unreadable when an item is of a format that this version does not know.
+pub fn by_shard(items: &[Item]) -> Result<BTreeMap<String, ShardItems>, StoreError> {
+    let mut shards: BTreeMap<String, ShardItems> = BTreeMap::new();
+    for item in items {
+        let (Some(shard), Some(fence)) = (Layout::shard_of(&item.key.sk), &item.fence) else { continue };
+        let body = Body::decode(&item.body).map_err(|error| StoreError::unreadable_contribution(item, &error))?;
+        let events = body.series.values().map(|series| series.rollup.events()).sum();
+        let fence = Fence::parse(fence).map_err(|error| StoreError::unreadable_contribution(item, &error))?;
+        let held = ShardItems { events, fence: Some(fence.sequence) };
+        shards.entry(shard.to_owned()).or_default().add(held);
+    }
+    Ok(shards)
 }
 
 /// Holds each shard's progress against the events in its items. `items` are all the fenced contributions since the
@@ -59,23 +61,16 @@ impl fmt::Display for Finding {
 /// # Errors
 /// Unreadable when an item is of a format that this version does not know.
 pub fn shards(items: &[Item], progress: &[Item]) -> Result<Vec<Finding>, StoreError> {
-    let mut events: BTreeMap<&str, u64> = BTreeMap::new();
-    for item in items {
-        if let Some(shard) = Layout::shard_of(&item.key.sk) {
-            let body = Body::decode(&item.body).map_err(|error| StoreError::unreadable_contribution(item, &error))?;
-            *events.entry(shard).or_default() += body.series.values().map(|series| series.rollup.events()).sum::<u64>();
-        }
-    }
+    let mut held = by_shard(items)?;
     let mut findings = vec![];
     for item in progress {
         let accepted = Progress::from_item(item)?.totals.accepted;
-        let events = events.remove(item.key.sk.as_str()).unwrap_or(0);
+        let events = held.remove(&item.key.sk).unwrap_or_default().events;
         if accepted != events {
             findings.push(Finding::Shard { shard: item.key.sk.clone(), accepted, events });
         }
     }
-    let ahead =
-        events.into_iter().map(|(shard, events)| Finding::Shard { shard: shard.to_owned(), accepted: 0, events });
+    let ahead = held.into_iter().map(|(shard, held)| Finding::Shard { shard, accepted: 0, events: held.events });
     findings.extend(ahead);
     Ok(findings)
 }
@@ -91,32 +86,86 @@ pub fn window(
     catalog: Option<&Item>,
     stand: &BTreeMap<RowKey, Row>,
 ) -> Result<Vec<Finding>, StoreError> {
-    let mut findings = vec![];
-    let mut surplus: BTreeMap<&RowKey, &Row> = stand.iter().collect();
+    Ok(compare(&minute_rows(window, items, catalog)?.0, stand))
+}
+
+/// The rows that contributions make, and the copies that count nothing.
+fn minute_rows(window: Window, items: &[Item], catalog: Option<&Item>) -> Result<(Vec<Computed>, u64), StoreError> {
     let totals = fold(items)?;
+    let copies = totals.duplicate_copies;
     let totals = match catalog {
-        Some(catalog) => totals.under(&Catalog::from_item(catalog)?).0,
+        Some(catalog) => {
+            let mut catalog = Catalog::from_item(catalog)?;
+            // A series that came since is admitted with the next computation, unless the catalog is closed.
+            catalog.admit(&totals, u32::MAX);
+            totals.under(&catalog).0
+        }
         None => totals,
     };
-    for row in rows(window, totals) {
-        let Some(stands) = surplus.remove(&row.key) else {
-            findings.push(Finding::Missing(row.key));
-            continue;
-        };
-        let differs = |name: &str, stands: String, should: String| {
-            (stands != should).then(|| format!("{name} is {stands}, its contributions make {should}"))
-        };
-        let rollup = |name: &str, stands: &weir_rollup::Rollup, should: &weir_rollup::Rollup| {
-            (stands != should).then(|| format!("{name} differs from its contributions'"))
-        };
-        let what = differs("events", stands.rollup.events().to_string(), row.rollup.events().to_string())
-            .or_else(|| differs("revision", stands.version.revision.to_string(), row.revision.to_string()))
-            .or_else(|| rollup("a status, duration or user", &stands.rollup, &row.rollup))
-            .or_else(|| {
-                differs("top_endpoints", format!("{:?}", stands.top_endpoints), format!("{:?}", row.top_endpoints))
-            });
-        findings.extend(what.map(|what| Finding::Differs { row: row.key, what }));
-    }
-    findings.extend(surplus.into_keys().cloned().map(Finding::Surplus));
-    Ok(findings)
+    Ok((rows(window, totals), copies))
 }
+
+/// Holds rows against what they should be, each of one and each of the other.
+fn compare(should: &[Computed], stand: &BTreeMap<RowKey, Row>) -> Vec<Finding> {
+    let mut surplus: BTreeMap<&RowKey, &Row> = stand.iter().collect();
+    let mut findings = vec![];
+    for row in should {
+        match surplus.remove(&row.key) {
+            Some(stands) => findings.extend(differs(row, stands)),
+            None => {
+                let (events, revision) = (row.rollup.events(), row.revision);
+                findings.push(Finding::Missing { row: row.key.clone(), events, revision });
+            }
+        }
+    }
+    let surplus = surplus.into_iter();
+    findings.extend(surplus.map(|(key, row)| Finding::Surplus { row: key.clone(), events: row.rollup.events() }));
+    findings
+}
+
+fn differs(should: &Computed, row: &Row) -> Option<Finding> {
+    let (key, stands, revision) = (row.key.clone(), row.version.revision, should.revision);
+    let events = (row.rollup.events(), should.rollup.events());
+    if stands < revision {
+        return Some(Finding::Behind { row: key, stands, should: revision, events });
+    }
+    if stands > revision {
+        return Some(Finding::Ahead { row: key, stands, should: revision, events });
+    }
+    let names = |top: &Option<Vec<(String, u64)>>| format!("{top:?}");
+    let (what, stands, should) = content(&row.rollup, &should.rollup).or_else(|| {
+        (row.top_endpoints != should.top_endpoints)
+            .then(|| ("top_endpoints".to_owned(), names(&row.top_endpoints), names(&should.top_endpoints)))
+    })?;
+    Some(Finding::Differs { row: key, what, stands, should })
+}
+
+/// The first thing that two rollups count apart, with both numbers.
+fn content(stands: &Rollup, should: &Rollup) -> Option<(String, String, String)> {
+    if stands == should {
+        return None;
+    }
+    let differ =
+        |what: &str, stands: String, should: String| (stands != should).then(|| (what.to_owned(), stands, should));
+    let statuses = |rollup: &Rollup| -> String {
+        rollup.statuses().map(|(status, n)| format!("{} × {n}", status.label())).collect::<Vec<_>>().join(", ")
+    };
+    let durations = |rollup: &Rollup| {
+        rollup.durations().map_or("none".to_owned(), |all| {
+            format!("{} of {} ms in all, {} to {} ms", all.count(), all.sum_ms(), all.min_ms(), all.max_ms())
+        })
+    };
+    let users = |rollup: &Rollup| format!("about {:.0}", rollup.users().estimate());
+    differ("events", stands.events().to_string(), should.events().to_string())
+        .or_else(|| differ("status_counts", statuses(stands), statuses(should)))
+        .or_else(|| differ("duration_ms", durations(stands), durations(should)))
+        .or_else(|| {
+            (stands.durations() != should.durations())
+                .then(|| ("duration_histogram".to_owned(), durations(stands), "the same in other bins".to_owned()))
+        })
+        .or_else(|| differ("unique_users", users(stands), users(should)))
+        .or_else(|| Some(("users_sketch".to_owned(), users(stands), "as many in another sketch".to_owned())))
+}
+
+#[cfg(test)]
+mod tests;

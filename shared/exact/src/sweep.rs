@@ -24,7 +24,13 @@ pub fn windows_at(now: Millis) -> Vec<Window> {
 /// How long after the ages of [`AGES_MS`] an hour or a day is recomputed, so that what is below it is done, milliseconds.
 const AFTER_PARTS_MS: [(Resolution, i64); 2] = [(Resolution::Hour, 10 * 60_000), (Resolution::Day, 30 * 60_000)];
 /// How often [`compacted_at`] is called, milliseconds.
-const COMPACT_EVERY_MS: i64 = 5 * 60_000;
+pub const COMPACT_EVERY_MS: i64 = 5 * 60_000;
+
+/// How long after its end a window of that length is recomputed, each time, milliseconds; never a minute.
+pub fn compacted_after_ms(resolution: Resolution) -> impl Iterator<Item = i64> {
+    let after = AFTER_PARTS_MS.into_iter().filter(move |(of, _)| *of == resolution);
+    after.flat_map(|(_, after_ms)| AGES_MS.into_iter().map(move |age_ms| age_ms + after_ms))
+}
 
 /// The hours and then the days to recompute at `now`, when called every five minutes.
 pub fn compacted_at(now: Millis) -> Vec<RowWindow> {
@@ -42,6 +48,27 @@ pub fn compacted_at(now: Millis) -> Vec<RowWindow> {
     windows
 }
 
+/// How often [`reconciled_at`] is called, and by how much its ticks overlap, milliseconds.
+const RECONCILE_EVERY_MS: i64 = 15 * 60_000;
+const RECONCILE_OVERLAP_MS: i64 = 5 * 60_000;
+/// How long after its end a window is checked, milliseconds: after the first sweep of it, so that a row that is still
+/// behind has lost its trigger and its sweep.
+const RECONCILED_AFTER_MS: [(Resolution, i64); 3] =
+    [(Resolution::Minute, 15 * 60_000), (Resolution::Hour, 30 * 60_000), (Resolution::Day, 60 * 60_000)];
+
+/// The windows whose rows to check at `now`, minutes first, when called every quarter of an hour.
+pub fn reconciled_at(now: Millis) -> Vec<RowWindow> {
+    let ended = |(resolution, after_ms): (Resolution, i64)| {
+        let latest = now.plus(-after_ms);
+        let earliest = latest.plus(-RECONCILE_EVERY_MS - RECONCILE_OVERLAP_MS);
+        let first = RowWindow::containing(resolution, earliest);
+        let windows =
+            std::iter::successors(Some(first), |window| Some(RowWindow::containing(window.resolution(), window.end())));
+        windows.take_while(move |window| window.end() <= latest).filter(move |window| window.end() > earliest)
+    };
+    RECONCILED_AFTER_MS.into_iter().flat_map(ended).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +83,17 @@ mod tests {
             .collect();
         let expect: Vec<i64> = AGES_MS.iter().flat_map(|age| (0..3).map(move |tick| age / 60_000 + tick)).collect();
         assert_eq!(seen, expect);
+    }
+
+    #[test]
+    fn every_window_is_checked_although_a_tick_is_late() {
+        for (resolution, after_ms) in RECONCILED_AFTER_MS {
+            let window = RowWindow::containing(resolution, Millis(1_795_224_605_000));
+            let ages = (0..5 * 24 * 60).map(|minute| minute * 60_000);
+            let seen: Vec<i64> = ages.filter(|age| reconciled_at(window.end().plus(*age)).contains(&window)).collect();
+            // A tick every quarter of an hour that is up to five minutes late.
+            assert_eq!(seen, (0..20).map(|minute| after_ms + minute * 60_000).collect::<Vec<_>>(), "{resolution:?}");
+        }
     }
 
     #[test]

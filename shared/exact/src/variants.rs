@@ -18,6 +18,10 @@ pub enum Variant {
     DeduplicationPerLane,
     /// Every computation decides for itself which series have rows of their own.
     EachComputationAdmits,
+    /// An object without a version counts under the arrival that is found.
+    ObjectNotClaimed,
+    /// A summary is put although one of its endpoints is behind.
+    SummaryAheadOfEndpoints,
 }
 
 thread_local! {

@@ -21,9 +21,9 @@ impl Durations {
 
     /// Rebuilds durations from stored or published parts, if some events can have had them.
     pub fn from_parts(sum_us: u128, min_us: u64, max_us: u64, histogram: Histogram) -> Result<Self, Inconsistent> {
-        let bins = histogram.offset()..;
-        let bins = bins.zip(histogram.counts()).filter(|&(_, &n)| n > 0).map(|(bin, _)| bin);
-        let (lowest, highest) = (bins.clone().next(), bins.last());
+        let mut bins = histogram.bins().map(|(bin, _)| bin);
+        let lowest = bins.next();
+        let highest = bins.last().or(lowest);
         let lowest = if histogram.zeros() > 0 { None } else { lowest };
         if histogram.count() == 0 {
             return Err(Inconsistent("durations of no event"));
@@ -42,7 +42,7 @@ impl Durations {
     /// The least and the largest sum that durations in these bins between these extremes have.
     fn sum_bounds(&self) -> (u128, u128) {
         let mut bounds = (0u128, 0u128);
-        for (bin, &n) in (self.histogram.offset()..).zip(self.histogram.counts()) {
+        for (bin, n) in self.histogram.bins() {
             // A term is below 2^128; a sum beyond has long left anything add() can reach.
             let low = u128::from((bin_end_us(bin - 1).saturating_add(1)).max(self.min_us));
             let high = u128::from(bin_end_us(bin).min(self.max_us));

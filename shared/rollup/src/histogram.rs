@@ -9,8 +9,10 @@
 //! of 2^(1/32), and 32 hard-coded 64-bit numbers decide every comparison exactly. `log2` of libm is
 //! allowed to differ in its last bit from machine to machine and is not used.
 //!
-//! Counts sit in a dense vector without leading or trailing zeros; hence two histograms of the same
-//! durations are equal whatever the order in which they were filled.
+//! Counts sit in pages of neighbouring bins, and only pages that hold something are there; hence two
+//! histograms of the same durations are equal whatever the order in which they were filled, and two durations
+//! far apart cost two pages, not everything between them (a producer chooses the durations of each of 10,000
+//! series, and a finalizer holds them all).
 
 use crate::Inconsistent;
 
@@ -112,36 +114,47 @@ pub fn bin_end_us(bin: i32) -> u64 {
     }
 }
 
+/// 2,049 bins in pages of 33 are 63 pages, so that one word says which are there.
+const PAGE_BINS: usize = 33;
+
+/// Bins `BIN_MIN + 33·p ..` of page p.
+type Page = [u64; PAGE_BINS];
+
 /// How many durations fell into each bin.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Histogram {
     zeros: u64,
     /// Of all bins and zero together.
     count: u64,
-    /// The bin of `counts[0]`; 0 while there are none.
-    offset: i32,
-    /// First and last are not zero.
-    counts: Vec<u64>,
+    /// Bit p: page p is there.
+    present: u64,
+    /// Those present, ascending; none is empty.
+    pages: Vec<Page>,
+}
+
+/// The page of `bin` and its place there.
+fn place_of(bin: i32) -> (u32, usize) {
+    let from_first = (bin - BIN_MIN) as u32;
+    (from_first / PAGE_BINS as u32, from_first as usize % PAGE_BINS)
 }
 
 impl Histogram {
-    /// Rebuilds a histogram from stored or foreign counts: `zeros` durations of zero and `counts`
-    /// for the bins from `offset`. Zeros at either end of `counts` are trimmed.
-    pub fn from_counts(zeros: u64, offset: i32, mut counts: Vec<u64>) -> Result<Self, Inconsistent> {
-        let Some(last) = counts.iter().rposition(|&n| n > 0) else {
-            return Ok(Self { zeros, count: zeros, ..Self::default() });
-        };
-        counts.truncate(last + 1);
-        let first = counts.iter().position(|&n| n > 0).unwrap_or(0);
-        counts.drain(..first);
-        let offset = i64::from(offset) + first as i64;
-        let end = offset + counts.len() as i64 - 1;
-        if offset < i64::from(BIN_MIN) || end > i64::from(BIN_MAX) {
-            return Err(Inconsistent("a duration bin no duration can have"));
+    /// Rebuilds a histogram from stored or foreign counts: `zeros` durations of zero, and bins with their counts, in
+    /// any order. Counts of zero say nothing.
+    pub fn from_bins(zeros: u64, bins: impl IntoIterator<Item = (i32, u64)>) -> Result<Self, Inconsistent> {
+        let mut histogram = Self { zeros, count: zeros, ..Self::default() };
+        for (bin, n) in bins {
+            if n == 0 {
+                continue;
+            }
+            if !(BIN_MIN..=BIN_MAX).contains(&bin) {
+                return Err(Inconsistent("a duration bin no duration can have"));
+            }
+            let count = histogram.count.checked_add(n);
+            histogram.count = count.ok_or(Inconsistent("more durations than can be counted"))?;
+            *histogram.bin_mut(bin) += n;
         }
-        let count = counts.iter().try_fold(zeros, |sum, &n| sum.checked_add(n));
-        let count = count.ok_or(Inconsistent("more durations than can be counted"))?;
-        Ok(Self { zeros, count, offset: offset as i32, counts })
+        Ok(histogram)
     }
 
     /// Counts one duration, microseconds.
@@ -149,9 +162,8 @@ impl Histogram {
         match bin_of(duration_us) {
             None => self.zeros = self.zeros.saturating_add(1),
             Some(bin) => {
-                self.cover(bin, bin);
-                let at = (bin - self.offset) as usize;
-                self.counts[at] = self.counts[at].saturating_add(1);
+                let n = self.bin_mut(bin);
+                *n = n.saturating_add(1);
             }
         }
         self.count = self.count.saturating_add(1);
@@ -162,29 +174,49 @@ impl Histogram {
         // Saturating addition keeps the merge associative even at counts nobody reaches.
         self.zeros = self.zeros.saturating_add(other.zeros);
         self.count = self.count.saturating_add(other.count);
-        let Some(last) = other.counts.len().checked_sub(1) else {
-            return;
-        };
-        self.cover(other.offset, other.offset + last as i32);
-        let from = (other.offset - self.offset) as usize;
-        for (mine, theirs) in self.counts[from..].iter_mut().zip(&other.counts) {
-            *mine = mine.saturating_add(*theirs);
+        for (number, theirs) in other.numbered() {
+            for (mine, theirs) in self.page_mut(number).iter_mut().zip(theirs) {
+                *mine = mine.saturating_add(*theirs);
+            }
         }
     }
 
-    /// Widens `counts` to the bins `first..=last`; the caller then makes both ends non-zero.
-    fn cover(&mut self, first: i32, last: i32) {
-        if self.counts.is_empty() {
-            self.offset = first;
-        } else if first < self.offset {
-            let missing = (self.offset - first) as usize;
-            self.counts.splice(0..0, std::iter::repeat_n(0, missing));
-            self.offset = first;
+    /// The count of `bin`, in a page that is there from now on; the caller then makes it non-zero.
+    fn bin_mut(&mut self, bin: i32) -> &mut u64 {
+        let (number, at) = place_of(bin);
+        &mut self.page_mut(number)[at]
+    }
+
+    fn page_mut(&mut self, number: u32) -> &mut Page {
+        let bit = 1u64 << number;
+        let at = (self.present & (bit - 1)).count_ones() as usize;
+        if self.present & bit == 0 {
+            self.present |= bit;
+            // One more and not four: most histograms stay at one or two, and there are many.
+            self.pages.reserve_exact(1);
+            self.pages.insert(at, [0; PAGE_BINS]);
         }
-        let needed = (last - self.offset) as usize + 1;
-        if needed > self.counts.len() {
-            self.counts.resize(needed, 0);
-        }
+        &mut self.pages[at]
+    }
+
+    /// Pages with their numbers, ascending.
+    fn numbered(&self) -> impl Iterator<Item = (u32, &Page)> {
+        (0..u64::BITS).filter(|number| self.present >> number & 1 == 1).zip(&self.pages)
+    }
+
+    /// Bins that hold anything, with their counts, ascending; [`BIN_MIN`]`..=`[`BIN_MAX`].
+    pub fn bins(&self) -> impl Iterator<Item = (i32, u64)> {
+        let bins = self.numbered().flat_map(|(number, page)| {
+            let first = BIN_MIN + number as i32 * PAGE_BINS as i32;
+            (first..).zip(page.iter().copied())
+        });
+        bins.filter(|&(_, n)| n > 0)
+    }
+
+    /// What the bins take in memory, bytes.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.pages.capacity() * size_of::<Page>()
     }
 
     /// All durations counted, those of zero included.
@@ -197,16 +229,6 @@ impl Histogram {
         self.zeros
     }
 
-    /// The bin of the first of [`counts`](Self::counts), [`BIN_MIN`]`..=`[`BIN_MAX`]; 0 without any.
-    pub fn offset(&self) -> i32 {
-        self.offset
-    }
-
-    /// Durations per bin, in the order of bins, without gaps; the first and the last are not zero.
-    pub fn counts(&self) -> &[u64] {
-        &self.counts
-    }
-
     /// The duration at 0-based `rank` of all in ascending order, microseconds: the centre of its
     /// bin, hence within 1.1 %; none if there are not as many.
     pub fn at_rank_us(&self, rank: u64) -> Option<f64> {
@@ -217,7 +239,7 @@ impl Histogram {
         if rank < seen {
             return Some(0.0);
         }
-        for (bin, &n) in (self.offset..).zip(&self.counts) {
+        for (bin, n) in self.bins() {
             seen = seen.saturating_add(n);
             if rank < seen {
                 return Some(centre_us(bin));
@@ -332,18 +354,30 @@ mod tests {
         }
 
         #[test]
-        fn trimming_is_canonical(zeros in 0..9u64, pad in 0..40i32, counts in prop::collection::vec(0..3u64, 0..50)) {
-            let padded = [vec![0; pad as usize], counts.clone(), vec![0; 3]].concat();
-            let a = Histogram::from_counts(zeros, -7, counts).unwrap();
-            prop_assert_eq!(Histogram::from_counts(zeros, -7 - pad, padded).unwrap(), a);
+        fn order_never_shows(mut bins in prop::collection::vec((BIN_MIN..=BIN_MAX, 0..3u64), 0..50), zeros in 0..9u64) {
+            let histogram = Histogram::from_bins(zeros, bins.clone()).unwrap();
+            bins.reverse();
+            prop_assert_eq!(&Histogram::from_bins(zeros, bins).unwrap(), &histogram);
+            prop_assert!(histogram.bins().is_sorted_by(|a, b| a.0 < b.0));
+            prop_assert_eq!(Histogram::from_bins(zeros, histogram.bins()).unwrap(), histogram);
         }
     }
 
     #[test]
+    fn what_lies_between_two_durations_costs_nothing() {
+        let mut histogram = Histogram::default();
+        histogram.record(1);
+        histogram.record(u64::MAX);
+        assert_eq!(histogram.bins().collect::<Vec<_>>(), [(BIN_MIN, 1), (BIN_MAX, 1)]);
+        assert_eq!(histogram.pages.len(), 2);
+    }
+
+    #[test]
     fn foreign_counts_out_of_range_are_refused() {
-        for (offset, counts) in [(BIN_MIN - 1, vec![1]), (BIN_MAX, vec![1, 1]), (0, vec![u64::MAX, 1])] {
-            assert!(Histogram::from_counts(0, offset, counts).is_err());
+        for bins in [vec![(BIN_MIN - 1, 1)], vec![(BIN_MAX, 1), (BIN_MAX + 1, 1)], vec![(0, u64::MAX), (1, 1)]] {
+            assert!(Histogram::from_bins(0, bins).is_err());
         }
-        assert!(Histogram::from_counts(0, i32::MAX, vec![0, 0, 1]).is_err());
+        assert!(Histogram::from_bins(0, [(i32::MAX, 1)]).is_err());
+        assert!(Histogram::from_bins(1, [(0, u64::MAX)]).is_err());
     }
 }

@@ -90,7 +90,7 @@ pub enum ParseError {
 /// ```
 pub fn data_point(durations: &Durations, start_unix_nano: u64, end_unix_nano: u64) -> Vec<u8> {
     let histogram = durations.histogram();
-    let positive = Buckets { offset: histogram.offset(), bucket_counts: histogram.counts().to_vec() };
+    let positive = buckets(histogram);
     let message = ExponentialHistogramDataPoint {
         start_time_unix_nano: start_unix_nano,
         time_unix_nano: end_unix_nano,
@@ -98,7 +98,7 @@ pub fn data_point(durations: &Durations, start_unix_nano: u64, end_unix_nano: u6
         sum: Some(durations.sum_ms()),
         scale: SCALE,
         zero_count: histogram.zeros(),
-        positive: (!positive.bucket_counts.is_empty()).then_some(positive),
+        positive,
         negative: None,
         flags: 0,
         min: Some(durations.min_ms()),
@@ -106,6 +106,17 @@ pub fn data_point(durations: &Durations, start_unix_nano: u64, end_unix_nano: u6
         zero_threshold: 0.0,
     };
     message.encode_to_vec()
+}
+
+/// From the first bin that holds anything to the last, without gaps; none of an empty histogram.
+fn buckets(histogram: &Histogram) -> Option<Buckets> {
+    let (offset, _) = histogram.bins().next()?;
+    let mut bucket_counts = vec![];
+    for (bin, n) in histogram.bins() {
+        bucket_counts.resize((bin - offset) as usize, 0);
+        bucket_counts.push(n);
+    }
+    Some(Buckets { offset, bucket_counts })
 }
 
 /// Reads a data point of scale 5 and non-negative durations, ours or another writer's. Fields it
@@ -122,7 +133,9 @@ pub fn parse_data_point(bytes: &[u8]) -> Result<DataPoint, ParseError> {
         return Err(Inconsistent("a zero bin wider than zero").into());
     }
     let positive = message.positive.unwrap_or_default();
-    let histogram = Histogram::from_counts(message.zero_count, positive.offset, positive.bucket_counts)?;
+    // A bin beyond 32 bits is as impossible as any beyond the last.
+    let bins = (i64::from(positive.offset)..).map(|bin| i32::try_from(bin).unwrap_or(i32::MAX));
+    let histogram = Histogram::from_bins(message.zero_count, bins.zip(positive.bucket_counts))?;
     if histogram.count() != message.count {
         return Err(Inconsistent("bins that do not add up to the count").into());
     }

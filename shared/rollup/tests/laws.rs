@@ -189,7 +189,7 @@ fn statuses() {
 #[test]
 fn parts_that_no_events_have_are_refused() {
     use weir_rollup::{Durations, Histogram};
-    let one = |bin| Histogram::from_counts(0, bin, vec![1]).unwrap();
+    let one = |bin| Histogram::from_bins(0, [(bin, 1)]).unwrap();
     assert!(Durations::from_parts(1_000, 1_000, 1_000, one(-1)).is_ok());
     assert!(Durations::from_parts(1_000, 1_000, 1_000, one(0)).is_err(), "another bin");
     let maximum = Durations::from_parts(1_000, 1_000, 1_001, one(-1));

@@ -1,9 +1,10 @@
 //! Whether a run came out right: at rest, and once more when TTL has taken the contributions away.
 
 use crate::finalizer;
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, is_loss_of};
 use crate::rules::Rule;
 use crate::seen::Seen;
+use crate::state::State;
 use crate::world::World;
 use crate::{kinesis, queue};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use weir_exact::finalize::{self, Catalog, Totals, fold};
 use weir_exact::ports::Item;
 use weir_exact::progress::Progress;
 use weir_exact::reconcile;
-use weir_exact::row::{Row, RowKey, State as RowState};
+use weir_exact::row::{Row, RowKey, SUMMARY, State as RowState};
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::Window;
 
@@ -23,7 +24,8 @@ pub(crate) fn at_rest(world: &mut World) -> Result<(), String> {
     if !kinesis::drained(world) {
         return Err("stuck: the stream is not read to its end".to_owned());
     }
-    if !queue::drained(&world.state.queue) || !queue::drained(&world.state.replays) {
+    let State { queue: telemetry, notices, replays, .. } = &world.state;
+    if ![telemetry, notices, replays].into_iter().all(queue::drained) {
         return Err("stuck: messages are left in a queue".to_owned());
     }
     let oracle = Oracle::of(&world.state)?;
@@ -31,6 +33,10 @@ pub(crate) fn at_rest(world: &mut World) -> Result<(), String> {
     shards(world, &oracle)?;
     quarantine(world, &oracle)?;
     world.state.seen.add(Seen::Events, oracle.events);
+    let lost = world.state.bucket.values().filter(|stands| oracle.lost.iter().any(|lost| is_loss_of(stands, lost)));
+    let lost = lost.count() as u64;
+    world.state.seen.add(Seen::ObjectsLost, lost);
+    world.state.seen.add(Seen::ObjectsClaimed, oracle.put_again);
     world.state.seen.add(Seen::Quarantined, world.state.bucket.len() as u64);
     // Half the time an operator computes everything now; else the sweep alone must.
     if world.choices.below(2) == 1 {
@@ -53,12 +59,13 @@ pub(crate) fn when_quiet(world: &mut World) -> Result<(), String> {
     if world.is_busy()
         || world.weather.trigger_lost > 0
         || world.weather.old_algorithm > 0
-        || !finalizer::drained(world)
+        || !world.state.triggers.drained()
     {
         return Ok(());
     }
     world.state.seen.once(Seen::Quiet);
-    reconciled(world)
+    reconciled(world)?;
+    if world.state.moved.drained() { compacted(world, None) } else { Ok(()) }
 }
 
 /// All windows are sealed, and most contributions are gone.
@@ -87,7 +94,50 @@ pub(crate) fn at_the_end(world: &mut World) -> Result<(), String> {
             }
         }
     }
+    stand.retain(|key, _| key.window.minute().is_some());
+    compacted(world, Some(RowState::Sealed))?;
     none_left("row", stand.into_keys().map(|key| format!("{} {}", key.series(), key.window_text())))
+}
+
+/// Every row of an hour is what its minutes' rows add up to, and every row of a day its hours'; in runs that compute any.
+///
+/// # Errors
+/// What is wrong, in words.
+fn compacted(world: &World, state: Option<RowState>) -> Result<(), String> {
+    if !world.state.settings.compacts {
+        return Ok(());
+    }
+    let rows = &world.state.rows.rows;
+    let mut expected: BTreeMap<RowKey, Rollup> = BTreeMap::new();
+    for (key, row) in rows {
+        if let Some(window) = key.window.above() {
+            expected.entry(RowKey { window, ..key.clone() }).or_default().merge(&row.rollup);
+        }
+    }
+    for (key, rollup) in &expected {
+        let name = format!("row {} {}", key.series(), key.window_text());
+        let row = rows.get(key).ok_or_else(|| format!("{name} is missing"))?;
+        equal(&name, &row.rollup, rollup)?;
+        if state.is_some_and(|state| state != row.version.state) {
+            return Err(format!("{name} is {}, not sealed", row.version.state.name()));
+        }
+        let top = (key.endpoint == SUMMARY).then(|| largest(&expected, key));
+        if row.top_endpoints != top {
+            return Err(format!("{name}: top {:?}, expected {top:?}", row.top_endpoints));
+        }
+    }
+    let surplus = rows.keys().filter(|key| key.window.minute().is_none() && !expected.contains_key(*key));
+    none_left("row", surplus.map(|key| format!("{} {}", key.series(), key.window_text())))
+}
+
+/// The ten largest endpoints beside this summary.
+fn largest(rows: &BTreeMap<RowKey, Rollup>, summary: &RowKey) -> Vec<(String, u64)> {
+    let beside = |key: &RowKey| key.service == summary.service && key.window == summary.window && key != summary;
+    let all = rows.iter().filter(|(key, _)| beside(key));
+    let mut all: Vec<_> = all.map(|(key, rollup)| (key.endpoint.clone(), rollup.events())).collect();
+    all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    all.truncate(10);
+    all
 }
 
 /// What has a row of its own, and what is under `~other`, by the window's catalog; and that the catalog was needed.
@@ -166,7 +216,9 @@ fn quarantine(world: &World, oracle: &Oracle) -> Result<(), String> {
         }
     }
     let surplus = world.state.bucket.iter().filter(|(key, stands)| {
-        !oracle.required.contains_key(*key) && !oracle.allowed.iter().any(|allowed| allowed == *stands)
+        !oracle.required.contains_key(*key)
+            && !oracle.allowed.iter().any(|allowed| allowed == *stands)
+            && !oracle.lost.iter().any(|lost| is_loss_of(stands, lost))
     });
     none_left("quarantine object", surplus.map(|(key, _)| key.clone()))
 }
@@ -179,7 +231,7 @@ fn reconciled(world: &World) -> Result<(), String> {
     }
     let mut rows: BTreeMap<Window, BTreeMap<RowKey, Row>> = BTreeMap::new();
     for (key, row) in &world.state.rows.rows {
-        let minute = key.window.minute().ok_or_else(|| format!("a row of {}", key.window))?;
+        let Some(minute) = key.window.minute() else { continue };
         rows.entry(minute).or_default().insert(key.clone(), row.clone());
     }
     for (window, items) in by_window(world) {

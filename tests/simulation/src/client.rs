@@ -8,16 +8,17 @@ use crate::weather::Weather;
 use crate::world::{Shared, Slot, World, lock};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 use weir_exact::epochs::table_of;
 use weir_exact::layout::Layout;
 use weir_exact::ports::{
     ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantinePut,
-    RowOutcome, RowPut, RowVersions, StoreError, StoreErrorKind,
+    RowOutcome, RowPut, RowQuery, RowVersions, StoreError, StoreErrorKind,
 };
 use weir_exact::progress::Progress;
 use weir_exact::quarantine::QuarantineObject;
-use weir_exact::row::{Row, RowKey, RowVersion};
+use weir_exact::row::{Row, RowKey, RowVersion, RowWindow};
 use weir_rollup::Status;
 
 /// Longest time that a request is under way on a good day, milliseconds.
@@ -39,6 +40,8 @@ pub(crate) struct Client {
     pub(crate) version: u32,
     /// Its requests are late more often than not: an operator's.
     pub(crate) far: bool,
+    /// How often a request is tried.
+    pub(crate) attempts: u32,
 }
 
 impl fmt::Debug for Client {
@@ -86,17 +89,28 @@ impl Fated {
 
 impl Client {
     /// Sends a request that `run` executes on arrival, and waits for the answer.
-    async fn request<T: Send + 'static>(
+    pub(crate) async fn request<T: Send + 'static>(
         &self,
         what: impl FnOnce() -> String,
         run: impl Fn(&mut World) -> (T, String) + Send + Clone + 'static,
     ) -> Result<T, StoreError> {
-        let slot = Slot::empty();
-        {
-            let world = &mut lock(&self.world);
-            let what = world.schedule.text(what);
-            self.send(world, &slot, &what.into(), run);
+        let what: Arc<str> = lock(&self.world).schedule.text(what).into();
+        for _ in 1..self.attempts {
+            let answer = self.attempt(&what, run.clone()).await;
+            if answer.is_ok() {
+                return answer;
+            }
         }
+        self.attempt(&what, run).await
+    }
+
+    async fn attempt<T: Send + 'static>(
+        &self,
+        what: &Arc<str>,
+        run: impl Fn(&mut World) -> (T, String) + Send + Clone + 'static,
+    ) -> Result<T, StoreError> {
+        let slot = Slot::empty();
+        self.send(&mut lock(&self.world), &slot, what, run);
         slot.await
     }
 
@@ -230,6 +244,50 @@ impl RowVersions for Client {
             (versions, outcome)
         };
         self.request(|| "read row versions".to_owned(), run).await
+    }
+}
+
+impl RowQuery for Client {
+    async fn rows_between(
+        &self,
+        service: &str,
+        endpoint: &str,
+        first: RowWindow,
+        last: RowWindow,
+    ) -> Result<Vec<Row>, StoreError> {
+        let key = |window| RowKey { service: service.to_owned(), endpoint: endpoint.to_owned(), window };
+        let mut rows: Vec<Row> = vec![];
+        loop {
+            let (from, last) = (rows.last().map_or_else(|| key(first), |row| row.key.clone()), key(last));
+            let more = !rows.is_empty();
+            let what = || format!("query rows {} from {}", from.series(), from.window_text());
+            let of = from.clone();
+            let run = move |world: &mut World| {
+                let one = world.choices.happens(world.weather.small_pages);
+                let from = if more { Bound::Excluded(&of) } else { Bound::Included(&of) };
+                let page = dynamodb::rows_page(world, from, &last, if one { 1 } else { usize::MAX });
+                let outcome = world.schedule.text(|| format!("{} rows", page.len()));
+                ((page, one), outcome)
+            };
+            let (page, one) = self.request(what, run).await?;
+            let end = !one || page.is_empty();
+            rows.extend(page);
+            if end {
+                return Ok(rows);
+            }
+        }
+    }
+
+    async fn row_counts(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, (RowVersion, u64)>, StoreError> {
+        let of = keys.to_vec();
+        let run = move |world: &mut World| {
+            let rows = &world.state.rows.rows;
+            let count = |key: &RowKey| rows.get(key).map(|row| (key.clone(), (row.version, row.rollup.events())));
+            let counts: BTreeMap<_, _> = of.iter().filter_map(count).collect();
+            let outcome = world.schedule.text(|| format!("{} of {}", counts.len(), of.len()));
+            (counts, outcome)
+        };
+        self.request(|| "read row counts".to_owned(), run).await
     }
 }
 

@@ -142,6 +142,12 @@ impl Rows {
     }
 }
 
+/// One page of a series' rows, read consistently.
+pub(crate) fn rows_page(world: &World, from: Bound<&RowKey>, last: &RowKey, rows_max: usize) -> Vec<Row> {
+    let rows = world.state.rows.rows.range((from, Bound::Included(last)));
+    rows.map(|(_, row)| row.clone()).take(rows_max).collect()
+}
+
 /// A row, if its version is above the one that stands.
 pub(crate) fn put_row(world: &mut World, row: &Row) -> RowOutcome {
     let rows = &mut world.state.rows;
@@ -160,5 +166,6 @@ pub(crate) fn put_row(world: &mut World, row: &Row) -> RowOutcome {
     }
     let old = rows.rows.insert(row.key.clone(), row.clone());
     rows.before.extend(old.map(|old| (old.key, old.version)));
+    crate::compactor::moved(world, &row.key);
     RowOutcome::Written
 }

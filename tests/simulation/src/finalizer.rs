@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::functions::{self, Environment, environment, invoke};
 use crate::rules::Rule;
 use crate::seen::Seen;
+use crate::triggers;
 use crate::world::World;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,49 +12,27 @@ use weir_exact::finalize::Finalizer;
 use weir_exact::sweep;
 use weir_telemetry::{Millis, Window};
 
-/// What the stream says was written, in order, and how far it is read.
-#[derive(Default)]
-pub(crate) struct Triggers {
-    windows: Vec<Window>,
-    at: usize,
-    busy: bool,
-    /// Every window that was ever touched.
-    pub(crate) touched: BTreeSet<Window>,
-    /// Ticks of the schedule that are on the agenda.
-    ticks: BTreeSet<Millis>,
-}
+/// How often the schedule calls, milliseconds.
+const SWEEP_EVERY_MS: i64 = 60_000;
 
-/// Whether every trigger was answered.
-pub(crate) fn drained(world: &World) -> bool {
-    let triggers = &world.state.triggers;
-    !triggers.busy && triggers.at >= triggers.windows.len()
-}
+/// Windows to compute again.
+pub(crate) type Triggers = triggers::Triggers<Window, ()>;
 
 /// A contribution of this partition was written.
 pub(crate) fn touched(world: &mut World, pk: &str) {
     let Some(window) = world.state.layout.window_of(pk) else { return };
     if world.state.triggers.touched.insert(window) && world.state.left_out != Some(Rule::Sweep) {
-        plan_ticks(world, window);
+        // At all other minutes the schedule finds nothing to do.
+        let ticks = world.state.triggers.new_ticks(world.now, window.end(), sweep::AGES_MS, SWEEP_EVERY_MS);
+        ticks.into_iter().for_each(|at| world.at(at, tick));
     }
     if world.choices.happens(world.weather.trigger_lost) {
         world.state.seen.once(Seen::TriggersLost);
         return;
     }
-    world.state.triggers.windows.push(window);
+    world.state.triggers.push(window, ());
     let ms = world.choices.one_of(&[0, 500, 5_000]);
     world.after(ms, poll);
-}
-
-/// The minutes at which the schedule sees a window: at all others it finds nothing to do.
-fn plan_ticks(world: &mut World, window: Window) {
-    for age_ms in sweep::AGES_MS {
-        for minute in 0..3 {
-            let at = window.end().plus(age_ms + minute * 60_000);
-            if at > world.now && world.state.triggers.ticks.insert(at) {
-                world.at(at, tick);
-            }
-        }
-    }
 }
 
 fn tick(world: &mut World) {
@@ -67,32 +46,16 @@ fn tick(world: &mut World) {
 }
 
 fn poll(world: &mut World) {
-    let triggers = &world.state.triggers;
-    let waiting = (triggers.windows.len() - triggers.at) as u32;
-    if triggers.busy || waiting == 0 {
-        return;
-    }
-    let size = waiting - world.choices.below(waiting);
-    let triggers = &mut world.state.triggers;
-    triggers.busy = true;
-    let first = triggers.at;
-    let batch = triggers.windows[first..first + size as usize].to_vec();
+    let Some(batch) = world.state.triggers.take(&mut world.choices) else { return };
     let mut windows: Vec<Window> = vec![];
-    batch.iter().for_each(|window| {
+    batch.records.iter().for_each(|(window, ())| {
         if !windows.contains(window) {
             windows.push(*window);
         }
     });
     finalize(world, windows, false, move |world, answer| {
-        let triggers = &mut world.state.triggers;
-        triggers.busy = false;
-        // Reported is the first trigger of the first window that failed; without an answer all of them come again.
-        triggers.at = match answer {
-            Some(None) => first + batch.len(),
-            Some(Some(failed)) => first + batch.iter().position(|window| *window == failed).unwrap_or(0),
-            None => first,
-        };
-        let ms = world.choices.one_of(&[0, 1_000, 61_000]);
+        world.state.triggers.answered(&batch, answer);
+        let ms = world.choices.one_of(&[0, 1_000, 61_000]) + world.state.triggers.backoff_ms();
         world.after(ms, poll);
     });
 }
@@ -123,7 +86,8 @@ async fn handle(
     ask: bool,
     begun: Millis,
 ) -> Option<Option<Window>> {
-    let client = Client { world: world?, name: environment.name.clone(), version: environment.version, far: false };
+    let client =
+        Client { world: world?, name: environment.name.clone(), version: environment.version, far: false, attempts: 1 };
     let finalizer = &environment.inner;
     let progress = finalizer.progress().await.ok()?;
     let out_of_time = || functions::out_of_time(&client, begun);

@@ -6,6 +6,7 @@ use crate::seen::Seen;
 use crate::world::{World, lock};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use weir_exact::compact::{CompactSettings, Compactor};
 use weir_exact::epochs::Epochs;
 use weir_exact::fenced::FencedLane;
 use weir_exact::finalize::{FinalizeSettings, Finalizer};
@@ -31,7 +32,7 @@ pub(crate) struct StreamFunction {
     pub(crate) rules: Rules,
 }
 
-/// What `sqs-rollup` and `quarantine-replay` keep.
+/// What `sqs-rollup`, `s3-rollup` and `quarantine-replay` keep.
 pub(crate) struct LedgerFunction {
     pub(crate) client: Client,
     pub(crate) rules: Rules,
@@ -84,8 +85,10 @@ impl Rules {
 pub(crate) struct Fleet {
     pub(crate) stream: Pool<StreamFunction>,
     pub(crate) queue: Pool<LedgerFunction>,
+    pub(crate) landing: Pool<LedgerFunction>,
     pub(crate) replay: Pool<LedgerFunction>,
     pub(crate) finalize: Pool<Finalizer<Client, Client>>,
+    pub(crate) compact: Pool<Compactor<Client, Client>>,
 }
 
 /// Idle environments of one function.
@@ -121,7 +124,7 @@ pub(crate) fn environment<E>(
     let made = &mut pool(&mut world.state.fleet).made;
     *made += 1;
     let name: Arc<str> = format!("{function} v{version} #{made}").into();
-    let client = Client { world: world.shared()?, name: name.clone(), version, far: false };
+    let client = Client { world: world.shared()?, name: name.clone(), version, far: false, attempts: 1 };
     let inner = make(world, client);
     Some(Arc::new(Environment { name, version, inner }))
 }
@@ -132,7 +135,7 @@ pub(crate) fn stream_function(world: &World, client: Client) -> StreamFunction {
     StreamFunction { lane: FencedLane::new(client, world.state.settings.fenced), rules }
 }
 
-/// What `sqs-rollup` and `quarantine-replay` start with.
+/// What `sqs-rollup`, `s3-rollup` and `quarantine-replay` start with.
 pub(crate) fn ledger_function(_: &World, client: Client) -> LedgerFunction {
     LedgerFunction { rules: Rules::new(&client), client }
 }
@@ -142,6 +145,14 @@ pub(crate) fn finalize_function(world: &World, client: Client) -> Finalizer<Clie
     let series_per_window_max = world.state.settings.series_per_window_max;
     let settings = FinalizeSettings { series_per_window_max, ..FinalizeSettings::default() };
     Finalizer::new(client.clone(), client, world.state.layout.clone(), settings)
+}
+
+/// What `rollup-compact` starts with.
+///
+/// A computation takes some hundred requests: without the SDK's retries it would hardly ever succeed in bad weather.
+pub(crate) fn compact_function(world: &World, client: Client) -> Compactor<Client, Client> {
+    let client = Client { attempts: 4, ..client };
+    Compactor::new(client.clone(), client, world.state.layout.clone(), CompactSettings::default())
 }
 
 /// Invokes an environment. `done` hears once how it ended: with an answer, or none when it failed, ran out of time or

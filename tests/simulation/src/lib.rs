@@ -13,10 +13,12 @@ mod campaign;
 mod check;
 mod choices;
 mod client;
+mod compactor;
 mod dynamodb;
 mod finalizer;
 mod functions;
 mod kinesis;
+mod landing;
 mod oracle;
 mod queue;
 mod rules;
@@ -24,6 +26,7 @@ mod schedule;
 mod seen;
 mod shrink;
 mod state;
+mod triggers;
 mod weather;
 mod workload;
 mod world;
@@ -37,11 +40,12 @@ use schedule::Schedule;
 use state::State;
 use weir_exact::fenced::FencedSettings;
 use weir_exact::ledger::LedgerSettings;
+use weir_exact::objects::ObjectSettings;
 use weir_telemetry::{Epoch, EpochTable, Generation, Limits};
 use world::World;
 
-/// A run takes some thousands of actions; one that takes this many does not end.
-const ACTIONS_MAX: u64 = 2_000_000;
+/// A run takes some thousands of actions, the longest fifty thousand; one that takes this many does not end.
+const ACTIONS_MAX: u64 = 500_000;
 
 /// Something that the protocol promises and a run did not keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,9 +153,18 @@ fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
         commit_items_max: choices.one_of(&[3_000, 1]),
         ..LedgerSettings::default()
     };
+    let objects = ObjectSettings {
+        ledger,
+        objects_in_flight_max: choices.one_of(&[4, 1]) as usize,
+        object_held_bytes_max: choices.one_of(&[1 << 20, 0, 700]),
+        round_bytes_max: choices.one_of(&[1 << 20, 0]),
+    };
     let settings = state::Settings {
         fenced,
         ledger,
+        objects,
+        piece_bytes: choices.one_of(&[1 << 20, 50]),
+        compacts: choices.below(8) == 7,
         series_per_window_max: choices.one_of(&[10_000, 1, 2, 4]),
         batch_max: choices.one_of(&[10, 3]),
         visibility_ms: choices.one_of(&[180_000, 31_000, 1_000]),
@@ -160,6 +173,7 @@ fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
     let generation = Generation { lanes: choices.one_of(&[16, 1, 3]), partitions: choices.one_of(&[4, 1, 2]) };
     // Strict rules first: what they set aside, event by event, later ones may take.
     let limits = Limits { json_depth_max: choices.one_of(&[32, 1]), ..Epoch::genesis().limits };
-    let table = EpochTable { generation, epochs: vec![Epoch { limits, ..Epoch::genesis() }] };
+    let object_limits = workload::object_limits(choices);
+    let table = EpochTable { generation, epochs: vec![Epoch { limits, object_limits, ..Epoch::genesis() }] };
     State::new(left_out, settings, &table)
 }

@@ -3,15 +3,17 @@
 //! Of the stores it reads only the claims, since which of two sendings came first is the world's decision; that the
 //! decision is one of those that were possible, it checks.
 
+use crate::landing::Put;
 use crate::queue::{Body, Sent};
 use crate::state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use weir_exact::ledger::{Claim, Identity};
+use weir_exact::objects::{Content, ObjectAt};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
-use weir_rollup::{Rollup, SeriesKey, Status, stored};
+use weir_rollup::{Ledger, Rollup, SeriesKey, Status, stored};
 use weir_telemetry::{
-    Accepted, Decoded, Epoch, EpochTable, Millis, OTHER, Reason, Rejected, Window, decode_event_alone, decode_payload,
-    decode_record,
+    Accepted, Decoded, Epoch, EpochTable, Millis, OTHER, ObjectDecoder, ObjectEvent, Reason, Rejected, Window,
+    decode_event_alone, decode_payload, decode_record,
 };
 
 /// What must come out.
@@ -21,6 +23,10 @@ pub(crate) struct Oracle {
     pub(crate) required: BTreeMap<String, QuarantineObject>,
     /// Objects that replays may have put there besides.
     pub(crate) allowed: Vec<QuarantineObject>,
+    /// Objects of the landing bucket that were gone before they were read: each may be in quarantine, as lost.
+    pub(crate) lost: Vec<Coordinates>,
+    /// Objects without a version that were put more than once.
+    pub(crate) put_again: u64,
     /// By shard: records, empty ones, events accepted, objects rejected.
     pub(crate) shards: BTreeMap<String, [u64; 4]>,
     pub(crate) events: u64,
@@ -37,12 +43,15 @@ impl Oracle {
             windows: BTreeMap::new(),
             required: BTreeMap::new(),
             allowed: vec![],
+            lost: vec![],
+            put_again: 0,
             shards: BTreeMap::new(),
             events: 0,
             epochs: state.epochs(),
         };
         oracle.stream(state);
         oracle.queue(state)?;
+        oracle.objects(state)?;
         oracle.replays(state)?;
         Ok(oracle)
     }
@@ -127,6 +136,63 @@ impl Oracle {
         }
     }
 
+    fn objects(&mut self, state: &State) -> Result<(), String> {
+        let mut identities: BTreeMap<Identity, Vec<&Put>> = BTreeMap::new();
+        for put in &state.landing.puts {
+            identities.entry(put.at.identity()).or_default().push(put);
+        }
+        for (identity, puts) in identities {
+            let (object, coordinates) = (&puts[0].at, puts[0].at.coordinates());
+            let gone = state.landing.gone.contains(&identity);
+            let lost = gone && state.bucket.values().any(|stands| is_loss_of(stands, &coordinates));
+            if gone {
+                self.lost.push(coordinates.clone());
+            }
+            let mut created_at = puts[0].created_at;
+            if matches!(object.content, Content::Etag(_)) {
+                self.put_again += u64::from(puts.len() > 1);
+                let claim_at = |at| Claim::new(at, identity.as_str().as_bytes());
+                match claim_of(state, &identity)? {
+                    Some(claim) if puts.iter().any(|put| claim_at(put.created_at) == claim) => created_at = claim.at(),
+                    Some(claim) => return Err(format!("the claim of {identity} is of no put: {claim:?}")),
+                    // Nobody ever opened it.
+                    None if lost => continue,
+                    None => {}
+                }
+            }
+            self.object(state, object, created_at, &puts[0].bytes, lost);
+        }
+        Ok(())
+    }
+
+    /// An object counts whole, unless it was `lost` while it was read: then whatever was written before counts, and
+    /// quarantine says that it may be in part.
+    fn object(&mut self, state: &State, object: &ObjectAt, created_at: Millis, bytes: &[u8], lost: bool) {
+        let epoch = self.epochs.epoch_at(created_at).clone();
+        let (mut accepted, mut rejected) = (vec![], vec![]);
+        let mut each = |event| match event {
+            ObjectEvent::Accepted(event) => accepted.push(event),
+            ObjectEvent::Rejected(event) => rejected.push(event),
+        };
+        let mut decoder = ObjectDecoder::new(created_at, &epoch);
+        decoder.push(bytes, &mut each);
+        if let Err(whole) = decoder.finish(&mut each) {
+            (accepted, rejected) = (vec![], vec![whole]);
+        }
+        for (number, chunk) in accepted.chunks(epoch.object_limits.events_per_chunk as usize).enumerate() {
+            let entry = format!("{}#{number}", object.identity());
+            let counts = |event: &&Accepted| !lost || stands(state, event.window, &entry);
+            self.ledger(state, chunk.iter().filter(counts).cloned().collect());
+        }
+        if lost {
+            let may_stand =
+                |rejected| QuarantineObject { coordinates: object.coordinates(), arrived_at: created_at, rejected };
+            self.allowed.extend(rejected.into_iter().map(may_stand));
+        } else {
+            self.require(&object.coordinates(), created_at, rejected);
+        }
+    }
+
     fn replays(&mut self, state: &State) -> Result<(), String> {
         let mut counted = BTreeSet::new();
         for replay in &state.replayed {
@@ -184,7 +250,7 @@ impl Oracle {
 fn body(sent: &Sent) -> &[u8] {
     match &sent.body {
         Body::Payload(body) => body,
-        Body::Replay(_) => &[],
+        Body::Replay(_) | Body::Notice(_) => &[],
     }
 }
 
@@ -195,6 +261,19 @@ fn reused(sent: &Sent) -> Rejected {
         event_index: None,
         payload: body(sent).to_vec(),
     }
+}
+
+/// Whether an object of quarantine says that the landing bucket's object of these coordinates was gone.
+pub(crate) fn is_loss_of(stands: &QuarantineObject, coordinates: &Coordinates) -> bool {
+    matches!(stands.rejected.reason, Reason::ObjectMissing | Reason::ObjectChanged)
+        && stands.coordinates == *coordinates
+}
+
+/// Whether a ledger item of the window has an entry of that identity.
+fn stands(state: &State, window: Window, identity: &str) -> bool {
+    let items = state.table.items().filter(|item| state.layout.window_of(&item.key.pk) == Some(window));
+    let ledgers = items.filter(|item| item.fence.is_none()).filter_map(|item| Ledger::decode(&item.body).ok());
+    ledgers.flat_map(|ledger| ledger.entries).any(|entry| entry.identity == identity)
 }
 
 fn claim_of(state: &State, identity: &Identity) -> Result<Option<Claim>, String> {

@@ -1,13 +1,16 @@
 //! SQS and its event source mapping: messages that come back in other company, twice at once, or from a dead-letter
-//! queue; and the requests to put back what was set aside, which travel the same way.
+//! queue; and notices of objects and requests to put back what was set aside, which travel the same way.
 
 use crate::functions::{self, Environment, LedgerFunction, PoolOf, environment, invoke};
+use crate::landing;
 use crate::rules::Rule;
 use crate::seen::Seen;
 use crate::world::World;
+use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use weir_exact::ledger::{Held, Identity, Incoming, Message, intake};
+use weir_exact::objects::ObjectAt;
 use weir_exact::ports::StoreError;
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_exact::replay::{self, Replay, Settled};
@@ -40,6 +43,8 @@ pub(crate) struct Sent {
 pub(crate) enum Body {
     /// Telemetry.
     Payload(Vec<u8>),
+    /// A notice of an object.
+    Notice(Box<ObjectAt>),
     /// A request to put an object back.
     Replay(Box<QuarantineObject>),
 }
@@ -59,18 +64,33 @@ struct Waiting {
     in_flight: u32,
 }
 
-/// Which queue: the telemetry's or the replays'.
+/// The shell of a function behind a queue: answers the places in the batch of the messages that failed.
+type Handler =
+    fn(Arc<Environment<LedgerFunction>>, Vec<(usize, Sent)>, Millis) -> BoxFuture<'static, Option<BTreeSet<usize>>>;
+
+/// Which queue: the telemetry's, the landing bucket's or the replays'.
 #[derive(Clone, Copy)]
 pub(crate) struct Which {
     pub(crate) of: fn(&mut crate::state::State) -> &mut Queue,
     pool: PoolOf<LedgerFunction>,
     function: &'static str,
+    handler: Handler,
 }
 
 pub(crate) const TELEMETRY: Which =
-    Which { of: |state| &mut state.queue, pool: |fleet| &mut fleet.queue, function: "sqs-rollup" };
-pub(crate) const REPLAYS: Which =
-    Which { of: |state| &mut state.replays, pool: |fleet| &mut fleet.replay, function: "quarantine-replay" };
+    Which { of: |state| &mut state.queue, pool: |fleet| &mut fleet.queue, function: "sqs-rollup", handler: handle };
+pub(crate) const LANDING: Which = Which {
+    of: |state| &mut state.notices,
+    pool: |fleet| &mut fleet.landing,
+    function: "s3-rollup",
+    handler: landing::handle,
+};
+pub(crate) const REPLAYS: Which = Which {
+    of: |state| &mut state.replays,
+    pool: |fleet| &mut fleet.replay,
+    function: "quarantine-replay",
+    handler: handle,
+};
 
 impl Sent {
     /// What the message counts under.
@@ -103,6 +123,7 @@ pub(crate) fn message_id(place: usize) -> String {
 pub(crate) fn send(world: &mut World, which: Which, sent: Sent) {
     let text = world.schedule.text(|| match &sent.body {
         Body::Payload(body) => format!("{}: {}", sent.own_id.as_deref().unwrap_or("-"), String::from_utf8_lossy(body)),
+        Body::Notice(at) => format!("notice of {}", at.identity()),
         Body::Replay(object) => format!("replay {}", object.key()),
     });
     let queue = (which.of)(&mut world.state);
@@ -184,13 +205,21 @@ fn deliver(world: &mut World, which: Which, batch: Vec<usize>) {
         let names: Vec<String> = batch.iter().map(|place| message_id(*place)).collect();
         format!("{name}: batch {}", names.join(" "))
     });
-    let handler = handle(environment.clone(), messages, begun);
+    let handler = (which.handler)(environment.clone(), messages, begun);
     let done = move |world: &mut World, answer: Option<BTreeSet<usize>>| settled(world, which, &batch, answer);
     invoke(world, environment, which.pool, handler, done);
 }
 
 /// The shell of `sqs-rollup` and of `quarantine-replay`: places in the batch of the messages that failed.
-async fn handle(
+fn handle(
+    environment: Arc<Environment<LedgerFunction>>,
+    messages: Vec<(usize, Sent)>,
+    begun: Millis,
+) -> BoxFuture<'static, Option<BTreeSet<usize>>> {
+    Box::pin(handled(environment, messages, begun))
+}
+
+async fn handled(
     environment: Arc<Environment<LedgerFunction>>,
     messages: Vec<(usize, Sent)>,
     begun: Millis,
@@ -214,6 +243,7 @@ async fn handle(
                 let replay = Replay { object: (**object).clone(), requested_at, sent_at };
                 put_back(client, &layout, &view, replay, left_out).await
             }
+            Body::Notice(_) => Ok(None),
         };
         match settled {
             Ok(Some(message)) => {
@@ -294,8 +324,8 @@ pub(crate) fn redrive(world: &mut World, which: Which) {
         let sent = (which.of)(&mut world.state).sent[place].clone();
         let own_id = match sent.body {
             Body::Payload(_) => Some(sent.name(place)),
-            // A request says itself what it asks for and since when.
-            Body::Replay(_) => None,
+            // A request says itself what it asks for and since when, a notice of what.
+            Body::Replay(_) | Body::Notice(_) => None,
         };
         let (own_arrival, body) = (Some(sent.arrived_at()), sent.body.clone());
         let again = Sent { sent_at: world.now, own_id, own_arrival, body };

@@ -50,11 +50,19 @@ pub enum Rule {
     SeriesAdmittedOnce,
     /// A window's catalog of them has a condition.
     CatalogCondition,
+    /// An object without a version is claimed for one arrival.
+    ObjectClaimed,
+    /// An object is read as the content that was noticed; without: as whatever stands there.
+    ExactContent,
+    /// A sweep recomputes hours and days whose trigger was lost.
+    CompactSweep,
+    /// A summary of hours and days waits for all its endpoints.
+    SummaryWaits,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::ConditionOnObserved,
         Self::Condition,
         Self::RecordsDropped,
@@ -78,6 +86,10 @@ impl Rule {
         Self::ShardOfOneStream,
         Self::SeriesAdmittedOnce,
         Self::CatalogCondition,
+        Self::ObjectClaimed,
+        Self::ExactContent,
+        Self::CompactSweep,
+        Self::SummaryWaits,
     ];
 
     /// The variant of the product's code that leaves it out; none where the simulated world does.
@@ -91,6 +103,8 @@ impl Rule {
             Self::Deduplication => Some(Variant::NoDeduplication),
             Self::DeduplicationAcrossLanes => Some(Variant::DeduplicationPerLane),
             Self::SeriesAdmittedOnce => Some(Variant::EachComputationAdmits),
+            Self::ObjectClaimed => Some(Variant::ObjectNotClaimed),
+            Self::SummaryWaits => Some(Variant::SummaryAheadOfEndpoints),
             _ => None,
         }
     }

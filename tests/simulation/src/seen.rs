@@ -31,9 +31,13 @@ pub(crate) enum Seen {
     Events,
     Quiet,
     Overflowed,
+    Objects,
+    LargeObjects,
+    ObjectsLost,
+    ObjectsClaimed,
 }
 
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 32] = [
     "invocations",
     "requests",
     "requests throttled",
@@ -62,6 +66,10 @@ const NAMES: [&str; 28] = [
     "events counted",
     "times that rows were right without a sweep",
     "series counted under ~other",
+    "objects read to their end",
+    "objects read twice for their size",
+    "objects gone before they were read",
+    "objects without a version put again",
 ];
 
 /// Counts of all that happened in one or more runs.

@@ -1,9 +1,11 @@
 //! Everything there is in a run: stores, sources, environments, and what was seen on the way.
 
+use crate::compactor;
 use crate::dynamodb::{Rows, Table};
 use crate::finalizer::Triggers;
 use crate::functions::Fleet;
 use crate::kinesis::Stream;
+use crate::landing::Landing;
 use crate::oracle::Oracle;
 use crate::queue::{Queue, Replayed};
 use crate::rules::Rule;
@@ -13,6 +15,7 @@ use weir_exact::epochs::{item_of, table_of};
 use weir_exact::fenced::FencedSettings;
 use weir_exact::layout::Layout;
 use weir_exact::ledger::LedgerSettings;
+use weir_exact::objects::ObjectSettings;
 use weir_exact::ports::{Item, ItemKey};
 use weir_exact::quarantine::QuarantineObject;
 use weir_telemetry::EpochTable;
@@ -32,11 +35,16 @@ pub(crate) struct State {
     pub(crate) expiring: BTreeSet<(ItemKey, i64)>,
     pub(crate) stream: Stream,
     pub(crate) queue: Queue,
+    pub(crate) landing: Landing,
+    /// Notices of objects.
+    pub(crate) notices: Queue,
     /// Requests to put back what was set aside.
     pub(crate) replays: Queue,
     /// All that was ever asked to be put back.
     pub(crate) replayed: Vec<Replayed>,
     pub(crate) triggers: Triggers,
+    /// Rows that were written.
+    pub(crate) moved: compactor::Triggers,
     pub(crate) fleet: Fleet,
     /// What must come out, once everything is at rest.
     pub(crate) oracle: Option<Oracle>,
@@ -60,9 +68,12 @@ impl State {
             expiring: BTreeSet::new(),
             stream: Stream::default(),
             queue: Queue::default(),
+            landing: Landing::default(),
+            notices: Queue::default(),
             replays: Queue::default(),
             replayed: vec![],
             triggers: Triggers::default(),
+            moved: compactor::Triggers::default(),
             fleet: Fleet::default(),
             oracle: None,
             seen: Tally::default(),
@@ -82,6 +93,11 @@ impl State {
 pub(crate) struct Settings {
     pub(crate) fenced: FencedSettings,
     pub(crate) ledger: LedgerSettings,
+    pub(crate) objects: ObjectSettings,
+    /// Bytes of an object that one request reads.
+    pub(crate) piece_bytes: usize,
+    /// Whether hours and days are computed.
+    pub(crate) compacts: bool,
     /// Series of a window that have rows of their own.
     pub(crate) series_per_window_max: u32,
     /// Most records of a stream's batch, and messages of a queue's.

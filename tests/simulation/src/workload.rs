@@ -2,7 +2,8 @@
 
 use crate::choices::Choices;
 use crate::client::Client;
-use crate::queue::{self, Body, REPLAYS, Sent, TELEMETRY};
+use crate::landing::{self, Deed};
+use crate::queue::{self, Body, LANDING, REPLAYS, Sent, TELEMETRY};
 use crate::rules::Rule;
 use crate::seen::Seen;
 use crate::weather::Weather;
@@ -10,7 +11,7 @@ use crate::world::{World, lock};
 use crate::{check, finalizer, kinesis};
 use md5::{Digest, Md5};
 use weir_exact::epochs::announce as announce_epoch;
-use weir_telemetry::{Epoch, EpochTable, Limits, Millis, Rules, Template, Window};
+use weir_telemetry::{Epoch, EpochTable, Limits, Millis, ObjectLimits, Rules, Template, Window};
 
 const DAY_MS: i64 = 86_400_000;
 /// Payloads of a run at most.
@@ -36,8 +37,8 @@ pub(crate) fn begin(world: &mut World) {
     }
     let shards = if crowded { 1 } else { 1 + world.choices.below(3) };
     kinesis::create(world, shards);
-    // Stream and queue, stream alone, queue alone.
-    let lanes = if crowded { 1 } else { world.choices.below(3) };
+    // Stream and queue, stream alone, queue alone, objects alone, all.
+    let lanes = if crowded { 1 } else { world.choices.one_of(&[0, 1, 2, 0, 1, 2, 3, 4]) };
     let mut at_ms = 0;
     let density = if crowded { world.choices.one_of(&[600, 999]) } else { world.choices.one_of(&[300, 600, 999]) };
     // Few windows that many batches meet in, or many.
@@ -54,9 +55,14 @@ pub(crate) fn begin(world: &mut World) {
         let sendings = world.choices.stretch(CHOICES_A_PAYLOAD, |choices| {
             let there = choices.happens(density) || place == 0;
             at_ms += choices.one_of(&gaps_ms);
-            let to_queue = lanes == 2 || (lanes == 0 && choices.below(2) == 1);
-            let own_id = format!("own-{number}");
-            if there { produced(choices, begun.plus(at_ms), spread, to_queue, own_id) } else { vec![] }
+            let way = match lanes {
+                0 => choices.one_of(&[Way::Stream, Way::Queue]),
+                1 => Way::Stream,
+                2 => Way::Queue,
+                3 => Way::Object,
+                _ => choices.one_of(&[Way::Stream, Way::Queue, Way::Object]),
+            };
+            if there { produced(choices, begun.plus(at_ms), spread, way, number) } else { vec![] }
         });
         sendings.into_iter().for_each(|sending| sending.plan(world));
     }
@@ -84,7 +90,7 @@ fn interfere(world: &mut World, traffic_ms: i64) {
             kinesis::recreate(world);
             let begun = world.now;
             for n in 0..4 {
-                let produced = produced(&mut world.choices, begun.plus(n * 700), 6, false, String::new());
+                let produced = produced(&mut world.choices, begun.plus(n * 700), 6, Way::Stream, 0);
                 produced.into_iter().for_each(|sending| sending.plan(world));
             }
         });
@@ -96,6 +102,7 @@ fn interfere(world: &mut World, traffic_ms: i64) {
     for at in [hour, DAY_MS, 10 * DAY_MS].into_iter().chain(calm) {
         world.after(at, |world| {
             queue::redrive(world, TELEMETRY);
+            queue::redrive(world, LANDING);
             queue::redrive(world, REPLAYS);
         });
     }
@@ -123,7 +130,7 @@ fn announce(world: &mut World) {
     let margin_ms = if world.state.left_out == Some(Rule::AnnouncedInTime) { 0 } else { EpochTable::WRITE_MS };
     let epoch = next_epoch(world, margin_ms);
     let Some(shared) = world.shared() else { return };
-    let client = Client { world: shared, name: "operator".into(), version: 2, far: true };
+    let client = Client { world: shared, name: "operator".into(), version: 2, far: true, attempts: 1 };
     world.say(|| {
         let Epoch { number, from_ms, decoder, splits, limits, rules, .. } = &epoch;
         let templates: Vec<&str> = rules.templates().iter().map(|template| template.path.as_str()).collect();
@@ -147,14 +154,15 @@ fn announce(world: &mut World) {
         storm(world, from);
     }
     if world.choices.below(2) == 1 {
-        // Whoever was waiting for the new rules asks at once.
+        // Somebody asks just before the new rules come into force, and whoever was waiting for them at once.
+        world.at(from.plus(-2_000), replay_some);
         world.at(from.plus(1_000), replay_some);
     }
     // Records when the old rules are read for the last time, and when the new ones come into force.
     for at in [now.plus(5), now.plus(2_000), from.plus(-1), from.plus(10), from.plus(3_000)] {
         let produced = world.choices.stretch(CHOICES_A_PAYLOAD, |choices| match choices.below(4) {
             0 => vec![],
-            _ => produced(choices, at, 2, false, String::new()),
+            _ => produced(choices, at, 2, Way::Stream, 0),
         });
         produced.into_iter().for_each(|sending| sending.plan(world));
     }
@@ -188,8 +196,9 @@ fn next_epoch(world: &mut World, margin_ms: i64) -> Epoch {
     let decoder = choices.one_of(if world.weather.second_version > 0 { &[1, 1, 2] } else { &[1] });
     let more_notice_ms = choices.one_of(&[0, 60_000]);
     let from_ms = world.now.0 + EpochTable::NOTICE_MS + margin_ms + more_notice_ms;
+    let object_limits = object_limits(&mut world.choices);
     let number = world.state.epochs().epochs.last().map_or(1, |last| last.number + 1);
-    Epoch { number, from_ms, decoder, splits, limits, rules, ..Epoch::genesis() }
+    Epoch { number, from_ms, decoder, splits, limits, object_limits, rules }
 }
 
 fn replay_some(world: &mut World) {
@@ -212,29 +221,41 @@ fn late_finalizer(world: &mut World) {
     }
 }
 
-/// One record or message at its time.
+/// One record, message or object at its time.
 enum Sending {
     Record(Millis, Vec<u8>),
     Message(Sent),
+    Object(Millis, Deed),
 }
 
 impl Sending {
     fn plan(self, world: &mut World) {
         match self {
             Self::Record(at, body) => world.at(at, |world| kinesis::put(world, body)),
+            Self::Object(at, deed) => world.at(at, |world| landing::act(world, deed)),
             Self::Message(sent) => world.at(sent.sent_at, |world| queue::send(world, TELEMETRY, sent)),
         }
     }
 }
 
+/// Where a payload goes.
+#[derive(Clone, Copy)]
+enum Way {
+    Stream,
+    Queue,
+    Object,
+}
+
 /// One payload; on the queue sometimes sent twice under the producer's own id, or that id used for another body.
-fn produced(choices: &mut Choices, at: Millis, spread: u32, to_queue: bool, own_id: String) -> Vec<Sending> {
+fn produced(choices: &mut Choices, at: Millis, spread: u32, way: Way, number: u64) -> Vec<Sending> {
     let body = payload(choices, at, spread);
-    if !to_queue {
-        return vec![Sending::Record(at, body)];
+    match way {
+        Way::Stream => return vec![Sending::Record(at, body)],
+        Way::Object => return deeds(choices, at, spread, body, number),
+        Way::Queue => {}
     }
     let kind = choices.below(8);
-    let own_id = (kind >= 5).then_some(own_id);
+    let own_id = (kind >= 5).then(|| format!("own-{number}"));
     let sent = Sent { sent_at: at, body: Body::Payload(body), own_id, own_arrival: None };
     if kind < 6 {
         return vec![Sending::Message(sent)];
@@ -244,6 +265,37 @@ fn produced(choices: &mut Choices, at: Millis, spread: u32, to_queue: bool, own_
     let body = if kind == 7 { Body::Payload(payload(choices, later, spread)) } else { sent.body.clone() };
     let again = Sent { sent_at: later, body, ..sent.clone() };
     vec![Sending::Message(sent), Sending::Message(again)]
+}
+
+/// An object; sometimes put again, overwritten, overwritten and put back, or deleted, soon or much later.
+fn deeds(choices: &mut Choices, at: Millis, spread: u32, body: Vec<u8>, number: u64) -> Vec<Sending> {
+    let (kind, versioned) = (choices.below(8), choices.below(2) == 0);
+    let deed = |bytes| Deed { key: format!("in/{number}"), versioned, bytes };
+    let later = at.plus(choices.one_of(&[40, 1_100, 61_000, 7_200_000]));
+    let first = Sending::Object(at, deed(Some(body.clone())));
+    let next = |bytes| Sending::Object(later, deed(bytes));
+    match kind {
+        0..4 => vec![first],
+        4 => vec![first, next(Some(body))],
+        5 => vec![first, next(Some(payload(choices, later, spread)))],
+        6 => {
+            let other = next(Some(payload(choices, later, spread)));
+            vec![first, other, Sending::Object(later.plus(2_000), deed(Some(body)))]
+        }
+        _ => vec![first, next(None)],
+    }
+}
+
+/// Rules of objects: chunks of few events, or of all; and how much is held before events are taken as they come.
+pub(crate) fn object_limits(choices: &mut Choices) -> ObjectLimits {
+    let limits = ObjectLimits::default();
+    let event_bytes_max = choices.one_of(&[limits.event_bytes_max, 110, 60]);
+    ObjectLimits {
+        events_per_chunk: choices.one_of(&[limits.events_per_chunk, 2, 1]),
+        event_bytes_max,
+        kept_bytes_max: limits.kept_bytes_max.min(event_bytes_max),
+        ..limits
+    }
 }
 
 /// Some events as one, a line each, or an array; sometimes empty or no telemetry at all.

@@ -32,8 +32,8 @@ fn rollup(lines: &mut String, rollup: &Rollup) {
         let (min, max) = (durations.min_us(), durations.max_us());
         let _ = write!(lines, ", {} durations of {min}–{max} µs, {} in all", durations.count(), durations.sum_us());
         let histogram = durations.histogram();
-        let bins = histogram.counts().iter().filter(|n| **n > 0).count();
-        let _ = write!(lines, ", {} of zero and {bins} bins from {}", histogram.zeros(), histogram.offset());
+        let first = histogram.bins().next().map_or(0, |(bin, _)| bin);
+        let _ = write!(lines, ", {} of zero and {} bins from {first}", histogram.zeros(), histogram.bins().count());
     }
     // An estimate's digits are DataSketches'; whole users are ours to promise.
     let _ = writeln!(lines, ", {:.0} users", rollup.users().estimate());
@@ -209,8 +209,7 @@ async fn rows() {
 
 fn histogram_said(point: &otlp::DataPoint) -> String {
     let otlp::DataPoint { start_unix_nano, end_unix_nano, sum_ms, min_ms, max_ms, histogram } = point;
-    let bins = (histogram.offset()..).zip(histogram.counts()).filter(|(_, n)| **n > 0);
-    let bins: Vec<String> = bins.map(|(bin, n)| format!("{bin}×{n}")).collect();
+    let bins: Vec<String> = histogram.bins().map(|(bin, n)| format!("{bin}×{n}")).collect();
     format!(
         "{start_unix_nano}–{end_unix_nano}, sum {sum_ms:?}, min {min_ms:?}, max {max_ms:?}, {} of zero, bins {}",
         histogram.zeros(),

@@ -10,6 +10,8 @@ use super::{FunctionSpec, Shared};
 /// environment, so that a function cannot come to depend on the developer's shell.
 const INHERITED: [&str; 2] = ["PATH", "TMPDIR"];
 
+const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+
 /// How the access key ids of all sandboxes begin: `ASIA` as all temporary ones do, and what no real one is likely to
 /// go on with.
 pub const ACCESS_KEY_ID_PREFIX: &str = "ASIALOCAL";
@@ -71,7 +73,7 @@ pub(crate) fn variables(
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.to_owned()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023".to_owned()),
-        ("AWS_ACCESS_KEY_ID", access_key_id(stream)),
+        (ACCESS_KEY_ID, access_key_id(stream)),
         ("AWS_REGION", shared.region.clone()),
         ("AWS_DEFAULT_REGION", shared.region.clone()),
         ("LAMBDA_TASK_ROOT", task_root(spec).display().to_string()),
@@ -79,5 +81,9 @@ pub(crate) fn variables(
         ("_HANDLER", spec.handler.clone()),
     ];
     all.extend(reserved.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    // What the host was given to sign with is somebody's own; the id of each sandbox is for an endpoint that takes any.
+    if let Some(own) = shared.environment.get(ACCESS_KEY_ID) {
+        all.insert(ACCESS_KEY_ID.to_owned(), own.clone());
+    }
     all
 }

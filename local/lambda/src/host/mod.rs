@@ -50,7 +50,8 @@ pub struct HostOptions {
     /// Account id in the functions' ARNs.
     pub account: String,
     /// Variables every function gets beside its own: endpoint, credentials. A function's own win over these, and
-    /// those that Lambda reserves (`AWS_LAMBDA_*`, `_HANDLER`, `AWS_ACCESS_KEY_ID`, …) win over both.
+    /// those that Lambda reserves (`AWS_LAMBDA_*`, `_HANDLER`, …) win over both. Each sandbox signs under an id of its
+    /// own, unless an `AWS_ACCESS_KEY_ID` stands here.
     pub environment: BTreeMap<String, String>,
     /// How long a sandbox lives on once its invocation has timed out. Zero kills it before the caller is told. Longer,
     /// what it has begun may still happen while a retry is under way elsewhere, as nothing on AWS rules out.

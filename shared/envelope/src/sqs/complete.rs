@@ -20,6 +20,7 @@ fn message(mut message: SqsMessage) -> Message<'static> {
         id: message.message_id.map(Cow::Owned),
         queue_arn: message.event_source_arn.map(Cow::Owned),
         sent_timestamp: message.attributes.remove("SentTimestamp").map(Cow::Owned),
+        trace_header: message.attributes.remove("AWSTraceHeader").map(Cow::Owned),
         body: message.body.map(Cow::Owned),
         attributes,
     }

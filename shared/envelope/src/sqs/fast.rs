@@ -12,6 +12,7 @@ pub(super) struct Scanned<'a> {
     id: Option<&'a [u8]>,
     queue_arn: Option<&'a [u8]>,
     sent_timestamp: Option<&'a [u8]>,
+    trace_header: Option<&'a [u8]>,
     body: Option<Range<usize>>,
     attributes: Vec<(&'static str, Option<&'a [u8]>)>,
 }
@@ -20,8 +21,9 @@ pub(super) struct Scanned<'a> {
 const ID: u8 = 0;
 const BODY: u8 = 1;
 const SENT: u8 = 2;
+const TRACE: u8 = 3;
 /// One that is not looked at.
-const OTHER: u8 = 3;
+const OTHER: u8 = 4;
 
 /// Bodies one after another.
 struct Arena<'b> {
@@ -64,6 +66,7 @@ fn like<'a>(
             ID => message.id = Some(scanner.string()?),
             BODY => message.body = Some(arena.string(scanner)?),
             SENT => message.sent_timestamp = Some(scanner.string()?),
+            TRACE => message.trace_header = Some(scanner.string()?),
             _ => _ = scanner.string()?,
         }
         scanner.eat_all(after).then_some(())?;
@@ -129,14 +132,14 @@ fn attribute<'a>(
 ) -> Option<()> {
     let at = scanner.at();
     let text = scanner.string()?;
-    let value = if name == b"SentTimestamp" {
-        if message.sent_timestamp.replace(text).is_some() {
-            return None;
-        }
-        SENT
-    } else {
-        OTHER
+    let (value, twice) = match name {
+        b"SentTimestamp" => (SENT, message.sent_timestamp.replace(text).is_some()),
+        b"AWSTraceHeader" => (TRACE, message.trace_header.replace(text).is_some()),
+        _ => (OTHER, false),
     };
+    if twice {
+        return None;
+    }
     values.push((value, at, scanner.at()));
     Some(())
 }
@@ -186,6 +189,7 @@ pub(super) fn messages<'a>(scanned: Vec<Scanned<'a>>, arena: &'a [u8]) -> Vec<Me
             id: scanned.id.map(text),
             queue_arn: scanned.queue_arn.map(text),
             sent_timestamp: scanned.sent_timestamp.map(text),
+            trace_header: scanned.trace_header.map(text),
             body: scanned.body.map(|place| text(arena.get(place).unwrap_or_default())),
             attributes,
         }

@@ -32,12 +32,18 @@ struct Listed {
     oldest: VecDeque<(RowWindow, SeriesKey)>,
 }
 
-impl<C: ContributionGet + ContributionPut + ContributionQuery> Directory<C> {
+impl<C> Directory<C> {
     /// The directory of one generation.
-    pub(super) fn new(contributions: C, layout: Layout) -> Self {
+    pub(crate) fn new(contributions: C, layout: Layout) -> Self {
         Self { contributions, layout, listed: Mutex::default() }
     }
 
+    fn listed(&self) -> MutexGuard<'_, Listed> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: ContributionPut> Directory<C> {
     /// Lists a series: durable when this returns.
     pub(super) async fn list(&self, window: RowWindow, key: &SeriesKey) -> Result<(), StoreError> {
         let entry = (window, key.clone());
@@ -65,9 +71,11 @@ impl<C: ContributionGet + ContributionPut + ContributionQuery> Directory<C> {
         }
         Ok(())
     }
+}
 
+impl<C: ContributionGet + ContributionQuery> Directory<C> {
     /// Every series that is listed, by service.
-    pub(super) async fn series(&self, window: RowWindow) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
+    pub(crate) async fn series(&self, window: RowWindow) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
         let mut series: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for item in self.contributions.query(&self.layout.directory(window)).await? {
             if let Some(key) = Layout::listed_series(&item.key.sk) {
@@ -79,7 +87,7 @@ impl<C: ContributionGet + ContributionPut + ContributionQuery> Directory<C> {
 
     /// Every series that the window's parts have: of an hour what its minutes' catalogs admitted, of a day what is
     /// listed of its hours.
-    pub(super) async fn of_parts(&self, window: RowWindow) -> Result<BTreeSet<SeriesKey>, StoreError> {
+    pub(crate) async fn of_parts(&self, window: RowWindow) -> Result<BTreeSet<SeriesKey>, StoreError> {
         let mut series = BTreeSet::new();
         let mut parts =
             stream::iter(window.below().map(|part| self.of_part(part))).buffer_unordered(PARTS_IN_FLIGHT_MAX);
@@ -107,9 +115,5 @@ impl<C: ContributionGet + ContributionPut + ContributionQuery> Directory<C> {
             series.extend(others.into_iter().map(|service| key(service, OTHER)));
         }
         Ok(series)
-    }
-
-    fn listed(&self) -> MutexGuard<'_, Listed> {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,6 +6,7 @@ use crate::layout::{FencedKey, Layout, expires_at};
 use crate::ports::{Expected, Item, StoreError};
 use crate::progress::Tally;
 use crate::sequence::{Fence, SequenceNumber};
+use weir_rollup::stored::ROLLUPS_MAX;
 use weir_rollup::{Body, Rollup, SeriesKey};
 use weir_telemetry::{Batch, Series};
 
@@ -80,7 +81,7 @@ impl Target<'_> {
             let through = prefix.last().unwrap_or(first);
             let body = merged(&open.body, prefix, self.names, false);
             let bytes = body.encode();
-            if bytes.len() <= self.item_bytes_max {
+            if bytes.len() <= self.item_bytes_max && body.series.len() <= ROLLUPS_MAX {
                 return self.put(open, prefix.len(), through, body, bytes);
             }
             if prefix.len() <= first_record.len() {
@@ -100,7 +101,7 @@ impl Target<'_> {
         // none may block its shard by its size.
         let body = merged(&open.body, first_record, self.names, false);
         let bytes = body.encode();
-        if bytes.len() <= STORE_BYTES_MAX {
+        if bytes.len() <= STORE_BYTES_MAX && body.series.len() <= ROLLUPS_MAX {
             return self.put(open, first_record.len(), first, body, bytes);
         }
         let body = merged(&open.body, first_record, self.names, true);

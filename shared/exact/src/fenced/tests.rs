@@ -7,6 +7,7 @@ use crate::progress::Progress;
 use futures::executor::block_on;
 use proptest::prelude::*;
 use std::sync::Mutex;
+use weir_rollup::stored::ROLLUPS_MAX;
 use weir_rollup::{SeriesKey, Status};
 use weir_telemetry::{Accepted, EpochTable, Generation, OTHER, Window, decode_payload};
 
@@ -33,7 +34,11 @@ fn commit<S: ContributionGet + ContributionPut + QuarantinePut>(
     lane: &FencedLane<S>,
     records: &[Record<'_>],
 ) -> FencedOutcome {
-    block_on(lane.process(&layout(), &shard(), records.to_vec(), &epochs(), &|| false))
+    let outcome = block_on(lane.process(&layout(), &shard(), records.to_vec(), &epochs(), &|| false));
+    let quarantined = outcome.quarantined.values().sum::<u64>();
+    assert_eq!(outcome.received, outcome.applied + outcome.duplicate + quarantined + outcome.returned, "{outcome:?}");
+    assert_eq!(outcome.records + outcome.left, records.len() as u64, "{outcome:?}");
+    outcome
 }
 
 fn small() -> FencedSettings {
@@ -180,6 +185,21 @@ fn the_cut_does_not_decide_which_series_an_event_counts_under() {
         commit(&lane, &records[1..]);
         assert_eq!(state(&lane.store).0, once(&records), "{item_bytes_max}");
     }
+}
+
+#[test]
+fn an_item_holds_no_more_series_than_its_readers_take() {
+    let endpoint = |n| format!(r#"{{"endpoint":"/e{n:05}"}}"#);
+    let record_of = |n: usize| {
+        let events: Vec<String> = (n * 1_000..(n + 1) * 1_000).map(endpoint).collect();
+        record(n, &events.join("\n"))
+    };
+    let records: Vec<Record> = (0..ROLLUPS_MAX / 1_000 + 3).map(record_of).collect();
+    let lane = FencedLane::new(MemoryStore::default(), FencedSettings::default());
+    assert_eq!(commit(&lane, &records).failed_from, None);
+    let series = state(&lane.store).0;
+    assert_eq!(series.len(), records.len() * 1_000);
+    assert!(series.values().all(|rollup| rollup.events() == 1));
 }
 
 #[test]

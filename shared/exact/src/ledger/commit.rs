@@ -4,9 +4,10 @@ use super::{LedgerPlan, Planned, digest};
 use crate::layout::{Layout, expires_at};
 use crate::ports::{ContributionPut, Expected, Item, PutOutcome, QuarantinePut, StoreError};
 use futures::stream::{self, StreamExt};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use weir_rollup::stored::ROLLUPS_MAX;
 use weir_rollup::{Ledger, LedgerEntry};
-use weir_telemetry::Window;
+use weir_telemetry::{Reason, Window};
 
 /// Bounds of the ledger lane.
 #[derive(Clone, Copy, Debug)]
@@ -35,13 +36,17 @@ impl Default for LedgerSettings {
 pub struct LedgerOutcome {
     /// Places of the messages that are not settled: report them, and they are delivered again.
     pub failed: BTreeSet<usize>,
+    /// Events and rejected messages that were decoded: put, duplicate, quarantined or returned.
+    pub received: u64,
+    /// Of these, what was not written. It is delivered again, and what else its message holds with it.
+    pub returned: u64,
     /// Events put in items that were new. An identity may already stand in another item: only the
     /// finalizer knows what is counted.
     pub put: u64,
     /// Events whose very item stood already.
     pub duplicate: u64,
-    /// Objects set aside.
-    pub quarantined: u64,
+    /// Objects set aside, by reason.
+    pub quarantined: BTreeMap<Reason, u64>,
     /// What went wrong, one text each.
     pub errors: Vec<StoreError>,
 }
@@ -62,15 +67,19 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
     plan: LedgerPlan,
     out_of_time: &(dyn Fn() -> bool + Sync),
 ) -> LedgerOutcome {
-    let mut outcome = LedgerOutcome::default();
+    let mut outcome = LedgerOutcome { received: plan.received(), ..LedgerOutcome::default() };
     let mut kept = stream::iter(plan.quarantine.into_iter().map(|(place, object)| async move {
-        (place, if out_of_time() { Err(StoreError::out_of_time()) } else { store.quarantine(&object).await })
+        let result = if out_of_time() { Err(StoreError::out_of_time()) } else { store.quarantine(&object).await };
+        (place, result.map(|()| object.rejected.reason))
     }))
     .buffer_unordered(settings.writes_in_flight_max);
     while let Some((place, result)) = kept.next().await {
         match result {
-            Ok(()) => outcome.quarantined += 1,
-            Err(error) => outcome.fail(&[place], error),
+            Ok(reason) => *outcome.quarantined.entry(reason).or_default() += 1,
+            Err(error) => {
+                outcome.returned += 1;
+                outcome.fail(&[place], error);
+            }
         }
     }
     drop(kept);
@@ -88,7 +97,10 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
             Ok(PutOutcome::Written) => outcome.put += put.events,
             // The key is the digest of the identities inside: what stands there says the same.
             Ok(PutOutcome::Conflict(_)) => outcome.duplicate += put.events,
-            Err(error) => outcome.fail(&put.messages, error),
+            Err(error) => {
+                outcome.returned += put.events;
+                outcome.fail(&put.messages, error);
+            }
         }
     }
     drop(written);
@@ -107,9 +119,13 @@ impl LedgerOutcome {
     /// Adds what another commit came to.
     pub(crate) fn merge(&mut self, other: Self) {
         self.failed.extend(other.failed);
+        self.received += other.received;
+        self.returned += other.returned;
         self.put += other.put;
         self.duplicate += other.duplicate;
-        self.quarantined += other.quarantined;
+        for (reason, count) in other.quarantined {
+            *self.quarantined.entry(reason).or_default() += count;
+        }
         self.errors.extend(other.errors);
     }
 
@@ -131,8 +147,9 @@ fn cut(
     let mut puts = vec![];
     let mut pieces = vec![planned];
     while let Some(mut piece) = pieces.pop() {
+        let rollups: usize = piece.iter().map(|planned| planned.series.len()).sum();
         let body = encode(&piece);
-        if body.len() > settings.item_bytes_max && piece.len() > 1 {
+        if (body.len() > settings.item_bytes_max || rollups > ROLLUPS_MAX) && piece.len() > 1 {
             pieces.push(piece.split_off(piece.len() / 2));
             pieces.push(piece);
             continue;

@@ -6,7 +6,7 @@ use crate::layout::Layout;
 use crate::ports::{ContributionPut, QuarantinePut, StoreError};
 use crate::quarantine::{Coordinates, QuarantineObject};
 use futures::stream::{self, StreamExt};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use weir_telemetry::{EpochView, Reason, Rejected};
 
 /// A message as delivered.
@@ -38,8 +38,25 @@ pub struct Intake {
     pub twice: u64,
     /// Windows touched.
     pub windows: u64,
-    /// Events and messages that are set aside, by reason.
-    pub rejected: BTreeMap<Reason, u64>,
+}
+
+impl Intake {
+    /// Adds another part of the same batch; `places` are where its messages stand in the whole.
+    pub fn add(&mut self, other: Self, places: &[usize]) {
+        let mut outcome = other.outcome;
+        outcome.failed = outcome.failed.iter().filter_map(|place| places.get(*place).copied()).collect();
+        self.outcome.merge(outcome);
+        self.messages += other.messages;
+        self.empty += other.empty;
+        self.twice += other.twice;
+        self.windows += other.windows;
+    }
+
+    /// Leaves a message for another delivery.
+    pub fn fail(&mut self, place: usize, error: StoreError) {
+        self.messages += 1;
+        self.outcome.fail(&[place], error);
+    }
 }
 
 /// Handles a batch. `out_of_time` is asked before each write that is not begun yet.
@@ -74,7 +91,6 @@ pub async fn intake<S: ContributionPut + QuarantinePut>(
         empty: plan.empty(),
         twice: plan.twice(),
         windows: plan.windows() as u64,
-        rejected: plan.rejected(),
         ..Intake::default()
     };
     intake.outcome = commit(store, layout, settings, plan, out_of_time).await;

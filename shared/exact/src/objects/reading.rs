@@ -146,7 +146,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead> Lane<'_, S, O> {
 
     /// The arrival that counts for every delivery of the object.
     async fn arrival(&self, object: &ObjectAt, created_at: Millis) -> Result<Millis, StoreError> {
-        if let Content::Version(_) = object.content {
+        if matches!(object.content, Content::Version(_)) || left_out!(ObjectNotClaimed) {
             return Ok(created_at);
         }
         let identity = object.identity();

@@ -44,7 +44,7 @@ fn replay(
             let incoming = vec![Incoming::Message(message)];
             let done = block_on(intake(store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
             let (put, twice) = (done.outcome.put, done.outcome.duplicate);
-            format!("{put} put, {twice} twice, {} set aside", done.outcome.quarantined)
+            format!("{put} put, {twice} twice, {} set aside", done.outcome.quarantined.values().sum::<u64>())
         }
     })
 }

@@ -25,9 +25,7 @@ pub const EVENT_BYTES: usize = SERIES_BYTES + 2 * COUNT_BYTES + COUPON_BYTES;
 /// the item. (A larger body can be encoded in fewer bytes: zstd promises no order.)
 pub fn bytes_max(key: &SeriesKey, rollup: &Rollup) -> usize {
     let statuses = rollup.statuses().len();
-    let bins = rollup
-        .durations()
-        .map_or(0, |durations| durations.histogram().counts().iter().filter(|count| **count > 0).count());
+    let bins = rollup.durations().map_or(0, |durations| durations.histogram().bins().count());
     let users = match rollup.users().state() {
         State::Coupons(coupons) => coupons.len() * COUPON_BYTES,
         State::Registers(_) => REGISTERS_BYTES,

@@ -104,8 +104,7 @@ pub(super) fn store(rollup: &Rollup, bits: &mut BitWriter) -> StoredRollup {
 
 fn store_durations(durations: &Durations, bits: &mut BitWriter) -> StoredDurations {
     let histogram = durations.histogram();
-    let bins = (histogram.offset()..).zip(histogram.counts()).filter(|&(_, &n)| n > 0);
-    let bins: Vec<(i32, u64)> = bins.map(|(bin, &n)| (bin, n)).collect();
+    let bins: Vec<(i32, u64)> = histogram.bins().collect();
     if histogram.zeros() > 0
         && let Some((first, _)) = bins.first()
     {
@@ -232,8 +231,8 @@ impl<'a> RollupReader<'a> {
             None if stored.bins > 0 => BIN_MIN + self.bits.get(BIN_BITS).ok_or(ended)? as i32,
             None => 0,
         };
-        let counts = self.counts(bin, stored.bins).ok_or(ended)?;
-        let histogram = Histogram::from_counts(stored.zeros, bin, counts)?;
+        let bins = self.bins(bin, stored.bins).ok_or(ended)?;
+        let histogram = Histogram::from_bins(stored.zeros, bins)?;
         let overflow = Inconsistent("durations beyond 64 bits");
         let max_us = stored.min_us.checked_add(stored.max_over_min_us).ok_or(overflow)?;
         let mins = u128::from(stored.min_us) * u128::from(histogram.count());
@@ -241,26 +240,23 @@ impl<'a> RollupReader<'a> {
         Durations::from_parts(sum_us, stored.min_us, max_us, histogram)
     }
 
-    /// The counts of `bins` non-empty bins from `first`, with the empty ones between them.
-    fn counts(&mut self, first: i32, bins: u32) -> Option<Vec<u64>> {
-        let mut counts = Vec::new();
-        let parameters = if bins > 1 { 2 * PARAMETER_BITS } else { 0 };
+    /// `n` bins from `first` on, with their counts.
+    fn bins(&mut self, first: i32, n: u32) -> Option<Vec<(i32, u64)>> {
+        let mut bins = Vec::new();
+        let parameters = if n > 1 { 2 * PARAMETER_BITS } else { 0 };
         let parameters = self.bits.get(parameters)? as u32;
         let mask = (1 << PARAMETER_BITS) - 1;
         let (gap_parameter, count_parameter) = (parameters & mask, parameters >> PARAMETER_BITS);
-        for at in 0..bins {
+        let mut bin = first;
+        for at in 0..n {
             if at > 0 {
                 let gap = self.bits.get_golomb(gap_parameter)?;
-                let room = (BIN_MAX - first) as u64;
-                // Without this bound a few bits could ask for any amount of memory.
-                if gap >= room.saturating_sub(counts.len() as u64 - 1) {
-                    return None;
-                }
-                counts.resize(counts.len() + gap as usize, 0);
+                // Below the last bin, or a few bits could ask for any number of them.
+                bin = i32::try_from(gap).ok()?.checked_add(bin)?.checked_add(1).filter(|&bin| bin <= BIN_MAX)?;
             }
-            counts.push(self.bits.get_golomb(count_parameter)?.checked_add(1)?);
+            bins.push((bin, self.bits.get_golomb(count_parameter)?.checked_add(1)?));
         }
-        Some(counts)
+        Some(bins)
     }
 
     fn coupons(&mut self, n: usize) -> Result<Vec<Coupon>, Inconsistent> {

@@ -93,6 +93,35 @@ fn decompression_is_bounded() {
     assert!(compress(&vec![0; PLAIN_BYTES_MAX], 0).unwrap().len() < 4_096);
 }
 
+/// Found by fuzzing: 3.6 KB that took over 1.5 GB to read, many series with two durations far apart each.
+#[test]
+fn a_small_item_asks_for_little_memory() {
+    let mut wide = Rollup::default();
+    wide.add(Status::UNKNOWN, Some(1), None);
+    wide.add(Status::UNKNOWN, Some(86_400_000_000), None);
+    let of = |n: usize| {
+        let series = (0..n).map(|at| {
+            let key = SeriesKey { service: String::new(), endpoint: format!("{at:05}") };
+            (key, SeriesBody { rollup: wide.clone(), touches: 1 })
+        });
+        Body { series: series.collect() }
+    };
+    let most = encode(&of(ROLLUPS_MAX));
+    assert!(most.len() < 200_000, "{} bytes", most.len());
+    let read = decode(&most).unwrap();
+    let pages: usize = read.series.values().map(|series| series.rollup.durations().unwrap().histogram().bytes()).sum();
+    assert!(pages < 12_000_000, "{pages} bytes of bins");
+    assert_eq!(decode(&encode(&of(ROLLUPS_MAX + 1))), Err(DecodeError::TooMany(ROLLUPS_MAX + 1)));
+
+    let entry = |(key, series): (SeriesKey, SeriesBody)| LedgerEntry {
+        identity: key.endpoint.clone(),
+        series: [(key, series.rollup)].into(),
+    };
+    let ledger = |n| encode_ledger(&Ledger { entries: of(n).series.into_iter().map(entry).collect() });
+    assert!(decode_ledger(&ledger(ROLLUPS_MAX)).is_ok());
+    assert_eq!(decode_ledger(&ledger(ROLLUPS_MAX + 1)), Err(DecodeError::TooMany(ROLLUPS_MAX + 1)));
+}
+
 /// A body of one series with the given durations (min, max over min, sum over mins, zeros, bins).
 fn of_durations(durations: (u64, u64, u128, u64, u32), bits: &[u8]) -> Result<Body, DecodeError> {
     let services: [(&str, &[&str]); 1] = [("a", &["/"])];

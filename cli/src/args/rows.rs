@@ -1,0 +1,98 @@
+//! Which rows are meant: series, range and resolution, the same for every command that reads rows.
+
+use super::value::{duration_ms, instant, resolution};
+use clap::Args as ClapArgs;
+use weir_exact::row::Resolution;
+use weir_telemetry::Millis;
+
+/// How far ahead of now events may lie, milliseconds: contract §1.
+const AHEAD_MS: i64 = 600_000;
+
+/// Series, range and resolution.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct RowSelection {
+    /// A service, may stand several times; all services' summaries otherwise, for which the whole table is read.
+    #[arg(long = "service", value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
+    /// An endpoint of each service named, may stand several times; the service's summary (`*`) otherwise.
+    #[arg(long = "endpoint", value_name = "ENDPOINT", requires = "services")]
+    pub(crate) endpoints: Vec<String>,
+    /// Length of the windows: 1m, 1h or 1d.
+    #[arg(long, default_value = "1m", value_parser = resolution)]
+    pub(crate) resolution: Resolution,
+    /// Windows that begin at most this long ago: 90s, 15m, 2h, 3d; otherwise the last hour of minutes, two days of hours,
+    /// two months of days.
+    #[arg(long, value_parser = duration_ms, conflicts_with_all = ["from", "to"])]
+    pub(crate) since: Option<i64>,
+    /// First window, RFC 3339.
+    #[arg(long, value_parser = instant)]
+    pub(crate) from: Option<Millis>,
+    /// First window no longer shown, RFC 3339; now otherwise.
+    #[arg(long, value_parser = instant)]
+    pub(crate) to: Option<Millis>,
+}
+
+impl RowSelection {
+    /// First instant, and first after, as of `now`.
+    pub(crate) fn range(&self, now: Millis) -> (Millis, Millis) {
+        let since_ms = self.since.unwrap_or(match self.resolution {
+            Resolution::Minute => 3_600_000,
+            Resolution::Hour => 2 * 86_400_000,
+            Resolution::Day => 60 * 86_400_000,
+        });
+        let from = self.from.unwrap_or_else(|| self.to.unwrap_or(now).plus(-since_ms));
+        (from, self.to.unwrap_or_else(|| now.plus(AHEAD_MS)))
+    }
+
+    /// The series named, each once, ascending; none where all summaries are meant.
+    pub(crate) fn series(&self) -> Vec<(String, String)> {
+        let summary = [weir_exact::row::SUMMARY.to_owned()];
+        let endpoints = if self.endpoints.is_empty() { &summary[..] } else { &self.endpoints };
+        let of =
+            |service: &String| endpoints.iter().map(|endpoint| (service.clone(), endpoint.clone())).collect::<Vec<_>>();
+        let mut series: Vec<_> = self.services.iter().flat_map(of).collect();
+        series.sort_unstable();
+        series.dedup();
+        series
+    }
+
+    /// Whether an event counts in more than one of the series: in a summary and in an endpoint beside it.
+    pub(crate) fn overlaps(&self) -> bool {
+        let summaries = self.endpoints.iter().filter(|endpoint| *endpoint == weir_exact::row::SUMMARY).count();
+        (1..self.endpoints.len()).contains(&summaries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        selection: RowSelection,
+    }
+
+    fn parsed(line: &str) -> RowSelection {
+        Line::try_parse_from(line.split(' ')).expect("a sound line").selection
+    }
+
+    #[test]
+    fn series_and_range() {
+        let now = Millis(1_795_224_605_000);
+        let all = parsed("x");
+        assert_eq!((all.series(), all.range(now)), (vec![], (now.plus(-3_600_000), now.plus(600_000))));
+        let some =
+            parsed("x --service b --service a --service b --endpoint /x --endpoint /y --since 2h --resolution 1h");
+        let series: Vec<String> =
+            some.series().iter().map(|(service, endpoint)| format!("{service}{endpoint}")).collect();
+        assert_eq!(series, ["a/x", "a/y", "b/x", "b/y"]);
+        assert_eq!(some.range(now).0, now.plus(-7_200_000));
+        assert!(!some.overlaps() && !all.overlaps());
+        assert!(parsed("x --service a --endpoint /x --endpoint *").overlaps());
+        assert!(Line::try_parse_from(["x", "--endpoint", "/x"]).is_err());
+        let to = parsed("x --to 2026-11-21T06:00:00Z");
+        assert_eq!(to.range(now).0.to_string(), "2026-11-21T05:00:00Z");
+    }
+}

@@ -1,0 +1,218 @@
+//! The verdict as it is told.
+
+use super::advice;
+use super::queues::Queue;
+use crate::failure::{Failure, failed};
+use crate::terminal::{print_json, shown};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{BufWriter, ErrorKind, Write};
+use weir_exact::layout::Layout;
+use weir_exact::reconcile::{Finding, Verdict};
+use weir_telemetry::Millis;
+
+/// Findings of one kind that are told in words; JSON has all.
+const TOLD_MAX: usize = 20;
+
+/// What is known of the stack now.
+pub(super) struct Report<'a> {
+    pub(super) stack: &'a str,
+    pub(super) layout: &'a Layout,
+    pub(super) from: Millis,
+    pub(super) to: Millis,
+    pub(super) all: bool,
+    pub(super) windows: BTreeMap<&'static str, usize>,
+    pub(super) queues: Vec<Queue>,
+    pub(super) verdict: Verdict,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    verdict: &'a str,
+    from: String,
+    to: String,
+    all: bool,
+    windows: &'a BTreeMap<&'static str, usize>,
+    rows: u64,
+    events: u64,
+    duplicate_copies: u64,
+    shards: Vec<Shard<'a>>,
+    queues: &'a [Queue],
+    mismatches: Vec<Told>,
+    settling: Vec<Told>,
+}
+
+#[derive(Serialize)]
+struct Shard<'a> {
+    shard: &'a str,
+    records: u64,
+    empty: u64,
+    accepted: u64,
+    rejected: u64,
+    /// Whether its progress was held against its items.
+    compared: bool,
+}
+
+#[derive(Serialize)]
+struct Told {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<String>,
+    what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stands: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    should: Option<String>,
+    next: String,
+}
+
+impl Report<'_> {
+    /// Whether nothing is wrong: no finding, and no message that nobody works on.
+    pub(super) fn is_equal(&self) -> bool {
+        self.verdict.is_equal() && self.queues.iter().all(|queue| queue.dead == 0)
+    }
+
+    fn word(&self) -> &'static str {
+        match (self.is_equal(), self.verdict.settling.is_empty() && self.queues.iter().all(|queue| queue.waiting == 0))
+        {
+            (false, _) => "mismatch",
+            (true, false) => "settling",
+            (true, true) => "equal",
+        }
+    }
+
+    /// On standard output.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn print(&self, json: bool) -> Result<(), Failure> {
+        if json {
+            return print_json(&self.json());
+        }
+        match self.write(&mut BufWriter::new(std::io::stdout().lock())) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(failed("standard output", &error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn json(&self) -> Json<'_> {
+        let Verdict { rows, events, duplicate_copies, shards, shards_compared, .. } = &self.verdict;
+        let shards = shards.iter().map(|(shard, totals)| Shard {
+            shard,
+            records: totals.records,
+            empty: totals.empty,
+            accepted: totals.accepted,
+            rejected: totals.rejected,
+            compared: shards_compared.contains(shard),
+        });
+        let mut mismatches = self.told(&self.verdict.mismatches);
+        mismatches.extend(self.queues.iter().filter(|queue| queue.dead > 0).map(|queue| self.dead(queue)));
+        Json {
+            verdict: self.word(),
+            from: self.from.to_string(),
+            to: self.to.to_string(),
+            all: self.all,
+            windows: &self.windows,
+            rows: *rows,
+            events: *events,
+            duplicate_copies: *duplicate_copies,
+            shards: shards.collect(),
+            queues: &self.queues,
+            mismatches,
+            settling: self.told(&self.verdict.settling),
+        }
+    }
+
+    fn told(&self, findings: &[Finding]) -> Vec<Told> {
+        let told = |finding: &Finding| {
+            let (stands, should) = finding.both().unzip();
+            Told {
+                kind: finding.kind(),
+                series: finding.row().map(|row| row.series()),
+                window: finding.row().map(|row| row.window_text()),
+                what: finding.to_string(),
+                stands,
+                should,
+                next: advice::next(finding, self.stack, self.layout),
+            }
+        };
+        findings.iter().map(told).collect()
+    }
+
+    fn dead(&self, queue: &Queue) -> Told {
+        let (stack, name, dead) = (self.stack, queue.queue, queue.dead);
+        Told {
+            kind: "dead_letters",
+            series: None,
+            window: None,
+            what: format!("queue {stack}-{name}-dlq: {dead} messages that are in no count, or in part of one"),
+            stands: Some(dead.to_string()),
+            should: Some("0".to_owned()),
+            next: format!(
+                "weir redrive --stack {stack} --queue {name}, once the cause is put right; RUNBOOK.md: dead letters"
+            ),
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let verdict = &self.verdict;
+        let windows: Vec<String> = self.windows.iter().map(|(name, count)| format!("{count} of {name}")).collect();
+        let range = if self.all { "all that stands since" } else { "since" };
+        writeln!(
+            out,
+            "range     {range} {}, to {}: {} windows ({})",
+            self.from,
+            self.to,
+            verdict.windows,
+            windows.join(", ")
+        )?;
+        for (name, totals) in &verdict.shards {
+            let weir_exact::progress::Totals { records, empty, accepted, rejected, .. } = totals;
+            let compared = if verdict.shards_compared.contains(name) {
+                ""
+            } else {
+                " (not compared with its items: --all, while its stream is younger than 18 days)"
+            };
+            writeln!(
+                out,
+                "shard     {}: {records} records, {accepted} events applied, {rejected} set aside, {empty} empty{compared}",
+                shown(name)
+            )?;
+        }
+        for Queue { queue, waiting, dead } in &self.queues {
+            writeln!(out, "queue     {queue}: {waiting} messages under way, {dead} dead")?;
+        }
+        writeln!(
+            out,
+            "rows      {} rows over {} events; {} copies of messages counted once",
+            verdict.rows, verdict.events, verdict.duplicate_copies
+        )?;
+        self.write_findings(out, "settling", &self.told(&verdict.settling), false)?;
+        let mismatches = self.json().mismatches;
+        self.write_findings(out, "mismatch", &mismatches, true)?;
+        match self.word() {
+            "mismatch" => writeln!(out, "verdict   {} mismatches", mismatches.len())?,
+            "settling" => writeln!(out, "verdict   equal, as far as it has settled; run it again for the rest")?,
+            _ => writeln!(
+                out,
+                "verdict   equal: what arrived is applied, a duplicate or set aside, and every row is what it is made of"
+            )?,
+        }
+        out.flush()
+    }
+
+    fn write_findings(&self, out: &mut impl Write, word: &str, told: &[Told], next: bool) -> std::io::Result<()> {
+        for finding in told.iter().take(TOLD_MAX) {
+            writeln!(out, "{word:<9} {}", shown(&finding.what))?;
+            if next {
+                writeln!(out, "  next    {}", shown(&finding.next))?;
+            }
+        }
+        match told.len().saturating_sub(TOLD_MAX) {
+            0 => Ok(()),
+            more => writeln!(out, "{word:<9} and {more} more: --json has all"),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `weir worker`: the fleet's functions on a server, against the resources of a stack.
+//!
+//! The functions' own lines go to standard output, one JSON object each, metrics and all: what a container's log driver takes
+//! from there CloudWatch reads as Lambda's.
+
+use crate::args::Worker as Asked;
+use crate::aws::Aws;
+use crate::failure::{Failure, say};
+use crate::plane::{self, executables, usage};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use weir_local::{Clients, Settings, Worker, WorkerOptions};
+use weir_local_lambda::{Checkpoints, DirectorySink, LogLine, LogSink, LogStream};
+
+/// How long what is being delivered may take to settle when the worker ends. A container has 30 s from SIGTERM.
+const SETTLE_MAX: Duration = Duration::from_secs(20);
+/// Credentials are replaced so long before they expire, or halfway where they live shorter.
+const RENEW_BEFORE: Duration = Duration::from_secs(600);
+
+pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> {
+    let aws = Aws::from_environment(stack).await?;
+    let region = aws.config().region().map(ToString::to_string).unwrap_or_default();
+    let endpoint_url = aws.config().endpoint_url().map(str::to_owned);
+    let settings = Settings {
+        account: aws.account().await?,
+        region: region.clone(),
+        endpoint_url: endpoint_url.clone(),
+        parameters: asked.fleet.parameters.iter().cloned().collect(),
+        ..Settings::local(stack)
+    };
+    let plan = weir_local_template::read(&asked.fleet.template, &settings).map_err(|error| usage(error.into()))?;
+    let bootstraps = executables(&asked.fleet, &plan).await?;
+    let checkpoints = match &asked.state {
+        Some(path) => Checkpoints::open(path.clone()).map_err(|error| Failure::Usage(error.to_string()))?,
+        None => Checkpoints::in_memory(),
+    };
+    // A sandbox cannot be given other credentials: before they expire, all begin anew with the next ones.
+    loop {
+        let credentials = credentials(&aws).await?;
+        let options = WorkerOptions {
+            template: asked.fleet.template.clone(),
+            settings: settings.clone(),
+            bootstraps: bootstraps.clone(),
+            functions: asked.functions.iter().cloned().collect(),
+            clients: clients(&aws),
+            queue_base_url: endpoint_url.clone().unwrap_or_else(|| format!("https://sqs.{region}.amazonaws.com")),
+            environment: environment(&credentials, &region, endpoint_url.as_deref()),
+            checkpoints: checkpoints.clone(),
+            logs: sink(&asked)?,
+            concurrency_default: asked.concurrency,
+        };
+        let worker = Worker::start(options).await.map_err(usage)?;
+        say(&format!(
+            "working on {} mappings of stack {stack} in {region}{}; Ctrl-C ends it",
+            worker.plan().mappings.len(),
+            endpoint_url.as_deref().map(|url| format!(" at {url}")).unwrap_or_default()
+        ));
+        let ended = tokio::select! {
+            () = plane::interrupted() => true,
+            () = renewal(&credentials) => false,
+        };
+        worker.shutdown(SETTLE_MAX).await;
+        if ended {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+async fn credentials(aws: &Aws) -> Result<Credentials, Failure> {
+    let none = || Failure::Usage("no credentials: set AWS_PROFILE, or run where a role is given".to_owned());
+    let provider = aws.config().credentials_provider().ok_or_else(none)?;
+    provider.provide_credentials().await.map_err(|error| Failure::Usage(format!("no credentials: {error}")))
+}
+
+/// Until it is time to take others; never where they do not expire.
+async fn renewal(credentials: &Credentials) {
+    let Some(expiry) = credentials.expiry() else { return std::future::pending().await };
+    let left = expiry.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+    tokio::time::sleep(left - RENEW_BEFORE.min(left / 2)).await;
+}
+
+fn clients(aws: &Aws) -> Clients {
+    Clients { dynamodb: aws.dynamodb(), streams: aws.streams(), kinesis: aws.kinesis(), s3: aws.s3(), sqs: aws.sqs() }
+}
+
+/// What Lambda gives its functions to sign with, and to find AWS.
+fn environment(credentials: &Credentials, region: &str, endpoint_url: Option<&str>) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::from([
+        ("AWS_REGION".to_owned(), region.to_owned()),
+        ("AWS_ACCESS_KEY_ID".to_owned(), credentials.access_key_id().to_owned()),
+        ("AWS_SECRET_ACCESS_KEY".to_owned(), credentials.secret_access_key().to_owned()),
+    ]);
+    let more = [("AWS_SESSION_TOKEN", credentials.session_token()), ("AWS_ENDPOINT_URL", endpoint_url)];
+    let more = more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+    environment.extend(more);
+    environment
+}
+
+fn sink(asked: &Asked) -> Result<Arc<dyn LogSink>, Failure> {
+    match &asked.fleet.log_dir {
+        None => Ok(Arc::new(StandardOutput)),
+        Some(path) => {
+            let sink = DirectorySink::new(path);
+            let sink = sink.map_err(|error| Failure::Usage(format!("log directory {}: {error}", path.display())))?;
+            Ok(Arc::new(sink))
+        }
+    }
+}
+
+/// The functions' lines, and not the platform's: START and END of every batch say nothing here.
+struct StandardOutput;
+
+impl LogSink for StandardOutput {
+    fn line(&self, line: &LogLine<'_>) {
+        let text = format!("{}\n", line.text);
+        // Without anybody to read them, lines are lost and batches are not.
+        let _ = match line.stream {
+            LogStream::Stdout => std::io::stdout().lock().write_all(text.as_bytes()),
+            LogStream::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
+            LogStream::Platform => Ok(()),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_are_renewed_before_they_expire() {
+        let lasting = |seconds| {
+            let expiry = SystemTime::now() + Duration::from_secs(seconds);
+            Credentials::new("a", "s", Some("t".to_owned()), Some(expiry), "test")
+        };
+        for (seconds, at) in [(3_600, 3_000), (600, 300), (0, 0)] {
+            let begun = tokio::time::Instant::now();
+            renewal(&lasting(seconds)).await;
+            let waited = begun.elapsed().as_secs_f64();
+            assert!((waited - f64::from(at)).abs() < 1.0, "{seconds}: {waited}");
+        }
+        let forever = Credentials::new("a", "s", None, None, "test");
+        assert!(tokio::time::timeout(Duration::from_secs(1_000_000), renewal(&forever)).await.is_err());
+        let environment = environment(&lasting(1), "eu-west-1", Some("http://x"));
+        assert_eq!(environment["AWS_SESSION_TOKEN"], "t");
+        assert_eq!(environment["AWS_ENDPOINT_URL"], "http://x");
+    }
+}

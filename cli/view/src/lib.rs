@@ -1,0 +1,15 @@
+//! Rollups as people look at them: rows [merged](merge) on the client, a [report] as one HTML file, and what
+//! [watch] draws on a terminal.
+//!
+//! All of it is functions of rows and times. No clock, no environment, no I/O: who reads rows from DynamoDB and keys
+//! from a terminal is the `weir` command.
+
+pub mod merge;
+mod number;
+pub mod report;
+mod text;
+mod timeline;
+pub mod watch;
+
+pub use merge::{Merge, Merged};
+pub use text::shown;

@@ -1,0 +1,12 @@
+//! Wires `rollup-reconcile`.
+
+use lambda_runtime::{Error, service_fn};
+use rollup_reconcile::Handler;
+use weir_aws::{config::Process, logs};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    logs::init(&Process);
+    let handler = Handler::from_environment(&Process).inspect_err(|error| tracing::error!(%error, "init failed"))?;
+    lambda_runtime::run(service_fn(|event| handler.handle(event))).await
+}

@@ -1,0 +1,220 @@
+//! The line that a function writes for a batch: what it came to, for people, and its counts, for CloudWatch's metrics.
+//!
+//! One line is both: CloudWatch's embedded metric format names members of the line that are metrics ("Specification:
+//! Embedded metric format", Amazon CloudWatch User Guide), and takes money for each byte once. The crates for it write
+//! lines of their own beside the log's (`metrics_cloudwatch_embedded`, a recorder of the `metrics` facade) or bring a
+//! writer and its thread (`metrique`); what is needed of them is the object `_aws` below.
+//!
+//! No payload, no user, no name that a producer chose: what is in a line is counted or made here. Its size is bounded by
+//! the number of reasons and stages.
+
+use crate::clock;
+use crate::config::Environment;
+use crate::trace::{Link, Links};
+use lambda_runtime::Context;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use weir_telemetry::Millis;
+
+/// The namespace of all metrics.
+const NAMESPACE: &str = "weir";
+/// What metrics are told apart by: the function's physical name, which begins with the stack's.
+const DIMENSION: &str = "function";
+
+/// The function, as Lambda names it.
+#[derive(Clone, Debug, Default)]
+struct Function {
+    name: String,
+    version: String,
+}
+
+static FUNCTION: OnceLock<Function> = OnceLock::new();
+/// Whether no invocation has begun in this environment.
+static IS_COLD: AtomicBool = AtomicBool::new(true);
+
+/// Reads what every line says, once.
+pub(crate) fn init(environment: &impl Environment) {
+    let variable = |name: &str| environment.variable(name).unwrap_or_default();
+    let function =
+        Function { name: variable("AWS_LAMBDA_FUNCTION_NAME"), version: variable("AWS_LAMBDA_FUNCTION_VERSION") };
+    // A second call (a test's) keeps the first.
+    let _ = FUNCTION.set(function);
+}
+
+/// Whether this is the first invocation of the environment.
+fn take_cold() -> bool {
+    IS_COLD.swap(false, Ordering::Relaxed)
+}
+
+/// A line as it grows.
+#[derive(Debug)]
+pub struct BatchLine {
+    fields: Map<String, Value>,
+    metrics: Vec<(&'static str, &'static str)>,
+    stages_ms: BTreeMap<&'static str, f64>,
+    begun: Instant,
+    stage_begun: Instant,
+}
+
+impl BatchLine {
+    /// Begins an invocation's line, and its clock. `source` is where the batch comes from.
+    pub fn begin(context: &Context, source: &'static str) -> Self {
+        let function = FUNCTION.get().cloned().unwrap_or_default();
+        let mut line = Self {
+            fields: Map::new(),
+            metrics: vec![],
+            stages_ms: BTreeMap::new(),
+            begun: Instant::now(),
+            stage_begun: Instant::now(),
+        };
+        line.put(DIMENSION, function.name);
+        line.put("version", function.version);
+        line.put("alias", alias(&context.invoked_function_arn));
+        line.put("request_id", context.request_id.as_str());
+        line.put("trace", context.xray_trace_id.as_deref().and_then(|trace| Link::of(None, Some(trace))));
+        line.put("cold", take_cold());
+        line.put("source", source);
+        line
+    }
+
+    /// Puts a member that is no metric.
+    pub fn put(&mut self, name: &str, value: impl Serialize) -> &mut Self {
+        // Numbers, texts and maps of them: serialising cannot fail. What is not there has no member.
+        let value = serde_json::to_value(value).unwrap_or_default();
+        if !value.is_null() {
+            self.fields.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    /// Puts a count: a metric.
+    pub fn count(&mut self, name: &'static str, count: u64) -> &mut Self {
+        self.metrics.push((name, "Count"));
+        self.put(name, count)
+    }
+
+    /// Puts a time: a metric, milliseconds.
+    pub fn time_ms(&mut self, name: &'static str, ms: i64) -> &mut Self {
+        self.metrics.push((name, "Milliseconds"));
+        self.put(name, ms)
+    }
+
+    /// Puts what is set aside: in all, a metric, and by reason.
+    pub fn quarantined<R: ToString>(&mut self, by_reason: &BTreeMap<R, u64>) -> &mut Self {
+        self.count("quarantined", by_reason.values().sum());
+        let by_reason: BTreeMap<String, u64> = by_reason.iter().map(|(reason, n)| (reason.to_string(), *n)).collect();
+        self.put("quarantined_by_reason", (!by_reason.is_empty()).then_some(by_reason))
+    }
+
+    /// Puts the traces that the batch's messages belong to.
+    pub fn links(&mut self, links: &Links) -> &mut Self {
+        let shown: Vec<&Link> = links.shown().collect();
+        self.put("links", (!shown.is_empty()).then_some(shown));
+        self.put("links_left_out", (links.more() > 0).then(|| links.more()))
+    }
+
+    /// Ends a stage: what passed since the last one ended. A stage that comes again adds up.
+    pub fn stage(&mut self, name: &'static str) -> &mut Self {
+        *self.stages_ms.entry(name).or_default() += rounded_ms(self.stage_begun);
+        self.stage_begun = Instant::now();
+        self
+    }
+
+    /// Writes the line.
+    pub fn write(mut self) {
+        self.time_ms("ms", i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX));
+        let line = self.render(clock::now());
+        // As one write: lines of a sandbox must not be mixed. Without standard output there is nobody to tell.
+        let _ = std::io::stdout().lock().write_all(line.as_bytes());
+    }
+
+    fn render(self, now: Millis) -> String {
+        let metrics: Vec<Value> =
+            self.metrics.iter().map(|(name, unit)| serde_json::json!({ "Name": name, "Unit": unit })).collect();
+        let mut line = Map::new();
+        line.insert("timestamp".to_owned(), now.to_string().into());
+        line.insert("level".to_owned(), "INFO".into());
+        line.insert("message".to_owned(), "batch".into());
+        line.extend(self.fields);
+        line.insert("stages_ms".to_owned(), serde_json::to_value(self.stages_ms).unwrap_or_default());
+        line.insert(
+            "_aws".to_owned(),
+            serde_json::json!({
+                "Timestamp": now.0,
+                "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics }],
+            }),
+        );
+        let mut line = Value::Object(line).to_string();
+        line.push('\n');
+        line
+    }
+}
+
+/// Milliseconds to the microsecond.
+fn rounded_ms(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// `arn:aws:lambda:<region>:<account>:function:<name>:<alias>`
+fn alias(arn: &str) -> Option<&str> {
+    arn.split(':').nth(7)
+}
+
+/// Errors of a batch that are told one by one; how many there were its line says.
+const ERRORS_TOLD_MAX: usize = 10;
+
+/// Tells why something of a batch was not settled.
+pub fn tell_errors(request_id: &str, errors: &[weir_exact::ports::StoreError]) {
+    for error in errors.iter().take(ERRORS_TOLD_MAX) {
+        tracing::error!(request_id, %error, retryable = error.is_retryable(), "not settled");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_log_s_and_names_its_metrics() {
+        let mut context = Context::default();
+        context.request_id = "r".to_owned();
+        context.invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:weir-f:live".to_owned();
+        let mut line = BatchLine::begin(&context, "sqs");
+        line.count("received", 7).quarantined(&BTreeMap::from([("not_json", 2)])).put("none", None::<u64>);
+        line.stage("read").stage("read");
+        let line = line.render(Millis(1_795_224_605_000));
+        assert!(line.ends_with("}\n") && !line.trim_end().contains('\n'));
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["timestamp"], "2026-11-21T01:30:05Z");
+        assert_eq!([&line["message"], &line["alias"], &line["source"]], ["batch", "live", "sqs"]);
+        assert_eq!((&line["quarantined"], &line["quarantined_by_reason"]["not_json"]), (&2.into(), &2.into()));
+        assert!(line.get("none").is_none() && line["stages_ms"]["read"].is_number());
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(
+            (&directive["Namespace"], &directive["Dimensions"]),
+            (&"weir".into(), &serde_json::json!([["function"]]))
+        );
+        // Whatever is named is a number of the line, and the dimension a text: else CloudWatch takes none of it.
+        assert!(line["function"].is_string());
+        for metric in directive["Metrics"].as_array().unwrap() {
+            assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
+        }
+    }
+
+    #[test]
+    fn a_line_s_size_is_bounded() {
+        let mut line = BatchLine::begin(&Context::default(), "kinesis");
+        let reasons: BTreeMap<String, u64> =
+            (0..40).map(|n| (format!("a_reason_of_usual_length_{n}"), u64::MAX)).collect();
+        line.quarantined(&reasons);
+        for name in ["received", "applied", "duplicate", "returned", "conflicts", "windows"] {
+            line.count(name, u64::MAX);
+        }
+        assert!(line.render(Millis(0)).len() < 4_096);
+    }
+}

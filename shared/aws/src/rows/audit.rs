@@ -1,0 +1,144 @@
+//! Rows as they are checked: every attribute held against what the row's own counts and sketches make.
+
+use super::attributes::{attributes, row};
+use super::{Attributes, BATCH_GET_KEYS_MAX, RollupsTable, by_name, named};
+use aws_sdk_dynamodb::types::AttributeValue;
+use std::collections::BTreeMap;
+use weir_exact::ports::{AuditedRow, Contradiction, RowAudit, StoreError};
+use weir_exact::row::RowKey;
+
+/// What a clock and the stack's parameters decide: nothing in the row says what it should be.
+const BY_CLOCK: [&str; 2] = ["updated_at", "expires_at"];
+
+impl RowAudit for RollupsTable {
+    async fn audit_rows(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, AuditedRow>, StoreError> {
+        let by_name = by_name(keys);
+        let mut audited = BTreeMap::new();
+        for keys in keys.chunks(BATCH_GET_KEYS_MAX) {
+            for attributes in self.batch_get(keys, &[], true).await? {
+                if let Some(key) = named(&by_name, &attributes) {
+                    audited.insert(key.clone(), audit(&attributes));
+                }
+            }
+        }
+        Ok(audited)
+    }
+}
+
+/// Reads a row that nothing is taken for granted of.
+fn audit(stored: &Attributes) -> AuditedRow {
+    let row = match row(stored) {
+        Ok(row) => row,
+        Err(error) => return AuditedRow { row: Err(error.to_string()), contradictions: vec![] },
+    };
+    let should: BTreeMap<_, _> = attributes(&row).into_iter().collect();
+    let mut contradictions = vec![];
+    for (name, should) in should.iter().filter(|(name, _)| !BY_CLOCK.contains(&name.as_str())) {
+        contradict(name, stored.get(name), should, &mut contradictions);
+    }
+    AuditedRow { row: Ok(row), contradictions }
+}
+
+fn contradict(name: &str, stands: Option<&AttributeValue>, should: &AttributeValue, found: &mut Vec<Contradiction>) {
+    if let (Some(AttributeValue::M(stands)), AttributeValue::M(should)) = (stands, should) {
+        let should: BTreeMap<_, _> = should.iter().collect();
+        should
+            .into_iter()
+            .for_each(|(key, should)| contradict(&format!("{name}.{key}"), stands.get(key), should, found));
+    } else if stands.is_none_or(|stands| !says(stands, should)) {
+        let stands = stands.map_or("absent".to_owned(), shown);
+        found.push(Contradiction { attribute: name.to_owned(), stands, should: shown(should) });
+    }
+}
+
+/// Whether two values say the same: DynamoDB leaves out zeros at the end of a number.
+fn says(stands: &AttributeValue, should: &AttributeValue) -> bool {
+    match (stands, should) {
+        (AttributeValue::N(stands), AttributeValue::N(should)) => {
+            let is_decimal = stands.contains(['.', 'e', 'E']) || should.contains(['.', 'e', 'E']);
+            stands == should || (is_decimal && stands.parse::<f64>() == should.parse::<f64>())
+        }
+        (AttributeValue::L(stands), AttributeValue::L(should)) => {
+            stands.len() == should.len() && stands.iter().zip(should).all(|(stands, should)| says(stands, should))
+        }
+        (AttributeValue::M(stands), AttributeValue::M(should)) => {
+            let same = |(key, should): (&String, &AttributeValue)| stands.get(key).is_some_and(|s| says(s, should));
+            stands.len() == should.len() && should.iter().all(same)
+        }
+        (stands, should) => stands == should,
+    }
+}
+
+/// A value in a line; of bytes only how many.
+fn shown(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        AttributeValue::B(bytes) => format!("{} bytes", bytes.as_ref().len()),
+        AttributeValue::L(list) => format!("a list of {}", list.len()),
+        AttributeValue::M(map) => format!("a map of {}", map.len()),
+        _ => "of another type".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_exact::row::{Resolution, Row, RowVersion, RowWindow, State};
+    use weir_rollup::{Rollup, Status};
+    use weir_telemetry::Millis;
+
+    fn stored() -> Attributes {
+        let mut rollup = Rollup::default();
+        rollup.add(Status::new(200).unwrap(), Some(12_340), Some(b"u"));
+        rollup.add(Status::new(500).unwrap(), Some(1), None);
+        let window = RowWindow::containing(Resolution::Minute, Millis(1_795_224_605_000));
+        attributes(&Row {
+            key: RowKey { service: "s".to_owned(), endpoint: "*".to_owned(), window },
+            rollup,
+            top_endpoints: Some(vec![("/a".to_owned(), 2)]),
+            version: RowVersion { revision: 2, algorithm: 1, state: State::Open },
+            updated_at: Millis(1_795_224_605_123),
+            expires_at: Some(5),
+        })
+    }
+
+    /// What is said of the row after `change`.
+    fn check(change: impl FnOnce(&mut Attributes), expect: &str) {
+        let mut stored = stored();
+        change(&mut stored);
+        let audited = audit(&stored);
+        let told = match &audited.row {
+            Err(why) => why.clone(),
+            Ok(_) => {
+                let line = |c: &Contradiction| format!("{} is {}, not {}", c.attribute, c.stands, c.should);
+                audited.contradictions.iter().map(line).collect::<Vec<_>>().join("; ")
+            }
+        };
+        assert_eq!(told, expect);
+    }
+
+    fn number(text: &str) -> AttributeValue {
+        AttributeValue::N(text.to_owned())
+    }
+
+    #[test]
+    fn what_contradicts_the_rest_is_named() {
+        check(|_| {}, "");
+        check(|row| drop(row.insert("updated_at".into(), AttributeValue::S("2026-11-21T02:00:00Z".into()))), "");
+        check(|row| drop(row.insert("events".into(), number("7"))), "events is 7, not 2");
+        check(|row| drop(row.remove("errors")), "errors is absent, not 1");
+        check(
+            |row| {
+                let Some(AttributeValue::M(durations)) = row.get_mut("duration_ms") else { panic!("durations") };
+                // As DynamoDB gives 12.340 back, and one that nobody measured.
+                durations.insert("max".into(), number("12.34"));
+                durations.insert("p99".into(), number("9000"));
+            },
+            "duration_ms.p99 is 9000, not 12.34",
+        );
+        check(
+            |row| drop(row.remove("users_sketch")),
+            "row s#* 1m#2026-11-21T01:30:00Z: users_sketch is not as it should be",
+        );
+    }
+}

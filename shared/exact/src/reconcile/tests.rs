@@ -1,0 +1,199 @@
+use super::*;
+use crate::compact::{CompactSettings, Compactor};
+use crate::fenced::{FencedLane, FencedSettings, Record};
+use crate::finalize::{FinalizeSettings, Finalizer};
+use crate::ledger::{self, Held, Identity, LedgerSettings, Message};
+use crate::memory::MemoryStore;
+use crate::quarantine::Coordinates;
+use crate::row::{Resolution, RowWindow, SUMMARY};
+use crate::sequence::Shard;
+use futures::executor::block_on;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use weir_rollup::SeriesKey;
+use weir_telemetry::{EpochTable, EpochView, Generation, Millis};
+
+/// 2026-11-21T01:30:05Z.
+const ARRIVAL: Millis = Millis(1_795_224_605_000);
+/// Long after every trigger.
+const LATER: Millis = Millis(ARRIVAL.0 + 3_600_000);
+
+fn layout() -> Layout {
+    Layout::new("live", Generation { lanes: 1, partitions: 2 })
+}
+
+fn hour() -> RowWindow {
+    RowWindow::containing(Resolution::Hour, ARRIVAL)
+}
+
+fn kinesis(store: &MemoryStore, sequences: std::ops::Range<u64>) {
+    let shard = Shard { stream: "s".into(), created_at: ARRIVAL, id: "shardId-0".into() };
+    let data = br#"{"service":"s","endpoint":"/a","status":500,"user_id":"u","duration_ms":2}"#.to_vec();
+    let record = |n: u64| Record {
+        sequence: SequenceNumber::parse(&n.to_string()).unwrap(),
+        arrived_at: ARRIVAL,
+        data: (&data).into(),
+    };
+    let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
+    let lane = FencedLane::new(store, FencedSettings::default());
+    let outcome = block_on(lane.process(&layout(), &shard, sequences.map(record).collect(), &epochs, &|| false));
+    assert_eq!(outcome.failed_from, None);
+}
+
+fn sqs(store: &MemoryStore, id: &str) {
+    let message = Message {
+        identity: Identity::sqs("q", id),
+        arrived_at: ARRIVAL,
+        rules_at: ARRIVAL,
+        coordinates: Coordinates { source: "sqs", path: vec![] },
+        data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec(),
+        held: Held::Payload,
+    };
+    let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
+    let plan = ledger::plan(&layout(), &[(0, message)], &epochs, &LedgerSettings::default());
+    assert!(block_on(ledger::commit(store, &layout(), LedgerSettings::default(), plan, &|| false)).failed.is_empty());
+}
+
+fn finalize(store: &MemoryStore) {
+    let finalizer = Finalizer::new(store, store, layout(), FinalizeSettings::default());
+    block_on(finalizer.finalize(Window::containing(ARRIVAL), &[], ARRIVAL, true, &|| false)).unwrap();
+}
+
+fn compact(store: &MemoryStore) {
+    let compactor = Compactor::new(store, store, layout(), CompactSettings::default());
+    for window in [Some(hour()), hour().above()].into_iter().flatten() {
+        block_on(compactor.sweep(window, ARRIVAL, &|| false)).unwrap();
+    }
+}
+
+/// Four events of a shard, two messages, all rows.
+fn fleet() -> MemoryStore {
+    let store = MemoryStore::default();
+    kinesis(&store, 1..5);
+    sqs(&store, "m1");
+    sqs(&store, "m2");
+    finalize(&store);
+    compact(&store);
+    store
+}
+
+fn windows() -> Vec<Subject> {
+    let minute = RowWindow::from(Window::containing(ARRIVAL));
+    [Some(minute), Some(hour()), hour().above()].into_iter().flatten().map(Subject::from).collect()
+}
+
+/// `between` is done before each further reading.
+fn audit_between(store: &MemoryStore, now: Millis, between: impl Fn() + Sync) -> Verdict {
+    let auditor = Auditor::new(store, store, layout());
+    let audit = Audit { subjects: windows(), covers_from: Some(Millis(0)), readings_again: 3 };
+    // Elsewhere: an executor does not run within another.
+    let between = || std::thread::scope(|scope| scope.spawn(&between).join().unwrap());
+    block_on(auditor.run(audit, || now, async |_| between())).unwrap()
+}
+
+fn audit(store: &MemoryStore) -> Verdict {
+    audit_between(store, LATER, || {})
+}
+
+fn mismatches(verdict: &Verdict) -> Vec<String> {
+    verdict.mismatches.iter().map(ToString::to_string).collect()
+}
+
+fn row(endpoint: &str, window: RowWindow) -> RowKey {
+    RowKey { service: "s".into(), endpoint: endpoint.into(), window }
+}
+
+fn minute() -> RowWindow {
+    Window::containing(ARRIVAL).into()
+}
+
+#[test]
+fn a_sound_fleet_is_equal() {
+    let verdict = audit(&fleet());
+    assert_eq!((verdict.mismatches.len(), verdict.settling.len()), (0, 0), "{verdict:?}");
+    assert_eq!((verdict.windows, verdict.rows, verdict.events), (3, 9, 6));
+    assert_eq!(verdict.shards_compared, BTreeSet::from([format!("s@{}/shardId-0", ARRIVAL.0)]));
+    assert_eq!(verdict.shards.values().map(|shard| shard.accepted).sum::<u64>(), 4);
+}
+
+#[test]
+fn a_row_that_was_altered_is_named_with_both_numbers() {
+    let store = fleet();
+    let mut altered = store.rows()[&row("/a", minute())].clone();
+    altered.rollup = Rollup::default();
+    store.overwrite(altered);
+    let name = "row s#/a 1m#2026-11-21T01:30:00Z";
+    let mismatches = mismatches(&audit(&store));
+    assert_eq!(mismatches[0], format!("{name}: events is 0, what stands below makes 4"));
+    // What is made of the row differs from it, too.
+    assert!(mismatches[2].starts_with("row s#/a 1h#2026-11-21T01:00:00Z: events is 4"), "{mismatches:?}");
+}
+
+#[test]
+fn a_row_that_is_gone_is_missing_once_it_cannot_be_late() {
+    for key in [row("/a", minute()), row(SUMMARY, hour())] {
+        let store = fleet();
+        store.remove_row(&key);
+        let verdict = audit(&store);
+        let expect = format!("row {} {}: missing, with", key.series(), key.window_text());
+        assert!(verdict.mismatches[0].to_string().starts_with(&expect), "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_contribution_that_is_gone_is_seen_by_its_rows_and_its_shard() {
+    let store = fleet();
+    let fenced = store.items().into_iter().find(|item| item.key.sk.starts_with("f#")).unwrap();
+    store.remove(&fenced.key);
+    let verdict = audit(&store);
+    let kinds: BTreeSet<&str> = verdict.mismatches.iter().map(Finding::kind).collect();
+    assert_eq!(kinds, BTreeSet::from(["shard", "surplus", "ahead"]), "{verdict:?}");
+    let shard = format!("shard s@{}/shardId-0: progress has accepted 4 events, its items hold 0", ARRIVAL.0);
+    assert!(mismatches(&verdict).contains(&shard), "{verdict:?}");
+}
+
+#[test]
+fn what_is_behind_settles_while_it_moves() {
+    let store = fleet();
+    kinesis(&store, 5..9);
+    // The finalizer comes before the second look, the compactor before the third.
+    let looks = AtomicU64::new(0);
+    let verdict = audit_between(&store, LATER, || {
+        if looks.fetch_add(1, Ordering::Relaxed) == 0 { finalize(&store) } else { compact(&store) }
+    });
+    assert_eq!((verdict.mismatches.len(), verdict.settling.len()), (0, 0), "{verdict:?}");
+
+    // Traffic that does not end: nothing can be said of the window yet.
+    kinesis(&store, 9..10);
+    let next = AtomicU64::new(10);
+    let verdict = audit_between(&store, LATER, || {
+        let next = next.fetch_add(1, Ordering::Relaxed);
+        kinesis(&store, next..next + 1);
+    });
+    assert!(verdict.mismatches.is_empty() && !verdict.settling.is_empty(), "{verdict:?}");
+}
+
+#[test]
+fn an_hour_may_be_late_for_as_long_as_its_trigger_gathers() {
+    let store = fleet();
+    kinesis(&store, 5..9);
+    finalize(&store);
+    let verdict = audit_between(&store, ARRIVAL.plus(60_000), || {});
+    assert!(verdict.mismatches.is_empty() && !verdict.settling.is_empty(), "{verdict:?}");
+    let verdict = audit(&store);
+    let kinds: BTreeSet<&str> = verdict.mismatches.iter().map(Finding::kind).collect();
+    assert_eq!((kinds, verdict.settling.len()), (BTreeSet::from(["behind"]), 0), "{verdict:?}");
+}
+
+#[test]
+fn a_row_that_nobody_knows_of_is_found_where_it_was_seen() {
+    let store = fleet();
+    let mut strange = store.rows()[&row("/a", minute())].clone();
+    strange.key.endpoint = "/strange".into();
+    store.overwrite(strange);
+    assert!(audit(&store).is_equal(), "only who has seen it looks at it");
+    let also = BTreeSet::from([SeriesKey { service: "s".into(), endpoint: "/strange".into() }]);
+    let audit = Audit { subjects: vec![Subject { window: minute(), also }], covers_from: None, readings_again: 1 };
+    let verdict = block_on(Auditor::new(&store, &store, layout()).run(audit, || LATER, async |_| ())).unwrap();
+    assert_eq!(mismatches(&verdict), ["row s#/strange 1m#2026-11-21T01:30:00Z: stands on nothing, with 4 events"]);
+}
