@@ -13,6 +13,7 @@
 mod message;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
 use weir_aws::clients::Connection;
@@ -21,7 +22,8 @@ use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::objects::{Objects, memory_mib};
-use weir_envelope::sqs;
+use weir_aws::scratch::InScratch;
+use weir_envelope::{scratch, sqs};
 use weir_exact::epochs::Epochs;
 use weir_exact::ledger::LedgerSettings;
 use weir_exact::objects::{self, Delivery, ObjectIntake, ObjectSettings};
@@ -53,15 +55,18 @@ impl Handler {
     ///
     /// # Errors
     /// When nothing of the batch can be decided: it is then delivered again, whole.
-    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
 
-        let received = event.payload.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
+        let (scratch, payload) = scratch::unwrapped(&event.payload)?;
+        let delivered: SqsEvent = serde_json::from_slice(payload)?;
+        let received = delivered.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
         let (ids, deliveries): (Vec<String>, Vec<Delivery>) = received.into_iter().unzip();
-        let (stores, settings) = (&self.stores, &self.settings);
+        let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));
+        let (stores, settings) = (apart.as_ref().unwrap_or(&self.stores), &self.settings);
         let intake = objects::intake(stores, &self.objects, &layout, &epochs, settings, deliveries, &out_of_time).await;
         log(&event.context.request_id, begun, &intake);
         Ok(sqs::answer(&ids, &intake.outcome.failed))

@@ -24,7 +24,8 @@ use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::objects::{Objects, memory_mib};
-use weir_envelope::{Arenas, sqs};
+use weir_aws::scratch::InScratch;
+use weir_envelope::{Arenas, scratch, sqs};
 use weir_exact::epochs::Epochs;
 use weir_exact::layout::Layout;
 use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings};
@@ -67,13 +68,16 @@ impl Handler {
         let layout = self.epochs.layout(&epochs);
 
         let mut arena = self.arenas.take();
-        let delivered = sqs::read(&event.payload, &mut arena)?;
+        let (scratch, payload) = scratch::unwrapped(&event.payload)?;
+        let delivered = sqs::read(payload, &mut arena)?;
         let received = delivered.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
         self.arenas.give_back(arena);
         let (ids, received): (Vec<String>, Vec<Received>) = received.into_iter().unzip();
         let (here, elsewhere) = sorted(received);
         let request = &event.context.request_id;
-        let batch = Batch { handler: self, layout: &layout, epochs: &epochs, out_of_time: &out_of_time, request };
+        let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));
+        let stores = apart.as_ref().unwrap_or(&self.stores);
+        let batch = Batch { handler: self, stores, layout: &layout, epochs: &epochs, out_of_time: &out_of_time, request };
         let mut failed = batch.count(here).await;
         // A few at a time: their payloads are held whole.
         let mut pointers = elsewhere.into_iter();
@@ -103,6 +107,7 @@ fn sorted(received: Vec<Received>) -> (Placed<Incoming>, Placed<Pointer>) {
 /// What every part of a batch needs.
 struct Batch<'a> {
     handler: &'a Handler,
+    stores: &'a IntakeStores,
     layout: &'a Layout,
     epochs: &'a EpochView,
     out_of_time: &'a (dyn Fn() -> bool + Sync),
@@ -117,16 +122,15 @@ impl Batch<'_> {
         }
         let begun = SystemTime::now();
         let (places, incoming): (Vec<usize>, Vec<Incoming>) = incoming.into_iter().unzip();
-        let Handler { stores, settings, .. } = self.handler;
-        let intake = ledger::intake(stores, self.layout, self.epochs, *settings, incoming, self.out_of_time).await;
+        let intake = ledger::intake(self.stores, self.layout, self.epochs, self.handler.settings, incoming, self.out_of_time).await;
         log(self.request, begun, &intake);
         intake.outcome.failed.iter().map(|place| places[*place]).collect()
     }
 
     /// Fetches payloads and counts their messages; the places of those that are not settled.
     async fn follow(&self, pointers: Placed<Pointer>) -> BTreeSet<usize> {
-        let Handler { stores, objects, .. } = self.handler;
-        let Self { layout, epochs, out_of_time, .. } = *self;
+        let objects = &self.handler.objects;
+        let Self { stores, layout, epochs, out_of_time, .. } = *self;
         let follow = &Follow { stores, objects, layout, epochs, out_of_time };
         let fetching = pointers.into_iter().map(|(place, pointer)| async move { (place, follow.fetch(pointer).await) });
         let mut failed = BTreeSet::new();
