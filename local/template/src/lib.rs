@@ -27,7 +27,7 @@ use std::path::Path;
 
 pub use error::TemplateError;
 pub use plan::{
-    Bucket, Destination, Function, FunctionUrl, Index, Key, Mapping, Notification, Plan, Queue, Redrive, Schedule,
+    Bucket, Destination, Function, FunctionUrl, Index, Key, Layer, Mapping, Notification, Plan, Queue, Redrive, Schedule,
     Source, StartingPosition, Stream, StreamMapping, Table, Warning,
 };
 pub use tree::{Document, Kind, Parameter, Resolved, Resource, Unknown, Value};

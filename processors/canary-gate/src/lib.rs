@@ -31,6 +31,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use verdict::Verdict;
 use weir_aws::clients::Connection;
+use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation, required};
 use weir_aws::scratch::ScratchStores;
 use weir_exact::layout::Layout;
@@ -143,6 +144,7 @@ impl Handler {
         let mut names = batches::Names::default();
         names.set("stream", &self.stream_arn);
         names.set("landing", self.stores.landing());
+        names.set("now_ms", clock::now().0.to_string());
         let generation = OneGeneration::new(&self.stores, &scratch, &layout);
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(MARGIN);
         let case = Case { target, golden: &golden, scratch: &scratch, layout: &layout, names };

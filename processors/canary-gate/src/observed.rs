@@ -12,7 +12,7 @@ use weir_exact::progress::Progress;
 use weir_exact::quarantine::{Key, QuarantineObject};
 use weir_exact::row::Row;
 use weir_exact::scratch::Left;
-use weir_rollup::Rollup;
+use weir_rollup::{Rollup, SeriesKey};
 
 /// The lines, ascending. `arrives_now`: without windows.
 ///
@@ -32,13 +32,18 @@ pub fn lines(layout: &Layout, left: &Left, arrives_now: bool) -> Result<Vec<Stri
     }
     for (window, items) in windows {
         for (key, (rollup, _)) in fold(&items)?.series {
-            lines.push(format!("counted in {window} under {}#{}: {}", key.service, key.endpoint, counts(&rollup)));
+            lines.push(counted(&window, &key, &rollup));
         }
     }
     lines.extend(left.rows.iter().map(row));
     lines.extend(left.set_aside.iter().map(set_aside));
     lines.sort();
     Ok(lines)
+}
+
+/// What stands for a series of a window, over all contributions.
+pub fn counted(window: &str, key: &SeriesKey, rollup: &Rollup) -> String {
+    format!("counted in {window} under {}#{}: {}", key.service, key.endpoint, counts(rollup))
 }
 
 /// An item of no window. Claims, catalogs and directories follow from what is counted.
@@ -71,7 +76,10 @@ fn set_aside(object: &QuarantineObject) -> String {
     let key = object.key();
     let source = Key::parse(&key).map_or("?", |key| key.source);
     let which = object.rejected.event_index.map_or("whole".to_owned(), |index| format!("event {index}"));
-    let id = object.coordinates.path.last().map_or("?", |(_, value)| value.as_str());
+    let path = &object.coordinates.path;
+    // The narrowest coordinate; of an object its name, since its version is S3's choice.
+    let id = path.iter().find(|(name, _)| *name == "key").or(path.last());
+    let id = id.map_or("?", |(_, value)| value.rsplit('/').next().unwrap_or(value));
     format!("set aside from {source} {id}, {which}: {}, {} bytes", object.rejected.reason, object.rejected.payload.len())
 }
 

@@ -128,6 +128,11 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         Self { store, settings, cache: ItemCache::new(settings.cache_bytes_max) }
     }
 
+    /// The store that it wrote to.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
     /// A lane of the same bounds over another store, which remembers nothing of this one's items.
     pub fn elsewhere(&self, store: impl FnOnce(&S) -> S) -> Self {
         Self::new(store(&self.store), self.settings)

@@ -8,6 +8,8 @@ mod function;
 mod instance;
 mod manage;
 mod memory;
+#[allow(unsafe_code)]
+mod opt;
 mod outcome;
 mod pool;
 mod report;
@@ -29,6 +31,7 @@ use crate::invoker::{Invocation, InvokeError, Invoker};
 use crate::logs::LogSink;
 pub use counters::FunctionStats;
 pub use environment::ACCESS_KEY_ID_PREFIX;
+pub use opt::opt_can_be_mounted;
 use function::Function;
 use pool::Pool;
 use spawner::Spawner;
@@ -84,6 +87,9 @@ pub struct FunctionSpec {
     pub concurrency_max: u32,
     /// `_HANDLER`; a Rust bootstrap does not look at it.
     pub handler: String,
+    /// What it finds under `/opt`, where its layers are on Lambda: this directory, which must stay what it is. Only where
+    /// [`opt_can_be_mounted`]; elsewhere its sandboxes do not start.
+    pub opt: Option<PathBuf>,
 }
 
 impl FunctionSpec {
