@@ -1,6 +1,7 @@
 """The parts of tests/rehearsal that a shell would do badly.
 
     rehearse.py package TEMPLATE BOOTSTRAPS DIRECTORY   what `sam build` leaves, from bootstraps that are built already
+    rehearse.py at-once TEMPLATE                        what SAM makes of CodeDeploy=false: no deployment preferences
     rehearse.py glibc DIRECTORY                         no bootstrap below it needs a newer glibc than provided.al2023 has
     rehearse.py wait ENDPOINT                           until the emulator answers
     rehearse.py telemetry STACK                         sends messages and waits for their rows
@@ -41,6 +42,16 @@ def package(template_path, bootstraps, directory):
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             resource["Properties"]["ContentUri"] = str(beside / resource["Properties"]["ContentUri"])
     Path(directory, "template.yaml").write_text(json.dumps(template, indent=1, default=str), encoding="utf-8")
+
+
+def at_once(template_path):
+    """SAM resolves the parameter while it expands; the emulator's expansion is not told parameters, and knows no CodeDeploy."""
+    from samtranslator.yaml_helper import yaml_parse
+
+    template = yaml_parse(Path(template_path).read_text(encoding="utf-8"))
+    for resource in template["Resources"].values():
+        resource.get("Properties", {}).pop("DeploymentPreference", None)
+    Path(template_path).write_text(json.dumps(template, indent=1, default=str), encoding="utf-8")
 
 
 def glibc(directory):
@@ -93,5 +104,5 @@ def telemetry(stack):
     raise SystemExit(f"after {WAIT_SECONDS} s the rows of {at} are {sorted(found)}, not {sorted(wanted)}")
 
 
-commands = {"package": package, "glibc": glibc, "wait": wait, "telemetry": telemetry}
+commands = {"package": package, "at-once": at_once, "glibc": glibc, "wait": wait, "telemetry": telemetry}
 commands[sys.argv[1]](*sys.argv[2:])

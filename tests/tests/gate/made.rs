@@ -161,15 +161,16 @@ fn quarantine_replay() -> Golden {
     let mut oracle = Oracle::default();
     oracle.payload(&objects[0].rejected.payload, &objects[0].coordinates);
     objects.iter().for_each(|object| oracle.set_aside(object.clone()));
-    let request = |object: &QuarantineObject| {
-        let mut message = records("sqs-messages.json")[0].clone();
+    let request = |(place, object): (usize, &QuarantineObject)| {
+        let mut message = records("sqs-messages.json")[place].clone();
+        message["messageAttributes"] = json!({});
         message["body"] = Request { key: object.key(), requested_at: ARRIVED_AT }.to_body().into();
         message["eventSourceARN"] = "arn:aws:sqs:us-east-1:000000000000:weir-replay".into();
         message
     };
     let document = |object: &QuarantineObject| (object.key(), serde_json::from_slice(&object.body()).expect("JSON"));
     let before = Before { documents: objects.iter().map(document).collect(), ..Before::default() };
-    let messages = objects.iter().map(request).collect();
+    let messages = objects.iter().enumerate().map(request).collect();
     let about = "A document that is counted now and one that is set aside again, each asked for twice.";
     golden(about, before, vec![batch(messages, &[(0, 1), (0, 2), (1, 2)])], oracle.lines())
 }
