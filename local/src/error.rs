@@ -61,7 +61,9 @@ pub enum StartError {
         error: std::io::Error,
     },
     /// A function's layers could not be laid out as its `/opt`.
-    #[error("function {function}: its layers cannot be copied from {directories:?}: {error}; is each ContentUri a directory?")]
+    #[error(
+        "function {function}: its layers cannot be copied from {directories:?}: {error}; is each ContentUri a directory?"
+    )]
     Layers {
         /// Logical id.
         function: String,

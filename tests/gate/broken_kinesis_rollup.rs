@@ -24,7 +24,9 @@ async fn handle(handler: &Handler, breaks: &str, event: LambdaEvent<Bytes>) -> R
     let LambdaEvent { payload, context } = event;
     let payload = match breaks {
         "loses the last record" => changed(&payload, |records| drop(records.pop())),
-        "takes redelivered records for new ones" if !first => changed(&payload, |records| records.iter_mut().for_each(renumber)),
+        "takes redelivered records for new ones" if !first => {
+            changed(&payload, |records| records.iter_mut().for_each(renumber))
+        }
         // Something is written by then.
         "crashes at the second batch" if !first => std::process::abort(),
         "hangs at the second batch" if !first => {
@@ -36,7 +38,8 @@ async fn handle(handler: &Handler, breaks: &str, event: LambdaEvent<Bytes>) -> R
     let answer = handler.handle(LambdaEvent::new(payload, context)).await?;
     match breaks {
         "reports what it has counted" => {
-            let failure = serde_json::json!({"itemIdentifier": "49590338271490256608559692538361571095921575989136588898"});
+            let failure =
+                serde_json::json!({"itemIdentifier": "49590338271490256608559692538361571095921575989136588898"});
             Ok(serde_json::json!({ "batchItemFailures": [failure] }))
         }
         _ => Ok(serde_json::to_value(answer)?),

@@ -90,7 +90,8 @@ impl CodeDeploy {
     fn create(&self, asked: &Value) -> Result<Value, Refused> {
         let revision = asked["revision"].clone();
         let content = ["appSpecContent", "string"].iter().find_map(|kind| revision[kind]["content"].as_str());
-        let content = content.ok_or(("RevisionRequiredException", "expected revision.appSpecContent.content".to_owned()))?;
+        let content =
+            content.ok_or(("RevisionRequiredException", "expected revision.appSpecContent.content".to_owned()))?;
         let wanted = wanted(content).map_err(|what| ("InvalidRevisionException", what))?;
         let unique = uuid::Uuid::new_v4().simple().to_string().to_ascii_uppercase();
         let id = format!("d-{}", &unique[..9]);
@@ -136,7 +137,8 @@ impl CodeDeploy {
 
     fn get(&self, asked: &Value) -> Result<Value, Refused> {
         let id = asked["deploymentId"].as_str().unwrap_or_default();
-        let Deployment { revision, status, error, .. } = self.deployments().get(id).cloned().ok_or_else(|| unknown(id))?;
+        let Deployment { revision, status, error, .. } =
+            self.deployments().get(id).cloned().ok_or_else(|| unknown(id))?;
         let mut info = json!({
             "deploymentId": id, "computePlatform": "Lambda", "revision": revision, "status": status,
         });
@@ -147,7 +149,8 @@ impl CodeDeploy {
     }
 
     fn vote(&self, asked: Value) -> Result<Value, Refused> {
-        let vote: Vote = serde_json::from_value(asked).map_err(|error| ("SerializationException", error.to_string()))?;
+        let vote: Vote =
+            serde_json::from_value(asked).map_err(|error| ("SerializationException", error.to_string()))?;
         let passed = match vote.status.as_str() {
             "Succeeded" => true,
             "Failed" => false,

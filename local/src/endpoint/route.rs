@@ -41,7 +41,8 @@ impl Service {
 }
 
 /// Names that requests sign for, as said in errors and by `GET /health`.
-pub(crate) const SERVED: &[&str] = &["codedeploy", "dynamodb", "dynamodbstreams", "kinesis", "lambda", "logs", "s3", "sqs", "sts"];
+pub(crate) const SERVED: &[&str] =
+    &["codedeploy", "dynamodb", "dynamodbstreams", "kinesis", "lambda", "logs", "s3", "sqs", "sts"];
 
 /// Where function URLs begin. No bucket can be meant: their names have no underscore.
 pub(crate) const URL_PREFIX: &str = "/_url/";

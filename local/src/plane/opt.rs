@@ -19,7 +19,8 @@ pub(super) fn of(
         return Ok(None);
     }
     let beside = template.parent().unwrap_or(Path::new("."));
-    let content = |arn: &String| plan.layers.iter().find(|layer| layer.arn == *arn).map(|layer| beside.join(&layer.content));
+    let content =
+        |arn: &String| plan.layers.iter().find(|layer| layer.arn == *arn).map(|layer| beside.join(&layer.content));
     let directories: Vec<PathBuf> = function.layers.iter().filter_map(content).collect();
     let laid = code.lay(&directories);
     laid.map(Some).map_err(|error| StartError::Layers { function: function.logical_id.clone(), directories, error })

@@ -70,9 +70,11 @@ mod tests {
 
     #[test]
     fn the_version_that_gets_the_traffic() {
-        let function = |properties: &str| format!(r#"{{"Type":"AWS::Lambda::Function","Properties":{{{properties}}}}}"#);
+        let function =
+            |properties: &str| format!(r#"{{"Type":"AWS::Lambda::Function","Properties":{{{properties}}}}}"#);
         let new = r#""Name":"weir-sqs-rollup","Alias":"live","CurrentVersion":"6","TargetVersion":"7""#;
-        let first = r#""Name":"arn:aws:lambda:eu-west-1:1:function:weir-sqs-rollup","Alias":"live","TargetVersion":"1""#;
+        let first =
+            r#""Name":"arn:aws:lambda:eu-west-1:1:function:weir-sqs-rollup","Alias":"live","TargetVersion":"1""#;
         let spec = |resources: &str| format!(r#"{{"version":"0.0","Resources":{resources},"Hooks":[]}}"#);
         let is = "version 7 of weir-sqs-rollup";
         check(&spec(&format!(r#"[{{"SqsRollup":{}}}]"#, function(new))), Ok(is));

@@ -80,7 +80,11 @@ fn set_aside(object: &QuarantineObject) -> String {
     // The narrowest coordinate; of an object its name, since its version is S3's choice.
     let id = path.iter().find(|(name, _)| *name == "key").or(path.last());
     let id = id.map_or("?", |(_, value)| value.rsplit('/').next().unwrap_or(value));
-    format!("set aside from {source} {id}, {which}: {}, {} bytes", object.rejected.reason, object.rejected.payload.len())
+    format!(
+        "set aside from {source} {id}, {which}: {}, {} bytes",
+        object.rejected.reason,
+        object.rejected.payload.len()
+    )
 }
 
 fn counts(rollup: &Rollup) -> String {
@@ -90,7 +94,8 @@ fn counts(rollup: &Rollup) -> String {
     }
     if let Some(durations) = rollup.durations() {
         let (count, sum) = (durations.count(), durations.sum_us());
-        let _ = write!(text, ", {count} durations of {} to {} us, together {sum}", durations.min_us(), durations.max_us());
+        let _ =
+            write!(text, ", {count} durations of {} to {} us, together {sum}", durations.min_us(), durations.max_us());
     }
     let _ = write!(text, ", {} users", rollup.users().estimate().round());
     text

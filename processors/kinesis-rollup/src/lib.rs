@@ -69,7 +69,8 @@ impl Handler {
         let mut arena = self.arenas.take();
         let (scratch, payload) = scratch::unwrapped(&event.payload)?;
         // A lane of its own: what it remembers of items must not be another generation's.
-        let apart = scratch.map(|generation| self.lane.elsewhere(|stores| stores.in_scratch(InScratch::from_now(generation))));
+        let apart =
+            scratch.map(|generation| self.lane.elsewhere(|stores| stores.in_scratch(InScratch::from_now(generation))));
         let lane = apart.as_ref().unwrap_or(&self.lane);
         for ((stream_arn, shard_id), records) in kinesis::read(payload, &mut arena)? {
             let shard = self.streams.shard(&stream_arn, &shard_id).await?;

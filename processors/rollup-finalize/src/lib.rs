@@ -18,8 +18,8 @@ mod trigger;
 pub use trigger::Keys;
 
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
-use futures::stream::{self, StreamExt};
 use bytes::Bytes;
+use futures::stream::{self, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
 use tokio::sync::OnceCell;

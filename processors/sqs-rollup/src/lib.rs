@@ -77,7 +77,8 @@ impl Handler {
         let request = &event.context.request_id;
         let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));
         let stores = apart.as_ref().unwrap_or(&self.stores);
-        let batch = Batch { handler: self, stores, layout: &layout, epochs: &epochs, out_of_time: &out_of_time, request };
+        let batch =
+            Batch { handler: self, stores, layout: &layout, epochs: &epochs, out_of_time: &out_of_time, request };
         let mut failed = batch.count(here).await;
         // A few at a time: their payloads are held whole.
         let mut pointers = elsewhere.into_iter();
@@ -122,7 +123,9 @@ impl Batch<'_> {
         }
         let begun = SystemTime::now();
         let (places, incoming): (Vec<usize>, Vec<Incoming>) = incoming.into_iter().unzip();
-        let intake = ledger::intake(self.stores, self.layout, self.epochs, self.handler.settings, incoming, self.out_of_time).await;
+        let intake =
+            ledger::intake(self.stores, self.layout, self.epochs, self.handler.settings, incoming, self.out_of_time)
+                .await;
         log(self.request, begun, &intake);
         intake.outcome.failed.iter().map(|place| places[*place]).collect()
     }

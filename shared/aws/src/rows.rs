@@ -48,7 +48,8 @@ impl RollupsTable {
         let [(partition, partition_key), (sort, sort_key)] = match &self.scratch {
             None => [("series", series.to_owned()), ("window", window.to_owned())],
             Some(InScratch { generation, .. }) => {
-                let ItemKey { pk, sk } = generation.inside(&ItemKey { pk: row_partition(series), sk: window.to_owned() });
+                let ItemKey { pk, sk } =
+                    generation.inside(&ItemKey { pk: row_partition(series), sk: window.to_owned() });
                 [("pk", pk), ("sk", sk)]
             }
         };

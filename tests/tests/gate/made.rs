@@ -95,7 +95,8 @@ fn sqs_rollup() -> Golden {
     let mut oracle = Oracle::default();
     for message in &messages {
         if let MessageBody::Payload(payload) = MessageBody::of(text(message, "body")) {
-            let path = vec![("queue", "weir-telemetry".to_owned()), ("message_id", text(message, "messageId").to_owned())];
+            let path =
+                vec![("queue", "weir-telemetry".to_owned()), ("message_id", text(message, "messageId").to_owned())];
             oracle.payload(&payload, &Coordinates { source: "sqs", path });
         }
     }
@@ -177,9 +178,11 @@ fn quarantine_replay() -> Golden {
 
 fn burst_summary() -> Golden {
     let samples = records("kinesis-one-event-records.json");
-    let events: Vec<Value> = samples.iter().map(|record| serde_json::from_slice(&payload(record)).expect("JSON")).collect();
+    let events: Vec<Value> =
+        samples.iter().map(|record| serde_json::from_slice(&payload(record)).expect("JSON")).collect();
     let field = |name: &'static str| events.iter().filter_map(move |event| event.get(name));
-    let users: std::collections::BTreeSet<String> = field("user_id").map(|user| user.to_string().replace('"', "")).collect();
+    let users: std::collections::BTreeSet<String> =
+        field("user_id").map(|user| user.to_string().replace('"', "")).collect();
     let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
     for event in &events {
         let status = event.get("status").map_or("unknown".to_owned(), Value::to_string);
@@ -199,7 +202,8 @@ fn burst_summary() -> Golden {
             "rejected": {"events": 1, "reasons": {"invalid_status": 1}},
         },
     });
-    let invocation = json!({"version": "2.0", "rawPath": "/", "headers": {}, "body": body.to_string(), "isBase64Encoded": false});
+    let invocation =
+        json!({"version": "2.0", "rawPath": "/", "headers": {}, "body": body.to_string(), "isBase64Encoded": false});
     let batch = Batch { invocation, cuts: vec![], plain: true, answer };
     golden("An array of events and one that is refused. Nothing is kept.", Before::default(), vec![batch], vec![])
 }

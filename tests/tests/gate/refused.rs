@@ -30,7 +30,8 @@ async fn a_version_that_gets_it_wrong_is_refused() {
     ] {
         let version = publish(&fleet, breaks);
         let said = ask(&fleet, KINESIS, &version).await;
-        let reasons: Vec<&str> = said["reasons"].as_array().expect("reasons").iter().filter_map(|r| r.as_str()).collect();
+        let reasons: Vec<&str> =
+            said["reasons"].as_array().expect("reasons").iter().filter_map(|r| r.as_str()).collect();
         assert_eq!(said["passed"], false, "{breaks}: {said:#}");
         assert!(reasons.iter().any(|found| found.contains(reason)), "{breaks}: {said:#}");
         assert_nothing_left(&fleet).await;

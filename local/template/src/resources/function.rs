@@ -23,7 +23,10 @@ const RULES: &[(&str, crate::properties::Treatment)] = &[
     ("Policies", Warned("not enforced locally: every function may call everything")),
     ("Role", Warned("not enforced locally: every function may call everything")),
     ("Layers", Honoured),
-    ("DeploymentPreference", Warned("no gradual deployment locally: move the alias through Lambda's API, or through CodeDeploy's at once")),
+    (
+        "DeploymentPreference",
+        Warned("no gradual deployment locally: move the alias through Lambda's API, or through CodeDeploy's at once"),
+    ),
     ("ProvisionedConcurrencyConfig", Warned("instances start on demand locally")),
     ("DeadLetterQueue", Warned("failed asynchronous invocations are not kept locally")),
     ("EventInvokeConfig", Warned("failed asynchronous invocations are not retried or routed locally")),

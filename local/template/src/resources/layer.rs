@@ -22,7 +22,9 @@ pub(crate) fn add(properties: &Properties<'_>, plan: &mut Plan) -> Outcome<()> {
     )?;
     let content = properties.required("ContentUri")?;
     if content.starts_with("s3://") {
-        return Err(properties.problem("ContentUri", format!("found `{content}`, expected a directory of this machine")));
+        return Err(
+            properties.problem("ContentUri", format!("found `{content}`, expected a directory of this machine"))
+        );
     }
     plan.layers.push(Layer {
         logical_id: properties.resource.to_owned(),

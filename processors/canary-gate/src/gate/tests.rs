@@ -71,8 +71,7 @@ fn verdict(leaves: &[&str], does: Does, store: &Store, out_of_time: impl Future<
     let target = Target { function: "f".to_owned(), version: "2".to_owned() };
     let (golden, scratch) = (golden(leaves), Scratch::parse("gate-1").expect("a name"));
     let layout = Layout::new("live", EpochTable::genesis().generation);
-    let case =
-        Case { target: &target, golden: &golden, scratch: &scratch, layout: &layout, names: Names::default() };
+    let case = Case { target: &target, golden: &golden, scratch: &scratch, layout: &layout, names: Names::default() };
     let version = Version { store, does };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let verdict = runtime.block_on(judge(case, &version, store, out_of_time));

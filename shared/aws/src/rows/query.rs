@@ -27,10 +27,14 @@ impl RowQuery for RollupsTable {
             .expression_attribute_names("#partition", partition_key)
             .expression_attribute_names("#sort", sort_key)
             .set_expression_attribute_values(Some(
-                [(":partition", bound(first, partition_key)), (":first", bound(first, sort_key)), (":last", bound(last, sort_key))]
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-                    .collect(),
+                [
+                    (":partition", bound(first, partition_key)),
+                    (":first", bound(first, sort_key)),
+                    (":last", bound(last, sort_key)),
+                ]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect(),
             ))
             .into_paginator()
             .items()

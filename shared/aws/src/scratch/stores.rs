@@ -141,7 +141,11 @@ impl ScratchStores {
             if items.is_empty() {
                 return Ok(());
             }
-            stream::iter(items).map(|item| self.delete(item)).buffer_unordered(IN_FLIGHT_MAX).try_collect::<()>().await?;
+            stream::iter(items)
+                .map(|item| self.delete(item))
+                .buffer_unordered(IN_FLIGHT_MAX)
+                .try_collect::<()>()
+                .await?;
         }
         let what = format!("{}: items keep appearing", scratch.partition());
         Err(StoreError::new(StoreErrorKind::Unavailable, what))

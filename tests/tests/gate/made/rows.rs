@@ -112,7 +112,8 @@ fn triggered(changes: Vec<Value>) -> Vec<Batch> {
 
 pub(crate) fn rollup_finalize() -> Golden {
     let (contributions, oracle) = (contributions(), oracle());
-    let key = |(place, item): (usize, &Contribution)| change(place, json!({"pk": {"S": item.pk}, "sk": {"S": item.sk}}));
+    let key =
+        |(place, item): (usize, &Contribution)| change(place, json!({"pk": {"S": item.pk}, "sk": {"S": item.sk}}));
     let changes = contributions.iter().enumerate().map(key).collect();
     let leaves = lines(&oracle, rows(&oracle, Resolution::Minute));
     let before = Before { contributions, ..Before::default() };
