@@ -68,6 +68,16 @@ impl CodeStore {
         Ok(self.add(path, directory, OnceLock::new()))
     }
 
+    /// Keeps what lies in the directories, laid over each other as layers are under `/opt`: of files of one name the last.
+    pub(crate) fn lay(&self, directories: &[PathBuf]) -> std::io::Result<PathBuf> {
+        let kept = tempfile::Builder::new().prefix("weir-opt-").tempdir()?;
+        for directory in directories {
+            copy_over(directory, kept.path())?;
+        }
+        let path = kept.path().to_owned();
+        Ok(self.add(path, kept, OnceLock::from(Facts::default())))
+    }
+
     /// Unpacks a deployment package; the path of its bootstrap, which need not be there, as on Lambda.
     pub(crate) fn unpack(&self, package: &[u8]) -> Result<PathBuf, CodeError> {
         let no_zip = |error: zip::result::ZipError| CodeError::NoZip(error.to_string());
@@ -119,6 +129,20 @@ impl CodeStore {
     }
 }
 
+fn copy_over(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&to)?;
+            copy_over(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), &to)?;
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn digest(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(Sha256::digest(bytes))
 }
@@ -152,6 +176,27 @@ mod tests {
         assert_eq!((facts.bytes, facts.sha256.as_str()), (3, "dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z/0Me0="));
         drop(store);
         assert!(!kept.exists(), "nothing stays behind");
+    }
+
+    #[test]
+    fn of_layers_the_last_wins() {
+        let layers: Vec<_> = [["only/a", "both"], ["only/b", "both"]]
+            .iter()
+            .enumerate()
+            .map(|(at, files)| {
+                let layer = tempfile::tempdir().unwrap();
+                std::fs::create_dir(layer.path().join("only")).unwrap();
+                files.iter().for_each(|file| std::fs::write(layer.path().join(file), at.to_string()).unwrap());
+                layer
+            })
+            .collect();
+        let store = CodeStore::default();
+        let paths: Vec<PathBuf> = layers.iter().map(|layer| layer.path().to_owned()).collect();
+        let laid = store.lay(&paths).unwrap();
+        let read = |file: &str| std::fs::read_to_string(laid.join(file)).unwrap();
+        assert_eq!([read("only/a"), read("only/b"), read("both")], ["0", "1", "1"]);
+        drop(store);
+        assert!(!laid.exists(), "nothing stays behind");
     }
 
     #[test]

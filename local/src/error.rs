@@ -60,6 +60,18 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// A function's layers could not be laid out as its `/opt`.
+    #[error(
+        "function {function}: its layers cannot be copied from {directories:?}: {error}; is each ContentUri a directory?"
+    )]
+    Layers {
+        /// Logical id.
+        function: String,
+        /// Where their content should be.
+        directories: Vec<std::path::PathBuf>,
+        /// Why.
+        error: std::io::Error,
+    },
     /// A version or alias that the template asks for could not be made.
     #[error("function {function}: {reason}")]
     Version {

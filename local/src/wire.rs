@@ -41,6 +41,7 @@ pub(crate) fn function(
     bootstraps: &BTreeMap<String, PathBuf>,
     concurrency_default: u32,
     code: &CodeStore,
+    opt: Option<PathBuf>,
 ) -> Result<FunctionSpec, StartError> {
     let missing = |path: Option<PathBuf>| StartError::Bootstrap {
         function: function.logical_id.clone(),
@@ -61,6 +62,7 @@ pub(crate) fn function(
         timeout: Duration::from_secs(function.timeout_seconds.into()),
         concurrency_max: function.concurrency_max.unwrap_or(concurrency_default),
         handler: function.handler.clone(),
+        opt,
     })
 }
 

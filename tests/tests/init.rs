@@ -44,6 +44,13 @@ fn complete(binary: &str, runtime_api: &str) -> BTreeMap<&'static str, String> {
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ("WEIR_CONTRIBUTIONS_TABLE", "weir-contributions".to_owned()),
     ]);
+    if binary == "canary-gate" {
+        environment.extend([
+            ("WEIR_STACK", "weir".to_owned()),
+            ("WEIR_TELEMETRY_STREAM_ARN", "arn:aws:kinesis:us-east-1:000000000000:stream/weir-telemetry".to_owned()),
+            ("WEIR_LANDING_BUCKET", "weir-landing-000000000000".to_owned()),
+        ]);
+    }
     match binary {
         "rollup-finalize" | "rollup-compact" | "rollup-reconcile" => {
             environment.insert("WEIR_ROLLUPS_TABLE", "weir-rollups".to_owned())
@@ -84,6 +91,13 @@ fn mistakes(binary: &str) -> Vec<(&'static str, Option<&'static str>, &'static s
         "rollup-reconcile" => {
             [("WEIR_ROLLUPS_TABLE", None, "table"), ("WEIR_ROLLUPS_TABLE", Some("x"), "table")].to_vec()
         }
+        "canary-gate" => [
+            ("WEIR_STACK", None, "the stack's name"),
+            ("WEIR_TELEMETRY_STREAM_ARN", None, "the ARN of the telemetry stream"),
+            ("WEIR_QUARANTINE_BUCKET", None, "bucket"),
+            ("WEIR_LANDING_BUCKET", Some("a/b"), "bucket"),
+        ]
+        .to_vec(),
         _ => [("WEIR_QUARANTINE_BUCKET", None, "bucket"), ("WEIR_QUARANTINE_BUCKET", Some("a/b"), "bucket")].to_vec(),
     });
     mistakes

@@ -32,6 +32,7 @@
 //!     timeout: Duration::from_secs(30),
 //!     concurrency_max: 10,
 //!     handler: "bootstrap".into(),
+//!     opt: None,
 //! });
 //! let mapping = MappingSpec {
 //!     id: "ingest-from-clicks".into(),
@@ -68,7 +69,7 @@ mod stream;
 
 pub use host::{
     ACCESS_KEY_ID_PREFIX, Alias, AliasTarget, FunctionSpec, FunctionStats, FunctionVersion, Host, HostOptions,
-    InstanceInfo, LATEST, PAYLOAD_BYTES_MAX, VersionError,
+    InstanceInfo, LATEST, PAYLOAD_BYTES_MAX, VersionError, opt_can_be_mounted,
 };
 pub use invoker::{Invocation, InvokeError, Invoker, Outcome};
 pub use logs::{DirectorySink, LogLine, LogSink, LogStream, MemorySink, OwnedLogLine};

@@ -24,6 +24,7 @@ fn spec(name: &str) -> FunctionSpec {
         timeout: Duration::from_secs(20),
         concurrency_max: 4,
         handler: "ok".into(),
+        opt: None,
     }
 }
 

@@ -43,6 +43,7 @@ async fn test() {
         timeout: Duration::from_secs(20),
         concurrency_max: 1,
         handler: "bootstrap".into(),
+        opt: None,
     });
     host.publish_version("f", "", None).expect("it is there");
     let invoke = |event: Value| {

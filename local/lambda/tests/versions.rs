@@ -18,6 +18,7 @@ fn spec() -> FunctionSpec {
         timeout: Duration::from_secs(20),
         concurrency_max: 2,
         handler: "ok".into(),
+        opt: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one AWS endpoint: a loopback listener, and every service behind it.
 
 mod chunked;
+mod codedeploy;
 mod dynamodb;
 pub(crate) mod faults;
 mod journal;
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
+pub(crate) use codedeploy::CodeDeploy;
 pub(crate) use dynamodb::DynamoDb;
 pub(crate) use kinesis::Kinesis;
 pub(crate) use lambda::Functions;
@@ -57,6 +59,7 @@ pub(crate) struct Endpoint {
     /// Set once the host has its functions.
     pub(crate) functions: std::sync::OnceLock<Functions>,
     pub(crate) urls: std::sync::OnceLock<FunctionUrls>,
+    pub(crate) codedeploy: std::sync::OnceLock<CodeDeploy>,
     pub(crate) ready: AtomicBool,
     /// Asked about every request of the functions.
     pub(crate) faults: Option<Arc<dyn EndpointFaults>>,
@@ -202,6 +205,10 @@ impl Endpoint {
             Ok(Service::Sts) => sts::answer(request, &self.account).await,
             Ok(Service::Lambda) => match self.functions.get() {
                 Some(functions) => functions.answer(request).await,
+                None => starting(),
+            },
+            Ok(Service::CodeDeploy) => match self.codedeploy.get() {
+                Some(codedeploy) => codedeploy.answer(request).await,
                 None => starting(),
             },
             Ok(Service::FunctionUrl) => match self.urls.get() {

@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 /// What the plane answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
+    CodeDeploy,
     Health,
     DynamoDb,
     FunctionUrl,
@@ -25,6 +26,7 @@ impl Service {
     /// As requests sign for it.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Service::CodeDeploy => "codedeploy",
             Service::Health => "health",
             Service::DynamoDb => "dynamodb",
             Service::FunctionUrl => "lambda-url",
@@ -39,7 +41,8 @@ impl Service {
 }
 
 /// Names that requests sign for, as said in errors and by `GET /health`.
-pub(crate) const SERVED: &[&str] = &["dynamodb", "dynamodbstreams", "kinesis", "lambda", "logs", "s3", "sqs", "sts"];
+pub(crate) const SERVED: &[&str] =
+    &["codedeploy", "dynamodb", "dynamodbstreams", "kinesis", "lambda", "logs", "s3", "sqs", "sts"];
 
 /// Where function URLs begin. No bucket can be meant: their names have no underscore.
 pub(crate) const URL_PREFIX: &str = "/_url/";
@@ -51,6 +54,7 @@ pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<S
     }
     if let Some(name) = signed_for(uri, headers) {
         return match name.as_str() {
+            "codedeploy" => Ok(Service::CodeDeploy),
             "dynamodb" | "dynamodbstreams" => Ok(Service::DynamoDb),
             "kinesis" => Ok(Service::Kinesis),
             "lambda" => Ok(Service::Lambda),
@@ -64,6 +68,7 @@ pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<S
     if let Some(target) = headers.get("x-amz-target").and_then(|value| value.to_str().ok()) {
         let prefix = target.split('.').next().unwrap_or_default();
         return match prefix.split('_').next().unwrap_or_default() {
+            "CodeDeploy" => Ok(Service::CodeDeploy),
             "DynamoDB" | "DynamoDBStreams" => Ok(Service::DynamoDb),
             "Kinesis" => Ok(Service::Kinesis),
             "AmazonSQS" => Ok(Service::Sqs),
@@ -134,6 +139,7 @@ mod tests {
             )
         };
         for (name, service) in [
+            ("codedeploy", Service::CodeDeploy),
             ("dynamodb", Service::DynamoDb),
             ("kinesis", Service::Kinesis),
             ("lambda", Service::Lambda),

@@ -1,6 +1,7 @@
 //! Starting and stopping everything, in order.
 
 mod observe;
+mod opt;
 mod options;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,7 +23,7 @@ use crate::code::CodeStore;
 use crate::data_dir::DataDir;
 use crate::endpoint::faults::EndpointFaults;
 use crate::endpoint::{
-    self, DynamoDb, Endpoint, FunctionUrls, Functions, Kinesis, Logs, ObjectStore, Serving, UrlFunction,
+    self, CodeDeploy, DynamoDb, Endpoint, FunctionUrls, Functions, Kinesis, Logs, ObjectStore, Serving, UrlFunction,
 };
 use crate::error::StartError;
 use crate::logs::LogStore;
@@ -67,13 +68,17 @@ impl Plane {
         let endpoint_url = format!("http://{address}");
         let deliver = options.deliver;
         let settings = Settings { endpoint_url: Some(endpoint_url.clone()), ..options.settings() };
-        let plan = weir_local_template::read(&options.template, &settings)?;
+        let mut plan = weir_local_template::read(&options.template, &settings)?;
         let code = CodeStore::default();
         let specs = plan
             .functions
             .iter()
-            .map(|function| wire::function(function, &options.bootstraps, options.concurrency_default, &code))
+            .map(|function| {
+                let opt = opt::of(&plan, function, &options.template, &code)?;
+                wire::function(function, &options.bootstraps, options.concurrency_default, &code, opt)
+            })
             .collect::<Result<Vec<_>, _>>()?;
+        opt::warn(&mut plan);
         let functions = plan.functions.iter().map(|function| function.name.as_str());
         let logs = Arc::new(LogStore::new(functions, sink(&options)?));
 
@@ -143,6 +148,7 @@ impl Plane {
             self.endpoint.logs.store.clone(),
         ));
         let _ = self.endpoint.urls.set(self.urls());
+        let _ = self.endpoint.codedeploy.set(CodeDeploy::new(self.host.clone()));
         for mapping in self.plan.mappings.iter().filter(|_| deliver) {
             self.poll(mapping, self.runner_options.clone()).await?;
         }
@@ -288,6 +294,7 @@ async fn open_endpoint(
         logs: Logs { store: logs, region: plan.region.clone(), account: plan.account.clone() },
         functions: OnceLock::new(),
         urls: OnceLock::new(),
+        codedeploy: OnceLock::new(),
         ready: AtomicBool::new(false),
         faults,
     })

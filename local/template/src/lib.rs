@@ -27,8 +27,8 @@ use std::path::Path;
 
 pub use error::TemplateError;
 pub use plan::{
-    Bucket, Destination, Function, FunctionUrl, Index, Key, Mapping, Notification, Plan, Queue, Redrive, Schedule,
-    Source, StartingPosition, Stream, StreamMapping, Table, Warning,
+    Bucket, Destination, Function, FunctionUrl, Index, Key, Layer, Mapping, Notification, Plan, Queue, Redrive,
+    Schedule, Source, StartingPosition, Stream, StreamMapping, Table, Warning,
 };
 pub use tree::{Document, Kind, Parameter, Resolved, Resource, Unknown, Value};
 pub use yaml::{TEMPLATE_ALIASED_BYTES_MAX, TEMPLATE_BYTES_MAX, TEMPLATE_DEPTH_MAX, TEMPLATE_NODES_MAX};

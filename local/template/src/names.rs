@@ -22,6 +22,7 @@ fn name_property(kind: &str) -> Option<&'static str> {
         "AWS::Logs::LogGroup" => "LogGroupName",
         "AWS::IAM::Role" => "RoleName",
         "AWS::SNS::Topic" => "TopicName",
+        "AWS::Serverless::LayerVersion" => "LayerName",
         "AWS::CloudWatch::Alarm" => "AlarmName",
         _ => return None,
     })
@@ -86,6 +87,7 @@ pub(crate) fn reference(scope: &Scope<'_>, name: &str, line: usize, place: &str)
     let physical = physical(scope, name)?;
     Ok(match kind {
         "AWS::SQS::Queue" => queue_url(scope, &physical),
+        "AWS::Serverless::LayerVersion" => arn(scope, "lambda", &format!("layer:{physical}:1")),
         _ => physical,
     })
 }

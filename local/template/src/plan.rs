@@ -21,6 +21,8 @@ pub struct Plan {
     pub buckets: Vec<Bucket>,
     /// DynamoDB tables.
     pub tables: Vec<Table>,
+    /// Layers.
+    pub layers: Vec<Layer>,
     /// Lambda functions.
     pub functions: Vec<Function>,
     /// Event source mappings.
@@ -206,6 +208,20 @@ pub struct Function {
     pub concurrency_max: Option<u32>,
     /// `AutoPublishAlias`.
     pub alias: Option<String>,
+    /// ARNs of its layers that are the template's; what a later one holds wins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<String>,
+}
+
+/// `AWS::Serverless::LayerVersion` whose content lies on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Layer {
+    /// Logical id.
+    pub logical_id: String,
+    /// What functions name it by.
+    pub arn: String,
+    /// `ContentUri`: the directory of what is found under `/opt`, relative to the template.
+    pub content: String,
 }
 
 /// Where a mapping reads.

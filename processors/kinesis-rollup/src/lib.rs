@@ -5,6 +5,7 @@
 //! - **Input**: records that hold one event, an array or one event a line, plain, gzip or zstd.
 //! - **Output**: one conditional write per (window, split) of the batch, the shard's progress, and one
 //!   quarantine object per rejected event or record.
+//!   A scratch invocation ([`weir_envelope::scratch`]) writes to its own generation instead.
 //! - **Failure**: the lowest record that is not durable is reported; delivery begins again there, in
 //!   whatever cut, and what was applied is dropped by its fence. A record whose rules are not known (epochs) is
 //!   reported like one that is not durable. A record on the skip list is set aside without being decoded; without the list
@@ -20,8 +21,9 @@ use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
+use weir_aws::scratch::InScratch;
 use weir_aws::streams::Streams;
-use weir_envelope::{Arenas, kinesis};
+use weir_envelope::{Arenas, kinesis, scratch};
 use weir_exact::epochs::Epochs;
 use weir_exact::fenced::{FencedLane, FencedOutcome, FencedSettings};
 use weir_exact::sequence::Shard;
@@ -67,12 +69,18 @@ impl Handler {
         let layout = self.epochs.layout(&epochs);
         let mut response = KinesisEventResponse::default();
         let mut arena = self.arenas.take();
-        for ((stream_arn, shard_id), records) in kinesis::read(&event.payload, &mut arena)? {
+        let (scratch, payload) = scratch::unwrapped(&event.payload)?;
+        // A lane of its own: what it remembers of items must not be another generation's.
+        let apart = scratch
+            .as_ref()
+            .map(|generation| self.lane.elsewhere(|stores| stores.in_scratch(InScratch::from_now(generation.clone()))));
+        let lane = apart.as_ref().unwrap_or(&self.lane);
+        for ((stream_arn, shard_id), records) in kinesis::read(payload, &mut arena)? {
             // One: a batch is of one shard.
             let mut line = line.take().unwrap_or_else(|| BatchLine::begin(&event.context, "kinesis"));
-            line.stage("read").put("batch_size", records.len());
+            line.scratch(scratch.as_ref()).stage("read").put("batch_size", records.len());
             let shard = self.streams.shard(&stream_arn, &shard_id).await?;
-            let outcome = self.lane.process_past(&layout, &shard, records, &epochs, &skips, &out_of_time).await;
+            let outcome = lane.process_past(&layout, &shard, records, &epochs, &skips, &out_of_time).await;
             line.stage("count");
             tell_errors(&event.context.request_id, &outcome.errors);
             log(line, &shard, &outcome);

@@ -12,6 +12,7 @@
 mod message;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use message::Received;
@@ -23,7 +24,8 @@ use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
-use weir_envelope::sqs;
+use weir_aws::scratch::InScratch;
+use weir_envelope::{scratch, sqs};
 use weir_exact::epochs::Epochs;
 use weir_exact::layout::Layout;
 use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings, Message};
@@ -61,20 +63,24 @@ impl Handler {
     ///
     /// # Errors
     /// When nothing of the batch can be decided: it is then delivered again, whole.
-    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let mut line = BatchLine::begin(&event.context, "replay");
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
 
-        line.stage("rules");
-        let received = event.payload.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
+        let (scratch, payload) = scratch::unwrapped(&event.payload)?;
+        line.scratch(scratch.as_ref()).stage("rules");
+        let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));
+        let stores = apart.as_ref().unwrap_or(&self.stores);
+        let delivered: SqsEvent = serde_json::from_slice(payload)?;
+        let received = delivered.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
         let ids: Vec<String> = received.iter().map(|received| received.id.clone()).collect();
         let mut batch = Batch::new(&event.context.request_id, ids);
         let mut settled = stream::iter(received.iter().enumerate().map(|(place, received)| {
             let (layout, epochs) = (&layout, &epochs);
-            async move { (place, self.take_up(layout, epochs, received, &out_of_time).await) }
+            async move { (place, take_up(stores, layout, epochs, received, &out_of_time).await) }
         }))
         .buffered(OBJECTS_IN_FLIGHT_MAX);
         while let Some((place, taken)) = settled.next().await {
@@ -83,35 +89,35 @@ impl Handler {
         drop(settled);
         line.stage("read");
         let incoming = std::mem::take(&mut batch.messages).into_iter().map(Incoming::Message).collect();
-        let intake = ledger::intake(&self.stores, &layout, &epochs, self.settings, incoming, &out_of_time).await;
+        let intake = ledger::intake(stores, &layout, &epochs, self.settings, incoming, &out_of_time).await;
         line.stage("count");
         batch.settle(&intake);
         batch.log(line, &intake);
         Ok(batch.answer())
     }
+}
 
-    async fn take_up(
-        &self,
-        layout: &Layout,
-        epochs: &EpochView,
-        received: &Received,
-        out_of_time: &(dyn Fn() -> bool + Sync),
-    ) -> Taken {
-        let request = match &received.request {
-            Ok(request) => request,
-            Err(error) => return Taken::NoRequest(error.to_string()),
-        };
-        if out_of_time() {
-            return Taken::Failed(StoreError::out_of_time());
-        }
-        let key = request.key.clone();
-        match replay::take_up(&self.stores, layout, epochs, request, received.sent_at).await {
-            Ok(Some(Settled::Message(message))) => Taken::Message(message),
-            Ok(Some(Settled::TooOld)) => Taken::Left(key, format!("it arrived more than 14 days ago; {BACKFILL}")),
-            Ok(Some(Settled::NotHeld(why))) => Taken::Left(key, format!("{why}; {BACKFILL}")),
-            Ok(None) => Taken::Left(key, "the object is gone".to_owned()),
-            Err(error) => Taken::Failed(error),
-        }
+async fn take_up(
+    stores: &IntakeStores,
+    layout: &Layout,
+    epochs: &EpochView,
+    received: &Received,
+    out_of_time: &(dyn Fn() -> bool + Sync),
+) -> Taken {
+    let request = match &received.request {
+        Ok(request) => request,
+        Err(error) => return Taken::NoRequest(error.to_string()),
+    };
+    if out_of_time() {
+        return Taken::Failed(StoreError::out_of_time());
+    }
+    let key = request.key.clone();
+    match replay::take_up(stores, layout, epochs, request, received.sent_at).await {
+        Ok(Some(Settled::Message(message))) => Taken::Message(message),
+        Ok(Some(Settled::TooOld)) => Taken::Left(key, format!("it arrived more than 14 days ago; {BACKFILL}")),
+        Ok(Some(Settled::NotHeld(why))) => Taken::Left(key, format!("{why}; {BACKFILL}")),
+        Ok(None) => Taken::Left(key, "the object is gone".to_owned()),
+        Err(error) => Taken::Failed(error),
     }
 }
 

@@ -17,6 +17,7 @@ mod trigger;
 pub use trigger::Keys;
 
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
+use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -29,6 +30,8 @@ use weir_aws::config::{ConfigError, Environment, generation, optional, resource}
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
+use weir_aws::scratch::InScratch;
+use weir_envelope::scratch;
 use weir_envelope::triggers::{self, Trigger};
 use weir_exact::compact::{CompactReport, CompactSettings, Compactor};
 use weir_exact::epochs::Epochs;
@@ -80,12 +83,22 @@ impl Handler {
     ///
     /// # Errors
     /// When the payload is neither, when the epoch table cannot be read, or when a sweep is incomplete.
-    pub async fn handle(&self, event: LambdaEvent<Trigger<Keys>>) -> Result<DynamoDbEventResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<DynamoDbEventResponse, Error> {
         let pass = Pass { begun: SystemTime::now(), deadline: event.context.deadline() };
-        let is_sweep = matches!(event.payload, Trigger::Schedule { .. });
+        let (scratch, payload) = scratch::unwrapped(&event.payload)?;
+        let trigger: Trigger<Keys> = serde_json::from_slice(payload)?;
+        let is_sweep = matches!(trigger, Trigger::Schedule { .. });
         let mut line = BatchLine::begin(&event.context, if is_sweep { "schedule" } else { "rollups" });
-        let compactor = self.compactor.get_or_try_init(|| self.compactor()).await?;
-        match event.payload {
+        line.scratch(scratch.as_ref());
+        let apart = match scratch {
+            Some(generation) => Some(self.compactor(Some(InScratch::from_now(generation))).await?),
+            None => None,
+        };
+        let compactor = match &apart {
+            Some(apart) => apart,
+            None => self.compactor.get_or_try_init(|| self.compactor(None)).await?,
+        };
+        match trigger {
             Trigger::Stream { records } => {
                 line.put("batch_size", records.len());
                 let oldest = triggers::oldest(&records);
@@ -102,10 +115,17 @@ impl Handler {
         }
     }
 
-    async fn compactor(&self) -> Result<RowCompactor, StoreError> {
+    async fn compactor(&self, scratch: Option<InScratch>) -> Result<RowCompactor, StoreError> {
         let view = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&view);
-        Ok(Compactor::new(self.contributions.clone(), self.rollups.clone(), layout, self.settings))
+        let (contributions, rollups) = match scratch {
+            None => (self.contributions.clone(), self.rollups.clone()),
+            Some(scratch) => {
+                let rollups = self.rollups.in_scratch(self.contributions.name(), scratch.clone());
+                (self.contributions.in_scratch(scratch), rollups)
+            }
+        };
+        Ok(Compactor::new(contributions, rollups, layout, self.settings))
     }
 }
 

@@ -18,6 +18,7 @@ mod trigger;
 pub use trigger::Keys;
 
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
+use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
@@ -30,6 +31,8 @@ use weir_aws::config::{ConfigError, Environment, generation, optional, resource,
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
+use weir_aws::scratch::InScratch;
+use weir_envelope::scratch;
 use weir_envelope::triggers::{self, Trigger};
 use weir_exact::epochs::Epochs;
 use weir_exact::finalize::{FinalizeSettings, Finalizer, WindowReport};
@@ -90,14 +93,24 @@ impl Handler {
     /// # Errors
     /// When the payload is neither, when the epoch table or the shards' progress cannot be read, or when a
     /// sweep is incomplete.
-    pub async fn handle(&self, event: LambdaEvent<Trigger<Keys>>) -> Result<DynamoDbEventResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<DynamoDbEventResponse, Error> {
         let pass = Pass { begun: SystemTime::now(), deadline: event.context.deadline() };
-        let is_sweep = matches!(event.payload, Trigger::Schedule { .. });
+        let (scratch, payload) = scratch::unwrapped(&event.payload)?;
+        let trigger: Trigger<Keys> = serde_json::from_slice(payload)?;
+        let is_sweep = matches!(trigger, Trigger::Schedule { .. });
         let mut line = BatchLine::begin(&event.context, if is_sweep { "schedule" } else { "contributions" });
-        let finalizer = self.finalizer.get_or_try_init(|| self.finalizer()).await?;
+        line.scratch(scratch.as_ref());
+        let apart = match scratch {
+            Some(generation) => Some(self.finalizer(Some(InScratch::from_now(generation))).await?),
+            None => None,
+        };
+        let finalizer = match &apart {
+            Some(apart) => apart,
+            None => self.finalizer.get_or_try_init(|| self.finalizer(None)).await?,
+        };
         let progress = finalizer.progress().await?;
         line.stage("progress");
-        match event.payload {
+        match trigger {
             Trigger::Stream { records } => {
                 let touched = trigger::touched(finalizer.layout(), &records)?;
                 line.put("batch_size", records.len());
@@ -115,10 +128,17 @@ impl Handler {
         }
     }
 
-    async fn finalizer(&self) -> Result<RowFinalizer, StoreError> {
+    async fn finalizer(&self, scratch: Option<InScratch>) -> Result<RowFinalizer, StoreError> {
         let view = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&view);
-        Ok(Finalizer::new(self.contributions.clone(), self.rollups.clone(), layout, self.settings))
+        let (contributions, rollups) = match scratch {
+            None => (self.contributions.clone(), self.rollups.clone()),
+            Some(scratch) => {
+                let rollups = self.rollups.in_scratch(self.contributions.name(), scratch.clone());
+                (self.contributions.in_scratch(scratch), rollups)
+            }
+        };
+        Ok(Finalizer::new(contributions, rollups, layout, self.settings))
     }
 }
 

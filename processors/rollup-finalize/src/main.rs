@@ -1,12 +1,12 @@
 //! Wires `rollup-finalize`.
 
-use lambda_runtime::{Error, service_fn};
+use lambda_runtime::Error;
 use rollup_finalize::Handler;
-use weir_aws::{config::Process, logs};
+use weir_aws::{config::Process, invocation, logs};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     logs::init(&Process);
     let handler = Handler::from_environment(&Process).inspect_err(|error| tracing::error!(%error, "init failed"))?;
-    lambda_runtime::run(service_fn(|event| handler.handle(event))).await
+    invocation::run(|event| handler.handle(event)).await
 }

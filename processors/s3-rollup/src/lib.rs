@@ -13,6 +13,7 @@
 mod message;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
 use std::time::SystemTime;
 use weir_aws::batch_line::{BatchLine, tell_errors};
@@ -22,8 +23,9 @@ use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::objects::{Objects, memory_mib};
+use weir_aws::scratch::InScratch;
 use weir_aws::trace::{Link, Links};
-use weir_envelope::sqs;
+use weir_envelope::{scratch, sqs};
 use weir_exact::epochs::Epochs;
 use weir_exact::ledger::LedgerSettings;
 use weir_exact::objects::{self, Delivery, ObjectIntake, ObjectSettings};
@@ -55,21 +57,24 @@ impl Handler {
     ///
     /// # Errors
     /// When nothing of the batch can be decided: it is then delivered again, whole.
-    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let mut line = BatchLine::begin(&event.context, "s3");
         let out_of_time = || clock::out_of_time(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
 
-        line.stage("rules");
+        let (scratch, payload) = scratch::unwrapped(&event.payload)?;
+        line.scratch(scratch.as_ref()).stage("rules");
+        let delivered: SqsEvent = serde_json::from_slice(payload)?;
         let mut links = Links::default();
         let header =
             |message: &SqsMessage| Link::of(None, message.attributes.get("AWSTraceHeader").map(String::as_str));
-        links.extend(event.payload.records.iter().map(header));
-        let received = event.payload.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
+        links.extend(delivered.records.iter().map(header));
+        let received = delivered.records.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
         let (ids, deliveries): (Vec<String>, Vec<Delivery>) = received.into_iter().unzip();
-        let (stores, settings) = (&self.stores, &self.settings);
+        let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));
+        let (stores, settings) = (apart.as_ref().unwrap_or(&self.stores), &self.settings);
         let intake = objects::intake(stores, &self.objects, &layout, &epochs, settings, deliveries, &out_of_time).await;
         line.stage("count").links(&links);
         tell_errors(&event.context.request_id, &intake.outcome.errors);

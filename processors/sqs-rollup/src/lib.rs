@@ -24,8 +24,9 @@ use weir_aws::config::{ConfigError, Environment, generation};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::IntakeStores;
 use weir_aws::objects::{Objects, memory_mib};
+use weir_aws::scratch::InScratch;
 use weir_aws::trace::{Link, Links};
-use weir_envelope::{Arenas, sqs};
+use weir_envelope::{Arenas, scratch, sqs};
 use weir_exact::epochs::Epochs;
 use weir_exact::layout::Layout;
 use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings};
@@ -70,7 +71,9 @@ impl Handler {
 
         line.stage("rules");
         let mut arena = self.arenas.take();
-        let delivered = sqs::read(&event.payload, &mut arena)?;
+        let (scratch, payload) = scratch::unwrapped(&event.payload)?;
+        line.scratch(scratch.as_ref());
+        let delivered = sqs::read(payload, &mut arena)?;
         let mut links = Links::default();
         links.extend(delivered.iter().map(link));
         let received = delivered.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
@@ -78,7 +81,9 @@ impl Handler {
         let (ids, received): (Vec<String>, Vec<Received>) = received.into_iter().unzip();
         let (here, elsewhere) = sorted(received);
         line.stage("read");
-        let batch = Batch { handler: self, layout: &layout, epochs: &epochs, out_of_time: &out_of_time };
+        let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));
+        let stores = apart.as_ref().unwrap_or(&self.stores);
+        let batch = Batch { handler: self, stores, layout: &layout, epochs: &epochs, out_of_time: &out_of_time };
         let mut intake = Intake::default();
         batch.count(here, &mut intake).await;
         line.stage("count");
@@ -114,6 +119,7 @@ fn sorted(received: Vec<Received>) -> (Placed<Incoming>, Placed<Pointer>) {
 /// What every part of a batch needs.
 struct Batch<'a> {
     handler: &'a Handler,
+    stores: &'a IntakeStores,
     layout: &'a Layout,
     epochs: &'a EpochView,
     out_of_time: &'a (dyn Fn() -> bool + Sync),
@@ -126,15 +132,15 @@ impl Batch<'_> {
             return;
         }
         let (places, incoming): (Vec<usize>, Vec<Incoming>) = incoming.into_iter().unzip();
-        let Handler { stores, settings, .. } = self.handler;
-        let counted = ledger::intake(stores, self.layout, self.epochs, *settings, incoming, self.out_of_time).await;
+        let settings = self.handler.settings;
+        let counted = ledger::intake(self.stores, self.layout, self.epochs, settings, incoming, self.out_of_time).await;
         intake.add(counted, &places);
     }
 
     /// Fetches payloads and counts their messages.
     async fn follow(&self, pointers: Placed<Pointer>, intake: &mut Intake) {
-        let Handler { stores, objects, .. } = self.handler;
-        let Self { layout, epochs, out_of_time, .. } = *self;
+        let objects = &self.handler.objects;
+        let Self { stores, layout, epochs, out_of_time, .. } = *self;
         let follow = &Follow { stores, objects, layout, epochs, out_of_time };
         let fetching = pointers.into_iter().map(|(place, pointer)| async move { (place, follow.fetch(pointer).await) });
         let mut fetched = vec![];

@@ -19,6 +19,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+use weir_exact::scratch::Scratch;
 use weir_telemetry::Millis;
 
 /// The namespace of all metrics.
@@ -56,6 +57,7 @@ fn take_cold() -> bool {
 pub struct BatchLine {
     fields: Map<String, Value>,
     metrics: Vec<(&'static str, &'static str)>,
+    is_scratch: bool,
     stages_ms: BTreeMap<&'static str, f64>,
     begun: Instant,
     stage_begun: Instant,
@@ -68,6 +70,7 @@ impl BatchLine {
         let mut line = Self {
             fields: Map::new(),
             metrics: vec![],
+            is_scratch: false,
             stages_ms: BTreeMap::new(),
             begun: Instant::now(),
             stage_begun: Instant::now(),
@@ -90,6 +93,13 @@ impl BatchLine {
             self.fields.insert(name.to_owned(), value);
         }
         self
+    }
+
+    /// Says that the batch is of a scratch generation, if it is: its counts are then members of the line alone, since
+    /// nothing of it counts.
+    pub fn scratch(&mut self, generation: Option<&Scratch>) -> &mut Self {
+        self.is_scratch = generation.is_some();
+        self.put("scratch", generation.map(Scratch::name))
     }
 
     /// Puts a count: a metric.
@@ -142,13 +152,15 @@ impl BatchLine {
         line.insert("message".to_owned(), "batch".into());
         line.extend(self.fields);
         line.insert("stages_ms".to_owned(), serde_json::to_value(self.stages_ms).unwrap_or_default());
-        line.insert(
-            "_aws".to_owned(),
-            serde_json::json!({
-                "Timestamp": now.0,
-                "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics }],
-            }),
-        );
+        if !self.is_scratch {
+            line.insert(
+                "_aws".to_owned(),
+                serde_json::json!({
+                    "Timestamp": now.0,
+                    "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics }],
+                }),
+            );
+        }
         let mut line = Value::Object(line).to_string();
         line.push('\n');
         line
@@ -204,6 +216,15 @@ mod tests {
         for metric in directive["Metrics"].as_array().unwrap() {
             assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }
+    }
+
+    #[test]
+    fn a_scratch_batch_moves_no_metric() {
+        let mut line = BatchLine::begin(&Context::default(), "sqs");
+        line.scratch(Some(&Scratch::parse("gate-1").unwrap())).count("received", 7);
+        let line: Value = serde_json::from_str(&line.render(Millis(0))).unwrap();
+        assert_eq!((&line["scratch"], &line["received"]), (&"gate-1".into(), &7.into()));
+        assert!(line.get("_aws").is_none());
     }
 
     #[test]

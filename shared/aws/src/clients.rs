@@ -3,6 +3,7 @@
 
 use crate::config::{ConfigError, Environment, required};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
@@ -41,6 +42,18 @@ impl Connection {
             endpoint_url,
             http: http_client(),
         })
+    }
+
+    /// For a service that only one processor speaks with.
+    pub fn sdk_config(&self) -> aws_types::SdkConfig {
+        let config = aws_types::SdkConfig::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .region(aws_sdk_dynamodb::config::Region::new(self.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
+            .http_client(self.http.clone())
+            .retry_config(retries())
+            .timeout_config(timeouts());
+        with_endpoint(config, &self.endpoint_url, |config, url| config.endpoint_url(url)).build()
     }
 
     /// A DynamoDB client.

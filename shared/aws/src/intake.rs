@@ -3,6 +3,7 @@
 use crate::config::{ConfigError, Environment, resource};
 use crate::contributions::ContributionsTable;
 use crate::quarantine::QuarantineBucket;
+use crate::scratch::InScratch;
 use weir_exact::ports::{
     ContributionGet, ContributionPut, Expected, Item, ItemKey, PutOutcome, QuarantineGet, QuarantinePut, StoreError,
 };
@@ -30,6 +31,15 @@ impl IntakeStores {
             contributions: ContributionsTable::new(connection.dynamodb(), table),
             quarantine: QuarantineBucket::new(connection.s3(), bucket),
         })
+    }
+
+    /// The same with everything read from and written to a scratch generation.
+    #[must_use]
+    pub fn in_scratch(&self, scratch: InScratch) -> Self {
+        Self {
+            quarantine: self.quarantine.in_scratch(scratch.generation.clone()),
+            contributions: self.contributions.in_scratch(scratch),
+        }
     }
 
     /// The contributions table.

@@ -1,7 +1,7 @@
 //! The ports on DynamoDB and S3, and what every processor's `main` needs: configuration from the
 //! environment, clients, logs, invocations as raw bytes.
 //!
-//! Here and nowhere else a processor meets the SDK. Not here: decisions (`weir-exact`), decoding
+//! Here a processor meets the SDK; `canary-gate` alone speaks with two more services itself, which no other needs. Not here: decisions (`weir-exact`), decoding
 //! (`weir-telemetry`), handlers (`processors/`).
 
 pub mod batch_line;
@@ -15,6 +15,7 @@ pub mod logs;
 pub mod objects;
 pub mod quarantine;
 pub mod rows;
+pub mod scratch;
 pub mod streams;
 pub mod trace;
 

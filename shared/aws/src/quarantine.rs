@@ -4,8 +4,10 @@ use crate::errors::store_error;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
+use std::borrow::Cow;
 use weir_exact::ports::{QuarantineGet, QuarantinePut, StoreError, StoreErrorKind};
 use weir_exact::quarantine::QuarantineObject;
+use weir_exact::scratch::Scratch;
 
 /// Longest document that is read, bytes: a Kinesis record of 10 MiB in base64, and room for the rest of it.
 const DOCUMENT_BYTES_MAX: i64 = 16 << 20;
@@ -15,17 +17,30 @@ const DOCUMENT_BYTES_MAX: i64 = 16 << 20;
 pub struct QuarantineBucket {
     client: Client,
     bucket: String,
+    scratch: Option<Scratch>,
 }
 
 impl QuarantineBucket {
     /// The bucket of that name.
     pub fn new(client: Client, bucket: impl Into<String>) -> Self {
-        Self { client, bucket: bucket.into() }
+        Self { client, bucket: bucket.into(), scratch: None }
+    }
+
+    /// The same with everything read from and written to a scratch generation.
+    #[must_use]
+    pub fn in_scratch(&self, scratch: Scratch) -> Self {
+        Self { scratch: Some(scratch), ..self.clone() }
+    }
+
+    /// Where an object stands.
+    fn stands_at<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        self.scratch.as_ref().map_or(Cow::Borrowed(key), |scratch| Cow::Owned(scratch.object_key(key)))
     }
 }
 
 impl QuarantineGet for QuarantineBucket {
     async fn set_aside(&self, key: &str) -> Result<Option<QuarantineObject>, StoreError> {
+        let key = &*self.stands_at(key);
         let tried = format!("GetObject s3://{}/{key}", self.bucket);
         let answer = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => answer,
@@ -47,10 +62,11 @@ impl QuarantineGet for QuarantineBucket {
 impl QuarantinePut for QuarantineBucket {
     async fn quarantine(&self, object: &QuarantineObject) -> Result<(), StoreError> {
         let key = object.key();
+        let key = self.stands_at(&key);
         self.client
             .put_object()
             .bucket(&self.bucket)
-            .key(&key)
+            .key(&*key)
             .content_type("application/json")
             .body(ByteStream::from(object.body()))
             .send()

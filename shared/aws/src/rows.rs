@@ -7,12 +7,13 @@ mod query;
 pub use attributes::{attributes, row};
 
 use crate::errors::store_error;
+use crate::scratch::InScratch;
 use attributes::{number, text, version};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use std::collections::{BTreeMap, HashMap};
-use weir_exact::ports::{RowOutcome, RowPut, RowVersions, StoreError, StoreErrorKind};
+use weir_exact::ports::{ItemKey, RowOutcome, RowPut, RowVersions, StoreError, StoreErrorKind};
 use weir_exact::row::{Row, RowKey, RowVersion, State};
 
 /// The table.
@@ -20,6 +21,7 @@ use weir_exact::row::{Row, RowKey, RowVersion, State};
 pub struct RollupsTable {
     client: Client,
     table: String,
+    scratch: Option<InScratch>,
 }
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -32,8 +34,44 @@ const BATCH_GET_ROUNDS_MAX: u32 = 8;
 impl RollupsTable {
     /// The table of that name.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), scratch: None }
     }
+
+    /// A scratch generation's rows. They are of the contributions table, `contributions`: what analysts read has no row
+    /// that counts nothing.
+    #[must_use]
+    pub fn in_scratch(&self, contributions: impl Into<String>, scratch: InScratch) -> Self {
+        Self { client: self.client.clone(), table: contributions.into(), scratch: Some(scratch) }
+    }
+
+    /// A row's keys.
+    fn keys(&self, series: &str, window: &str) -> Attributes {
+        let [(partition, partition_key), (sort, sort_key)] = match &self.scratch {
+            None => [("series", series.to_owned()), ("window", window.to_owned())],
+            Some(InScratch { generation, .. }) => {
+                let ItemKey { pk, sk } =
+                    generation.inside(&ItemKey { pk: row_partition(series), sk: window.to_owned() });
+                [("pk", pk), ("sk", sk)]
+            }
+        };
+        Attributes::from([(partition.to_owned(), text(partition_key)), (sort.to_owned(), text(sort_key))])
+    }
+
+    /// A row as it is put.
+    fn item(&self, row: &Row) -> Attributes {
+        let mut item = attributes(row);
+        if let Some(scratch) = &self.scratch {
+            item.extend(self.keys(&row.key.series(), &row.key.window_text()));
+            item.insert("expires_at".to_owned(), number(scratch.expires_at));
+        }
+        item
+    }
+}
+
+/// The partition that a series' rows would have beside contributions: scratch generations alone keep both in one table.
+fn row_partition(series: &str) -> String {
+    // A service has no `#`, but an endpoint may have the separator: hence its digest.
+    format!("row#{}", weir_exact::ledger::digest_of(series.as_bytes()))
 }
 
 impl RowPut for RollupsTable {
@@ -53,7 +91,7 @@ impl RowPut for RollupsTable {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(attributes(row)))
+            .set_item(Some(self.item(row)))
             .condition_expression(condition)
             .expression_attribute_names("#revision", "revision")
             .expression_attribute_names("#algorithm", "algorithm")
@@ -108,11 +146,7 @@ impl RollupsTable {
             }
         }
         for key in keys {
-            let key = HashMap::from([
-                ("series".to_owned(), text(key.series())),
-                ("window".to_owned(), text(key.window_text())),
-            ]);
-            wanted = wanted.keys(key);
+            wanted = wanted.keys(self.keys(&key.series(), &key.window_text()));
         }
         let wanted =
             wanted.build().map_err(|error| StoreError::new(StoreErrorKind::Refused, format!("{tried}: {error}")))?;

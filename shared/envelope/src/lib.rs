@@ -14,6 +14,7 @@
 use std::sync::{Mutex, PoisonError};
 
 pub mod kinesis;
+pub mod scratch;
 pub mod sqs;
 pub mod triggers;
 pub mod url;
@@ -52,4 +53,7 @@ pub enum EnvelopeError {
     /// A record whose data is no base64.
     #[error("a record whose data is no base64: {0}")]
     Data(#[from] base64::DecodeError),
+    /// A scratch generation whose name is none.
+    #[error(transparent)]
+    Scratch(#[from] weir_exact::scratch::ScratchNameError),
 }

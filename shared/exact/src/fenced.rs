@@ -136,6 +136,16 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         Self { store, settings, cache: ItemCache::new(settings.cache_bytes_max) }
     }
 
+    /// The store that it wrote to.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// A lane of the same bounds over another store, which remembers nothing of this one's items.
+    pub fn elsewhere(&self, store: impl FnOnce(&S) -> S) -> Self {
+        Self::new(store(&self.store), self.settings)
+    }
+
     /// Makes a batch of one shard durable, in commits of consecutive records: usually one. Records may come in any
     /// order and twice; what counts is their sequence numbers. `out_of_time` is asked before each write that is not
     /// begun yet: when true, what is settled stays settled and the rest is reported.

@@ -10,6 +10,7 @@
 //! | `<generation>#series#<1h or 1d>#<start>` | `<service>#<endpoint>` | a series that the hour or day has |
 //! | `epochs` | `table` | the epoch table, of all generations |
 //! | `skips` | `list` | records that nobody decodes, of all generations: [`crate::skips`] |
+//! | `scratch:<name>` | `<partition key>\|<sort key>` of any of these | of a scratch generation: [`crate::scratch`] |
 
 use crate::ports::ItemKey;
 use crate::row::RowWindow;
@@ -131,6 +132,12 @@ impl Layout {
     pub fn listed_series(sk: &str) -> Option<SeriesKey> {
         let (service, endpoint) = sk.split_once('#')?;
         Some(SeriesKey { service: service.to_owned(), endpoint: endpoint.to_owned() })
+    }
+
+    /// Whether a partition holds what goes with windows and is none of them: progress, claims, catalogs, directories.
+    pub fn is_beside_windows(&self, pk: &str) -> bool {
+        let rest = pk.strip_prefix(self.generation.as_str()).and_then(|rest| rest.strip_prefix('#'));
+        rest.is_some_and(|rest| rest == "progress" || rest.starts_with("claim#") || rest.starts_with("series#"))
     }
 
     fn partition(&self, key: &[u8]) -> u16 {

@@ -40,6 +40,7 @@ pub mod quarantine;
 pub mod reconcile;
 pub mod replay;
 pub mod row;
+pub mod scratch;
 pub mod sequence;
 pub mod skips;
 pub mod sweep;

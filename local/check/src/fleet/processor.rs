@@ -22,6 +22,17 @@ const PROCESSORS: &[Processor] = &[
         environment: &["WEIR_CONTRIBUTIONS_TABLE", "WEIR_ROLLUPS_TABLE"],
         fenced: false,
     },
+    Processor {
+        binary: "canary-gate",
+        environment: &[
+            "WEIR_CONTRIBUTIONS_TABLE",
+            "WEIR_QUARANTINE_BUCKET",
+            "WEIR_LANDING_BUCKET",
+            "WEIR_STACK",
+            "WEIR_TELEMETRY_STREAM_ARN",
+        ],
+        fenced: false,
+    },
 ];
 
 /// The processor whose binary has this name.

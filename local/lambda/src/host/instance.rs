@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::desk::{Desk, Phase, Reply, Work};
 use super::environment::{access_key_id, log_stream, task_root, variables};
+use super::opt::Opt;
 use super::{FunctionSpec, Shared, memory, sandbox};
 use crate::logs::{LINE_BYTES_MAX, LogLine, LogStream};
 
@@ -79,7 +80,7 @@ impl Instance {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        sandbox::confine(&mut command, spec.memory_mb);
+        sandbox::confine(&mut command, spec.memory_mb, spec.opt.as_deref().map(Opt::new).transpose()?);
         let mut child = shared.spawner.spawn(command).await?;
         let pid = child.id().ok_or_else(|| io::Error::other("the process ended at once"))?;
 

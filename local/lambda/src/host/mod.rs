@@ -8,6 +8,8 @@ mod function;
 mod instance;
 mod manage;
 mod memory;
+#[allow(unsafe_code)]
+mod opt;
 mod outcome;
 mod pool;
 mod report;
@@ -30,6 +32,7 @@ use crate::logs::LogSink;
 pub use counters::FunctionStats;
 pub use environment::ACCESS_KEY_ID_PREFIX;
 use function::Function;
+pub use opt::opt_can_be_mounted;
 use pool::Pool;
 use spawner::Spawner;
 pub use versions::{Alias, AliasTarget, FunctionVersion, LATEST, VersionError};
@@ -85,6 +88,9 @@ pub struct FunctionSpec {
     pub concurrency_max: u32,
     /// `_HANDLER`; a Rust bootstrap does not look at it.
     pub handler: String,
+    /// What it finds under `/opt`, where its layers are on Lambda: this directory, which must stay what it is. Only where
+    /// [`opt_can_be_mounted`]; elsewhere its sandboxes do not start.
+    pub opt: Option<PathBuf>,
 }
 
 impl FunctionSpec {

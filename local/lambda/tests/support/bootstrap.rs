@@ -59,6 +59,10 @@ fn main() {
                 println!("child {}", child.id());
                 let _ = child.wait();
             }
+            "read" => {
+                let text = std::fs::read_to_string(event_json["path"].as_str().unwrap_or_default());
+                post(&mut api, &response, &json!(text.unwrap_or_else(|error| error.to_string())).to_string());
+            }
             "environment" => {
                 let all: BTreeMap<String, String> = std::env::vars().collect();
                 post(&mut api, &response, &json!(all).to_string());
@@ -145,6 +149,7 @@ async fn host() {
         timeout: Duration::from_secs(10),
         concurrency_max: 1,
         handler: "ok".into(),
+        opt: None,
     });
     host.invoke("f", "{}".into()).await.expect("the function is reached");
     let pid = host.instances().first().expect("one sandbox").pid;

@@ -6,7 +6,7 @@ use crate::node::Node;
 use crate::plan::{Function, FunctionUrl, Plan};
 use crate::properties::Properties;
 use crate::properties::Treatment::{Honoured, NoEffect, Refused, Warned};
-use crate::resources::event;
+use crate::resources::{event, layer};
 use crate::scope::Scope;
 
 const RULES: &[(&str, crate::properties::Treatment)] = &[
@@ -22,8 +22,11 @@ const RULES: &[(&str, crate::properties::Treatment)] = &[
     ("FunctionUrlConfig", Honoured),
     ("Policies", Warned("not enforced locally: every function may call everything")),
     ("Role", Warned("not enforced locally: every function may call everything")),
-    ("Layers", Warned("not mounted under /opt locally")),
-    ("DeploymentPreference", Warned("no gradual deployment locally: move the alias through Lambda's API")),
+    ("Layers", Honoured),
+    (
+        "DeploymentPreference",
+        Warned("no gradual deployment locally: move the alias through Lambda's API, or through CodeDeploy's at once"),
+    ),
     ("ProvisionedConcurrencyConfig", Warned("instances start on demand locally")),
     ("DeadLetterQueue", Warned("failed asynchronous invocations are not kept locally")),
     ("EventInvokeConfig", Warned("failed asynchronous invocations are not retried or routed locally")),
@@ -101,6 +104,7 @@ pub(crate) fn add<'a>(
         let auth_type = url.one_of("AuthType", &["AWS_IAM", "NONE"])?.unwrap_or_else(|| "AWS_IAM".to_owned());
         plan.function_urls.push(FunctionUrl { function: logical_id.to_owned(), auth_type });
     }
+    let layers = layer::of_function(&properties, plan)?;
     plan.functions.push(Function {
         logical_id: logical_id.to_owned(),
         name: names::physical(scope, logical_id)?,
@@ -111,6 +115,7 @@ pub(crate) fn add<'a>(
         environment,
         concurrency_max: properties.count("ReservedConcurrentExecutions", 0..=100_000)?,
         alias: properties.text("AutoPublishAlias")?,
+        layers,
     });
     event::add_all(&properties, plan)
 }

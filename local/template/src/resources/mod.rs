@@ -3,6 +3,7 @@
 mod bucket;
 mod event;
 mod function;
+mod layer;
 mod mapping;
 mod queue;
 mod stream;
@@ -50,7 +51,7 @@ const NO_EFFECT_TYPES: &[&str] = &[
 /// Adds everything that Resources asks for.
 pub(crate) fn add_all<'a>(scope: &'a Scope<'a>, root: &'a Node, plan: &mut Plan) -> Outcome<()> {
     let resources = root.get("Resources").and_then(Node::entries).unwrap_or_default();
-    // Functions come last: their mappings are checked against queues and tables.
+    // Functions come last: their mappings are checked against queues and tables, their layers against layers.
     for functions in [false, true] {
         for entry in resources {
             let (logical_id, node) = (entry.key.as_str(), &entry.node);
@@ -87,6 +88,16 @@ fn add<'a>(scope: &'a Scope<'a>, logical_id: &'a str, kind: &str, node: &'a Node
         "AWS::SQS::Queue" => properties(plan, queue::add),
         "AWS::S3::Bucket" => properties(plan, bucket::add),
         "AWS::DynamoDB::Table" => properties(plan, table::add),
+        "AWS::Serverless::LayerVersion" => {
+            let built = node.get("Metadata").and_then(|metadata| metadata.get("BuildMethod")).is_some();
+            properties(plan, layer::add)?;
+            if built {
+                let message = "not built locally: what its ContentUri holds is used as it is".to_owned();
+                let (resource, property) = (logical_id.to_owned(), "Metadata.BuildMethod".to_owned());
+                plan.warnings.push(Warning { resource, property, message });
+            }
+            Ok(())
+        }
         "AWS::Lambda::EventSourceMapping" | "AWS::Lambda::Function" => Err(Problem::new(
             node.line,
             logical_id,

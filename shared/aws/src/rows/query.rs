@@ -1,6 +1,6 @@
 //! Rows as hours and days are computed from them: read consistently.
 
-use super::attributes::{parsed, row, text, version};
+use super::attributes::{parsed, row, version};
 use super::{BATCH_GET_KEYS_MAX, RollupsTable, by_name, named};
 use crate::errors::store_error;
 use std::collections::BTreeMap;
@@ -16,17 +16,26 @@ impl RowQuery for RollupsTable {
         last: RowWindow,
     ) -> Result<Vec<Row>, StoreError> {
         let series = format!("{service}#{endpoint}");
+        let [partition_key, sort_key] = if self.scratch.is_some() { ["pk", "sk"] } else { ["series", "window"] };
+        let bound = |window: RowWindow, name: &str| self.keys(&series, &window.to_string()).remove(name);
         let pages = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            .key_condition_expression("#series = :series AND #window BETWEEN :first AND :last")
-            .expression_attribute_names("#series", "series")
-            .expression_attribute_names("#window", "window")
-            .expression_attribute_values(":series", text(&series))
-            .expression_attribute_values(":first", text(first.to_string()))
-            .expression_attribute_values(":last", text(last.to_string()))
+            .key_condition_expression("#partition = :partition AND #sort BETWEEN :first AND :last")
+            .expression_attribute_names("#partition", partition_key)
+            .expression_attribute_names("#sort", sort_key)
+            .set_expression_attribute_values(Some(
+                [
+                    (":partition", bound(first, partition_key)),
+                    (":first", bound(first, sort_key)),
+                    (":last", bound(last, sort_key)),
+                ]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect(),
+            ))
             .into_paginator()
             .items()
             .send();

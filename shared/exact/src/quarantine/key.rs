@@ -59,9 +59,14 @@ mod tests {
         assert_eq!(key, Key { reason: "not_json", day, source: "sqs", id: "q!m!record" });
         assert!(key.is_whole());
         assert!(!Key::parse("not_json/2026/11/21/sqs/q!m!3.json").unwrap().is_whole());
-        for other in
-            ["", "a.json", "not_json/2026/13/21/sqs/q.json", "not_json/2026/11/21/sqs/.json", "r/2026/11/21/sqs/q"]
-        {
+        for other in [
+            "",
+            "a.json",
+            "scratch/gate-1/not_json/2026/11/21/sqs/q!m!record.json",
+            "not_json/2026/13/21/sqs/q.json",
+            "not_json/2026/11/21/sqs/.json",
+            "r/2026/11/21/sqs/q",
+        ] {
             assert_eq!(Key::parse(other), None, "{other}");
         }
     }
