@@ -30,6 +30,7 @@ mod data_dir;
 mod endpoint;
 mod error;
 mod logs;
+mod opt;
 mod plane;
 mod s3;
 mod wire;

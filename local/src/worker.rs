@@ -24,7 +24,7 @@ use crate::clients::Clients;
 use crate::code::CodeStore;
 use crate::error::StartError;
 use crate::plane::publish;
-use crate::wire;
+use crate::{opt, wire};
 
 /// What to run, and against what.
 pub struct WorkerOptions {
@@ -69,10 +69,12 @@ impl Worker {
         let mut plan = weir_local_template::read(&options.template, &options.settings)?;
         restrict(&mut plan, &options.functions)?;
         let code = CodeStore::default();
-        let specs = plan.functions.iter();
-        let specs =
-            specs.map(|function| wire::function(function, &options.bootstraps, options.concurrency_default, &code));
-        let specs = specs.collect::<Result<Vec<_>, _>>()?;
+        let spec = |function| {
+            let opt = opt::of(&plan, function, &options.template, &code)?;
+            wire::function(function, &options.bootstraps, options.concurrency_default, &code, opt)
+        };
+        let specs = plan.functions.iter().map(spec).collect::<Result<Vec<_>, _>>()?;
+        opt::warn(&mut plan);
         let host = Host::new(HostOptions {
             region: plan.region.clone(),
             account: plan.account.clone(),

@@ -78,7 +78,7 @@ async fn python_for(name: &str) -> Option<PathBuf> {
     match weir_tests::python(&format!("example-{name}"), &["-r", &requirements]).await {
         Ok(python) => Some(python),
         Err(why) => {
-            println!("skipped: examples/{name} was not run, because {why}");
+            eprintln!("skipped: examples/{name} was not run, because {why}");
             None
         }
     }
@@ -106,7 +106,7 @@ async fn node_modules(fleet: &Fleet) -> Option<PathBuf> {
 fn skipped(what: &str, tried: &str, output: Option<&Output>) {
     let why = output
         .map_or("there is no such program".to_owned(), |output| String::from_utf8_lossy(&output.stderr).into_owned());
-    println!(
+    eprintln!(
         "skipped: {what} was not run, because `{tried}` did not succeed: {}",
         why.lines().last().unwrap_or("no words")
     );

@@ -163,6 +163,8 @@ impl Stand {
             timeout: TIMEOUT,
             concurrency_max: CONCURRENCY_MAX,
             handler: handler.to_owned(),
+            // What is measured reads no layer.
+            opt: None,
         };
         Contender { name: name.to_owned(), bytes, spec }
     }
@@ -206,7 +208,7 @@ fn of_directory(
         match path.is_file() {
             true => drop(found.insert(binary, path)),
             false if binary == HELLO => {
-                notes.push(format!("no bare hello to compare starts with: {} is missing", path.display()))
+                notes.push(format!("no bare hello to compare starts with: {} is missing", path.display()));
             }
             false => {
                 return Err(Failure::Usage(format!(

@@ -70,11 +70,14 @@ impl Merged {
 
 /// The rows, merged so; in order of their windows, then of their series.
 pub fn merge<'r>(rows: impl IntoIterator<Item = &'r Row>, how: Merge) -> Vec<Merged> {
-    let mut merged: BTreeMap<(Option<Millis>, Option<(&str, &str)>), Merged> = BTreeMap::new();
+    let mut merged = BTreeMap::new();
     for row in rows {
         let window = (how == Merge::Series).then(|| row.key.window.start());
-        let series = (how == Merge::Windows).then_some((row.key.service.as_str(), row.key.endpoint.as_str()));
-        merged.entry((window, series)).and_modify(|merged| merged.add(row)).or_insert_with(|| Merged::of(row));
+        let series = (how == Merge::Windows).then_some((&row.key.service, &row.key.endpoint));
+        merged
+            .entry((window, series))
+            .and_modify(|merged: &mut Merged| merged.add(row))
+            .or_insert_with(|| Merged::of(row));
     }
     merged.into_values().collect()
 }

@@ -11,7 +11,7 @@ const BOOTSTRAP: &str = env!("CARGO_BIN_EXE_weir-lambda-test-bootstrap");
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sandbox_has_an_opt_of_its_own() {
     if !opt_can_be_mounted() {
-        println!("not shown: this machine has no /opt, or lets nobody mount");
+        eprintln!("not shown: this machine has no /opt, or lets nobody mount");
         return;
     }
     let host = Host::new(HostOptions {

@@ -39,7 +39,15 @@ impl Invoker for Flaky {
         };
         let executed_version = "$LATEST".to_owned();
         let (request_id, duration) = ("r".to_owned(), Duration::ZERO);
-        let invocation = Invocation { outcome, request_id, duration, cold_start: false, executed_version };
+        let invocation = Invocation {
+            outcome,
+            request_id,
+            duration,
+            cold_start: false,
+            init: None,
+            peak_bytes: None,
+            executed_version,
+        };
         Box::pin(std::future::ready(Ok(invocation)))
     }
 

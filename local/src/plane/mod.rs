@@ -1,7 +1,6 @@
 //! Starting and stopping everything, in order.
 
 mod observe;
-mod opt;
 mod options;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,7 +27,7 @@ use crate::endpoint::{
 use crate::error::StartError;
 use crate::logs::LogStore;
 use crate::s3::{S3Options, Store};
-use crate::{create, wire};
+use crate::{create, opt, wire};
 
 pub use options::{PORT_DEFAULT, PlaneOptions};
 

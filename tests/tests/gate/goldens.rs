@@ -39,7 +39,7 @@ fn the_layer_is_small() {
         .map(|file| (file.file_name().to_string_lossy().into_owned(), file.metadata().expect("a file").len()))
         .collect();
     let bytes: u64 = sizes.values().sum();
-    println!("layer of goldens: {bytes} bytes of at most {LAYER_BYTES_MAX}: {sizes:?}");
+    eprintln!("layer of goldens: {bytes} bytes of at most {LAYER_BYTES_MAX}: {sizes:?}");
     assert!(bytes <= LAYER_BYTES_MAX, "{bytes} bytes: {sizes:?}");
 }
 

@@ -89,13 +89,13 @@ async fn shells_take_the_completions() {
         std::fs::write(file.path(), script).expect("written");
         match Command::new(shell).arg("-n").arg(file.path()).stdin(Stdio::null()).output() {
             Ok(read) => assert!(read.status.success(), "{shell} does not read it: {}", text(&read.stderr)),
-            Err(_) => println!("skipped: there is no {shell} to read its completions"),
+            Err(_) => eprintln!("skipped: there is no {shell} to read its completions"),
         }
     }
     let complete =
         "source /dev/stdin; COMP_WORDS=(weir qu); COMP_CWORD=1; _weir weir qu weir; echo \"${COMPREPLY[@]}\"";
     let mut bash = Command::new("bash").args(["-c", complete]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let Ok(bash) = &mut bash else { return println!("skipped: there is no bash to complete a word") };
+    let Ok(bash) = &mut bash else { return eprintln!("skipped: there is no bash to complete a word") };
     let script = weir(&["completions", "bash"]).await.stdout;
     std::io::Write::write_all(&mut bash.stdin.take().expect("piped"), &script).expect("bash reads");
     let mut found = String::new();

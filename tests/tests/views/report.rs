@@ -45,12 +45,12 @@ pub(super) async fn page(fleet: &Fleet) {
 
     let python = match python("browser", &PACKAGES).await {
         Ok(python) => python,
-        Err(why) => return println!("skipped: no browser has looked at the report, because {why}"),
+        Err(why) => return eprintln!("skipped: no browser has looked at the report, because {why}"),
     };
     let installed =
         |name: &&&str| Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     let Some(browser) = BROWSERS.iter().find(installed) else {
-        return println!(
+        return eprintln!(
             "skipped: no browser has looked at the report, because there is none of {BROWSERS:?} (apt-get install chromium)"
         );
     };

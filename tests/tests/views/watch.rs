@@ -36,7 +36,7 @@ pub(super) async fn terminal(fleet: &Fleet) {
     let environment =
         [("AWS_ENDPOINT_URL", fleet.plane.endpoint_url()), ("AWS_REGION", "us-east-1"), ("TERM", "xterm-256color")];
     match command.envs(environment).output().await {
-        Err(_) => println!("skipped: there is no python3 to give weir watch a terminal"),
+        Err(_) => eprintln!("skipped: there is no python3 to give weir watch a terminal"),
         Ok(output) => {
             let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             assert!(output.status.success(), "{out}{err}");

@@ -136,6 +136,8 @@ impl Invoker for Function {
                 request_id: "r".into(),
                 duration: self.takes,
                 cold_start: false,
+                init: None,
+                peak_bytes: None,
                 executed_version,
             })
         })

@@ -6,7 +6,7 @@ use crate::ports::{ContributionPut, Item, QuarantinePut};
 use futures::executor::block_on;
 use proptest::prelude::*;
 use std::sync::Mutex;
-use weir_telemetry::{EpochTable, Generation};
+use weir_telemetry::{EpochTable, Generation, Reason};
 
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
 

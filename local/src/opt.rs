@@ -9,7 +9,7 @@ use crate::code::CodeStore;
 use crate::error::StartError;
 
 /// The function's layers, laid over each other; none where it has none, or where nothing can be mounted.
-pub(super) fn of(
+pub(crate) fn of(
     plan: &Plan,
     function: &Function,
     template: &Path,
@@ -27,7 +27,7 @@ pub(super) fn of(
 }
 
 /// Says of whom the layers are not there.
-pub(super) fn warn(plan: &mut Plan) {
+pub(crate) fn warn(plan: &mut Plan) {
     if opt_can_be_mounted() {
         return;
     }
