@@ -29,6 +29,7 @@ pub(crate) fn all() -> BTreeMap<String, Golden> {
         ("quarantine-replay", quarantine_replay()),
         ("rollup-compact", rows::rollup_compact()),
         ("rollup-finalize", rows::rollup_finalize()),
+        ("rollup-reconcile", rollup_reconcile()),
         ("s3-rollup", s3_rollup()),
         ("sqs-rollup", sqs_rollup()),
     ];
@@ -174,6 +175,14 @@ fn quarantine_replay() -> Golden {
     let messages = objects.iter().enumerate().map(request).collect();
     let about = "A document that is counted now and one that is set aside again, each asked for twice.";
     golden(about, before, vec![batch(messages, &[(0, 1), (0, 2), (1, 2)])], oracle.lines())
+}
+
+/// It reads what is live and writes nothing, and what it finds is no matter of its version's.
+fn rollup_reconcile() -> Golden {
+    let path = root().join("events/scheduled.json");
+    let invocation = serde_json::from_slice(&std::fs::read(path).expect("a sample")).expect("JSON");
+    let batch = Batch { invocation, cuts: vec![], plain: true, answer: Value::Null };
+    golden("A tick: it starts, reads the tables and ends.", Before::default(), vec![batch], vec![])
 }
 
 fn burst_summary() -> Golden {
