@@ -39,7 +39,7 @@ impl Axis {
 
     /// 1, 2 and 5 of each decade, or on a long axis 1 alone.
     fn marks(&self) -> Vec<f64> {
-        let digits: &[f64] = if self.to - self.from > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let digits: &[f64] = if self.to - self.from > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let decades = self.from.floor() as i32..=self.to.ceil() as i32;
         let all = decades.flat_map(|decade| digits.iter().map(move |digit| digit * 10_f64.powi(decade)));
         all.filter(|mark| (0.0..=1.0).contains(&self.at(*mark))).collect()

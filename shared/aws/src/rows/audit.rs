@@ -134,7 +134,7 @@ mod tests {
                 durations.insert("max".into(), number("12.34"));
                 durations.insert("p99".into(), number("9000"));
             },
-            "duration_ms.p99 is 9000, not 12.34",
+            "duration_ms.p99 is 9000, not 0.001",
         );
         check(
             |row| drop(row.remove("users_sketch")),
