@@ -136,7 +136,7 @@ async fn health_invoke_and_unserved() {
     let scope = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sns/aws4_request, SignedHeaders=host, Signature=0";
     let unserved =
         http(url, &format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {scope}\r\n\r\n")).await;
-    assert!(unserved.contains("the local plane does not serve `sns`; it serves dynamodb"), "{unserved}");
+    assert!(unserved.contains("the local plane does not serve `sns`; it serves codedeploy, dynamodb"), "{unserved}");
     fixture.plane.shutdown().await;
 }
 
