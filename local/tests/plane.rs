@@ -140,6 +140,19 @@ async fn health_invoke_and_unserved() {
     fixture.plane.shutdown().await;
 }
 
+/// As the Kinesis client of the AWS SDK for JavaScript does, which asks for nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_needs_no_tls() {
+    let fixture = Fixture::start().await;
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .http2_only(true)
+        .build_http::<http_body_util::Empty<bytes::Bytes>>();
+    let health = format!("{}/health", fixture.plane.endpoint_url()).parse().expect("a URL");
+    let answer = client.get(health).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, http::Version::HTTP_2));
+    fixture.plane.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_directory_brings_everything_back() {
     let dir = tempfile::tempdir().unwrap();

@@ -17,6 +17,33 @@ LEAVE_SCREEN = b"\x1b[?1049l"
 SHOW_CURSOR = b"\x1b[?25h"
 
 
+class Screen:
+    """What stands on the screen: what is written places itself, and leaves out what stands there already."""
+
+    # Of what a terminal understands: where to write, clearing, and the rest, which changes no text.
+    SEQUENCE = re.compile(rb"\x1b\[(?P<numbers>[0-9;?]*)(?P<what>[A-Za-z])|\x1b[^\[]|(?P<text>[^\x1b]+)", re.S)
+
+    def __init__(self):
+        self.cells = {}
+        self.row = self.column = 1
+
+    def write(self, written):
+        for part in self.SEQUENCE.finditer(written):
+            if part["text"]:
+                for character in part["text"].decode(errors="replace"):
+                    self.cells[self.row, self.column] = character
+                    self.column += 1
+            elif part["what"] == b"H":
+                row, _, column = part["numbers"].partition(b";")
+                self.row, self.column = int(row or 1), int(column or 1)
+            elif part["what"] == b"J":
+                self.cells.clear()
+
+    def text(self):
+        """Its lines from top to bottom; of blanks nothing is kept, since columns differ with the width."""
+        return "".join(self.cells[at] for at in sorted(self.cells) if not self.cells[at].isspace())
+
+
 class Terminal:
     def __init__(self, weir, lines=24, columns=100):
         self.main, self.side = pty.openpty()
@@ -38,7 +65,7 @@ class Terminal:
             seconds = 0
 
     def until(self, what, holds):
-        """Waits; screens are differences, so `holds` looks at all that was written since the last mark."""
+        """Waits; `holds` looks at all that was written since this terminal began."""
         deadline = time.monotonic() + WAIT_MAX_S
         while not holds(self.written):
             if time.monotonic() > deadline:
@@ -46,12 +73,7 @@ class Terminal:
                 sys.exit(f"watch.py: not within {WAIT_MAX_S} s: {what}\n{self.written[-4000:]!r}")
             self.read()
 
-    def mark(self):
-        self.read(0)
-        self.written = b""
-
     def key(self, keys):
-        self.mark()
         os.write(self.main, keys)
 
     def ended(self, status):
@@ -62,13 +84,15 @@ class Terminal:
             sys.exit("watch.py: the terminal is not as it was")
 
 
-def words(written):
-    """What was written, without the sequences that place and colour it; blanks between words may have been skipped over."""
-    return re.sub(rb"\s+", b"", re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b" ", written)).decode(errors="replace")
+def screen(written):
+    shown = Screen()
+    # A sequence of which the end is still to come is left for the next time.
+    shown.write(re.sub(rb"\x1b(\[[0-9;?]*)?$", b"", written))
+    return shown.text()
 
 
 def shows(*texts):
-    return lambda written: all(text.replace(" ", "") in words(written) for text in texts)
+    return lambda written: all(text.replace(" ", "") in screen(written) for text in texts)
 
 
 def main(weir):
@@ -87,9 +111,9 @@ def main(weir):
     terminal.until("the services again", shows("Enter endpoints"))
     terminal.key(b"p")
     terminal.until("it stands still", shows("standing still"))
-    terminal.mark()
+    before = len(terminal.written)
     terminal.size(12, 50)
-    terminal.until("drawn anew in its new size", shows("weir watch", "checkout"))
+    terminal.until("drawn anew in its new size", lambda written: shows("weir watch", "checkout")(written[before:]))
     terminal.key(b"q")
     terminal.ended(0)
 

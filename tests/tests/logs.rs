@@ -55,8 +55,9 @@ const REJECTED: u64 = 3;
 async fn traffic(fleet: &Fleet, oracle: &mut Oracle) {
     let mut records: Vec<_> = (0..RECORDS)
         .map(|n| {
-            oracle.count(&event("stream", n));
-            (format!("key-{n}"), json(&event("stream", n)).into_bytes())
+            let event = event("stream", n);
+            oracle.count(&event);
+            (format!("key-{n}"), json(&event).into_bytes())
         })
         .collect();
     records.extend((0..REJECTED).map(|n| (format!("bad-{n}"), format!("{SECRET} {n}").into_bytes())));
@@ -65,11 +66,12 @@ async fn traffic(fleet: &Fleet, oracle: &mut Oracle) {
     }
     for request in (0..MESSAGES).collect::<Vec<_>>().chunks(10) {
         let entries = request.iter().map(|n| {
-            oracle.count(&event("queue", *n));
+            let event = event("queue", *n);
+            oracle.count(&event);
             let trace = MessageAttributeValue::builder().data_type("String").string_value(TRACEPARENT).build();
             SendMessageBatchRequestEntry::builder()
                 .id(format!("m{n}"))
-                .message_body(json(&event("queue", *n)))
+                .message_body(json(&event))
                 .message_attributes("traceparent", trace.expect("a data type"))
                 .build()
                 .expect("id and body are set")
@@ -116,6 +118,7 @@ async fn what_lines_count_is_conserved() {
     let mut oracle = Oracle::default();
     traffic(&fleet, &mut oracle).await;
     fleet.settle().await;
+    fleet.assert_no_dead_letters().await;
     fleet.assert_rows(&oracle).await;
     for function in ["weir-rollup-reconcile", "weir-quarantine-replay"] {
         let payload = if function.ends_with("replay") { r#"{"Records":[]}"# } else { "{}" };

@@ -28,7 +28,13 @@ pub(crate) struct Versions(aws_sdk_lambda::Client);
 impl Versions {
     pub(crate) fn new(connection: &Connection) -> Self {
         // An answer may take as long as the function's own timeout: how long it may be waited for, the judgement says.
-        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(1)).build();
+        // Said to be off, since what is not said stays as the connection has it.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .disable_read_timeout()
+            .disable_operation_attempt_timeout()
+            .disable_operation_timeout()
+            .build();
         let config = aws_sdk_lambda::config::Builder::from(&connection.sdk_config()).timeout_config(timeouts).build();
         Self(aws_sdk_lambda::Client::from_conf(config))
     }

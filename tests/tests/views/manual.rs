@@ -13,7 +13,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The commands that `weir --help` lists, and below them those of their own.
-const COMMANDS: [&[&str]; 30] = [
+const COMMANDS: [&[&str]; 37] = [
     &["up"],
     &["demo"],
     &["produce"],
@@ -25,9 +25,16 @@ const COMMANDS: [&[&str]; 30] = [
     &["logs"],
     &["backfill"],
     &["bench"],
+    &["bench", "init"],
+    &["bench", "payloads"],
+    &["bench", "memory"],
+    &["bench", "cannon"],
+    &["bench", "all"],
+    &["bench", "payload"],
     &["bench", "s3"],
     &["check"],
     &["simulate"],
+    &["tune"],
     &["quarantine"],
     &["quarantine", "ls"],
     &["quarantine", "show"],
