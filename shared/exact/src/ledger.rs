@@ -148,8 +148,11 @@ struct Planned {
 }
 
 /// Decodes a batch of messages, each with its place. A message whose rules are not known here and now (its epoch), or
-/// for which the batch has no room ([`LedgerSettings::commit_items_max`]), is left for another delivery. The same identity twice in one batch is one, and the later message shares the fate of
-/// the first: acknowledging one delivery of a message acknowledges them all.
+/// for which the batch has no room ([`LedgerSettings::commit_items_max`]), is left for another delivery. The same identity
+/// twice in one batch is one, and the later message shares the fate of the first: acknowledging one delivery of a message
+/// acknowledges them all. Under other rules it is not the same, and left: a replay that was asked for while nothing of
+/// its object was accepted claims nothing, and one behind it in the batch may just have claimed the identity
+/// (ARCHITECTURE.md has the schedule).
 pub fn plan(
     layout: &Layout,
     messages: &[(usize, Message)],
@@ -157,15 +160,22 @@ pub fn plan(
     settings: &LedgerSettings,
 ) -> LedgerPlan {
     let mut plan = LedgerPlan::default();
-    let mut seen: HashMap<&Identity, usize, FixedState> =
+    let mut seen: HashMap<&Identity, (usize, Millis), FixedState> =
         HashMap::with_capacity_and_hasher(messages.len(), FixedState::default());
     let mut batch = Batch::default();
     for (place, message) in messages {
-        if let Some(first) = seen.get(&message.identity) {
-            plan.twice.push((*place, *first));
-            continue;
+        match seen.get(&message.identity) {
+            Some((first, rules_at)) if *rules_at == message.rules_at => {
+                plan.twice.push((*place, *first));
+                continue;
+            }
+            Some(_) => {
+                let what = "the batch holds its identity under other rules: left for another delivery";
+                plan.left.push((*place, StoreError::new(StoreErrorKind::Unavailable, what)));
+                continue;
+            }
+            None => drop(seen.insert(&message.identity, (*place, message.rules_at))),
         }
-        seen.insert(&message.identity, *place);
         if plan.groups.len() >= settings.commit_items_max {
             let what = "the batch touches too many windows at once: left for another delivery";
             plan.left.push((*place, StoreError::new(StoreErrorKind::Unavailable, what)));

@@ -4,7 +4,7 @@ use crate::memory::MemoryStore;
 use crate::ports::QuarantinePut;
 use crate::quarantine::Coordinates;
 use futures::executor::block_on;
-use weir_telemetry::{EpochTable, Generation, Reason, Rejected};
+use weir_telemetry::{Epoch, EpochTable, Generation, Reason, Rejected};
 
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
 const ASKED: Millis = Millis(ARRIVAL.0 + 3_600_000);
@@ -88,6 +88,44 @@ fn twice_counts_once_and_too_late_not_at_all() {
     assert_eq!(replay(&store, &whole, last.plus(1), last.plus(1)).as_deref(), Ok("too old"));
     // Asked for in time, and redriven too late.
     assert_eq!(replay(&store, &whole, ASKED, last.plus(1)).as_deref(), Ok("too old"));
+}
+
+/// Rules that let an event nest deeper, from [`ASKED`] on.
+fn deeper_from_asked() -> EpochTable {
+    let genesis = EpochTable::genesis();
+    let mut deeper = genesis.epoch_at(ARRIVAL).clone();
+    deeper.number += 1;
+    deeper.from_ms = ASKED.0;
+    deeper.limits.json_depth_max *= 2;
+    genesis.announce(deeper, ARRIVAL, &Epoch::DECODERS).expect("it is announced in time")
+}
+
+/// The simulation's seed 42946, made shorter: requests for one object lie in one batch, of which the first was made under
+/// rules that accept nothing of it. It claims nothing, and the one behind it must not be taken for the same.
+#[test]
+fn a_request_under_the_old_rules_hides_none_under_the_new() {
+    let store = MemoryStore::default();
+    let epochs = EpochView::new(deeper_from_asked(), ASKED.plus(1));
+    let event = format!(r#"{{"more":{}{}}}"#, "[".repeat(40), "]".repeat(40));
+    let object = object("kinesis", Some(0), event.as_bytes());
+    block_on(store.quarantine(&object)).expect("it is kept");
+    let mut requests = [ASKED.plus(-2), ASKED.plus(-1), ASKED, ASKED.plus(1)].to_vec();
+    let (mut put, mut deliveries) = (0, 0);
+    while !requests.is_empty() {
+        let message = |requested_at: &Millis| {
+            let request = Request { key: object.key(), requested_at: *requested_at };
+            match block_on(take_up(&store, &layout(), &epochs, &request, ASKED.plus(1))) {
+                Ok(Some(Settled::Message(message))) => Incoming::Message(message),
+                other => panic!("{other:?}"),
+            }
+        };
+        let incoming = requests.iter().map(message).collect();
+        let done = block_on(intake(&store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
+        put += done.outcome.put;
+        deliveries += 1;
+        requests = done.outcome.failed.iter().map(|place| requests[*place]).collect();
+    }
+    assert_eq!((put, deliveries), (1, 2));
 }
 
 #[test]
