@@ -45,7 +45,7 @@ def main():
         if not arguments.sketches:
             row.pop("duration_histogram", None)
             row.pop("users_sketch", None)
-        lines.append(json.dumps(row, default=plain) + "\n")
+        lines.append(json.dumps(row, default=plain, sort_keys=True) + "\n")
     data = "".join(lines).encode()
     data = gzip.compress(data) if arguments.to.endswith(".gz") else data
     if arguments.to.startswith("s3://"):

@@ -44,8 +44,9 @@ fn event(service: &str, n: u64) -> Sent {
 
 /// The event with a user, of which no line may speak.
 fn json(event: &Sent) -> String {
-    let text = event.json();
-    format!("{},\"user_id\":\"{SECRET}\"}}", text.trim_end_matches('}'))
+    let mut event: Value = serde_json::from_str(&event.json()).expect("JSON");
+    event["user_id"] = SECRET.into();
+    event.to_string()
 }
 
 const RECORDS: u64 = 400;

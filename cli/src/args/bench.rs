@@ -13,16 +13,31 @@ pub(crate) struct Bench {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Benchmark {
     /// Starts: size of each bootstrap, init, memory, beside a bare hello in Rust, Go and Python.
+    #[command(after_help = "Examples:
+  weir bench init
+  weir bench init --quick --profile dev")]
     Init(BenchFleet),
     /// Invocations of 100 to 20,000 events, cold and warm, beside the same work in Go and Python.
+    #[command(after_help = "Examples:
+  weir bench payloads
+  weir bench payloads --work kinesis,burst --go /usr/local/go/bin/go")]
     Payloads(BenchFleet),
     /// Memory sizes from 128 MB to 10 GB by their share of the CPU; what `weir tune` reads.
+    #[command(after_help = "Example:
+  weir bench memory && weir tune")]
     Memory(BenchFleet),
     /// Volleys of burst-summary at once, with pauses, for long.
+    #[command(after_help = "Example:
+  weir bench cannon --concurrency 8 --rounds 1000 --pause-ms 0")]
     Cannon(BenchFleet),
     /// All of the four.
+    #[command(after_help = "Examples:
+  weir bench all
+  weir bench all --quick --profile dev --json")]
     All(BenchFleet),
     /// Print one invocation of a work: for AWS Lambda Power Tuning, or `aws lambda invoke`.
+    #[command(after_help = "Example:
+  weir bench payload burst --events 1000 > payload.json")]
     Payload(BenchPayload),
     /// List a prefix and read every object: weir's reader beside one task an object, over the same SDK.
     #[command(after_help = "Examples:

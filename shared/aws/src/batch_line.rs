@@ -146,25 +146,36 @@ impl BatchLine {
     fn render(self, now: Millis) -> String {
         let metrics: Vec<Value> =
             self.metrics.iter().map(|(name, unit)| serde_json::json!({ "Name": name, "Unit": unit })).collect();
-        let mut line = Map::new();
-        line.insert("timestamp".to_owned(), now.to_string().into());
-        line.insert("level".to_owned(), "INFO".into());
-        line.insert("message".to_owned(), "batch".into());
-        line.extend(self.fields);
-        line.insert("stages_ms".to_owned(), serde_json::to_value(self.stages_ms).unwrap_or_default());
-        if !self.is_scratch {
-            line.insert(
-                "_aws".to_owned(),
-                serde_json::json!({
-                    "Timestamp": now.0,
-                    "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics }],
-                }),
-            );
-        }
-        let mut line = Value::Object(line).to_string();
+        let directive = serde_json::json!({
+            "Timestamp": now.0,
+            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics }],
+        });
+        let line = Rendered {
+            timestamp: now.to_string(),
+            level: "INFO",
+            message: "batch",
+            fields: self.fields,
+            stages_ms: self.stages_ms,
+            aws: (!self.is_scratch).then_some(directive),
+        };
+        // Numbers, texts and maps of them: serialising cannot fail.
+        let mut line = serde_json::to_string(&line).unwrap_or_default();
         line.push('\n');
         line
     }
+}
+
+/// A line as it is read: what people look for first, and what only CloudWatch reads at the end.
+#[derive(Serialize)]
+struct Rendered {
+    timestamp: String,
+    level: &'static str,
+    message: &'static str,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+    stages_ms: BTreeMap<&'static str, f64>,
+    #[serde(rename = "_aws", skip_serializing_if = "Option::is_none")]
+    aws: Option<Value>,
 }
 
 /// Milliseconds to the microsecond.
