@@ -25,7 +25,7 @@ impl EndpointFaults for Storm {
     fn before(&self, request: &FleetRequest) -> EndpointFault {
         let put = request.service == "dynamodb" && request.operation == "PutItem";
         let nth = if put { self.puts.fetch_add(1, Ordering::Relaxed) } else { 0 };
-        if (3..40).contains(&nth) { EndpointFault::Fail } else { EndpointFault::None }
+        if (3..200).contains(&nth) { EndpointFault::Fail } else { EndpointFault::None }
     }
 }
 
