@@ -51,6 +51,9 @@ pub(super) struct Chart<'a> {
     pub(super) rows: Option<Vec<Vec<String>>>,
 }
 
+/// From here on a mark's text would run over the right edge of a phone's chart.
+const LAST_MARK_AT: f64 = 0.9;
+
 impl Chart<'_> {
     /// The whole figure.
     pub(super) fn html(&self) -> String {
@@ -144,7 +147,12 @@ impl Chart<'_> {
         out.push_str("<div class=\"x\" aria-hidden=\"true\">");
         let (from, to) = (first.window.start(), last.window.end());
         for (at, text) in times(from, to, first.window.resolution(), TIME_MARKS_MAX) {
-            let _ = write!(out, "<span style=\"left:{:.2}%\">{text}</span>", at * 100.0);
+            // Its text stands on the side that has room.
+            let _ = if at < LAST_MARK_AT {
+                write!(out, "<span style=\"left:{:.2}%\">{text}</span>", at * 100.0)
+            } else {
+                write!(out, "<span class=\"last\" style=\"right:{:.2}%\">{text}</span>", (1.0 - at) * 100.0)
+            };
         }
         out.push_str("</div>\n");
     }
