@@ -2,7 +2,8 @@
 
     rehearse.py package TEMPLATE BOOTSTRAPS DIRECTORY   what `sam build` leaves, from bootstraps that are built already
     rehearse.py at-once TEMPLATE                        what SAM makes of CodeDeploy=false: no deployment preferences
-    rehearse.py glibc DIRECTORY                         no bootstrap below it needs a newer glibc than provided.al2023 has
+    rehearse.py glibc DIRECTORY [NAME…]                 no bootstrap below it needs a newer glibc than provided.al2023 has
+                                                        (or these executables in it)
     rehearse.py wait ENDPOINT                           until the emulator answers
     rehearse.py telemetry STACK                         sends messages and waits for their rows
 """
@@ -54,14 +55,14 @@ def at_once(template_path):
     Path(template_path).write_text(json.dumps(template, indent=1, default=str), encoding="utf-8")
 
 
-def glibc(directory):
-    """Prints the newest version that each bootstrap needs."""
+def glibc(directory, *names):
+    """Prints the newest version that the bootstraps need."""
     found = {}
-    for path in sorted(Path(directory).rglob("bootstrap")):
+    for path in [Path(directory, name) for name in names] or sorted(Path(directory).rglob("bootstrap")):
         versions = [tuple(map(int, match)) for match in GLIBC_VERSION.findall(path.read_bytes())]
         if not versions:
             raise SystemExit(f"{path} names no version of glibc: is it linked dynamically?")
-        found[path.parent.name] = max(versions)
+        found[path.name if names else path.parent.name] = max(versions)
     if not found:
         raise SystemExit(f"no bootstrap below {directory}")
     newest = max(found.values())

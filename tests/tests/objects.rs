@@ -54,6 +54,72 @@ async fn send(fleet: &Fleet, queue: &str, body: impl Into<String>) -> String {
     sent.message_id.expect("a message has an id")
 }
 
+/// Whether the minutes of the large object come to so many events.
+async fn counted(fleet: &Fleet, events: u64) -> bool {
+    let rows = found::rows(&fleet.dynamodb).await;
+    let minutes = rows.iter().filter(|(name, _)| name.series == "large#*" && name.window.starts_with("1m#"));
+    minutes.map(|(_, row)| row.events).sum::<u64>() == events
+}
+
+/// The function gets a version with 256 MB, held to it where the machine allows, and an object of 2 GB of gzip: about
+/// 33 million events, in members that repeat.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "some minutes, and 2 GB of disk and of memory"]
+async fn an_object_of_2_gb_goes_through_256_mb() {
+    const OBJECT_BYTES: u64 = 2 << 30;
+    const MEMBER_EVENTS: u64 = 50_000;
+    let fleet = Fleet::start_with(|options| {
+        options.enforce_memory = true;
+        options.parameters.insert("LandingTimeoutSeconds".into(), "300".into());
+        options.parameters.insert("LandingVisibilitySeconds".into(), "1802".into());
+    })
+    .await;
+    let host = fleet.plane.host();
+    host.update_function("weir-s3-rollup", |spec| spec.memory_mb = 256, None).expect("a function");
+    let version = host.publish_version("weir-s3-rollup", "", None).expect("a version").version;
+    host.update_alias("weir-s3-rollup", "live", |target, _| target.version = version, None).expect("an alias");
+
+    let event = |n: u64| {
+        // Bits of which nothing is saved, so that the events of an object of this size are not endless.
+        let noise: String =
+            (0..3).map(|part| format!("{:016x}", (n * 3 + part).wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        let Sent { minute, .. } = event(n);
+        format!(
+            r#"{{"service":"large","endpoint":"/orders/{n}","status":200,"duration_ms":{},"user_id":"{}","timestamp":"{minute}:07Z","request":"{noise}"}}"#,
+            n % 900,
+            &noise[..16]
+        )
+    };
+    let member = gzip((0..MEMBER_EVENTS).map(|n| event(n) + "\n").collect::<String>().as_bytes());
+    let members = OBJECT_BYTES.div_ceil(member.len() as u64);
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    (0..members).for_each(|_| file.write_all(&member).expect("room on the disk"));
+    let body = aws_sdk_s3::primitives::ByteStream::from_path(file.path()).await.expect("the file");
+    let begun = std::time::Instant::now();
+    let put = fleet.s3.put_object().bucket(Fleet::LANDING).key("in/large.ndjson.gz").body(body).send().await;
+    put.expect("PutObject");
+    eprintln!(
+        "{} bytes of {} events are put after {:?}",
+        members * member.len() as u64,
+        members * MEMBER_EVENTS,
+        begun.elapsed()
+    );
+
+    let deadline = begun + std::time::Duration::from_secs(900);
+    while !counted(&fleet, members * MEMBER_EVENTS).await {
+        assert!(std::time::Instant::now() < deadline, "not counted: {:#?}", fleet.plane.function_stats());
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    }
+    fleet.settle().await;
+    assert!(counted(&fleet, members * MEMBER_EVENTS).await);
+    let (_, stats) =
+        fleet.plane.function_stats().into_iter().find(|(name, _)| name == "weir-s3-rollup").expect("the function");
+    eprintln!("counted after {:?}: {stats:?}", begun.elapsed());
+    assert_eq!((stats.memory_exceeded, stats.crashes, stats.timeouts, stats.errors), (0, 0, 0, 0), "{stats:?}");
+    assert!(found::quarantine(&fleet.s3).await.is_empty());
+    fleet.plane.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_object_counts_once() {
     let fleet = Fleet::start().await;
