@@ -1,4 +1,4 @@
--- Over what export.py wrote; :file is its name. In S3: INSTALL httpfs; LOAD httpfs; and 's3://…' for the name.
+-- Over what export.py wrote; the variable `file` is its name. In S3: INSTALL httpfs; LOAD httpfs; and 's3://…' for the name.
 
 -- Summary rows hold their endpoints: leave out one or the other, or events count twice.
 CREATE OR REPLACE VIEW rollups AS
