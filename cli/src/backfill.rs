@@ -3,7 +3,7 @@
 
 use crate::args::Backfill;
 use crate::aws::Aws;
-use crate::failure::{Failure, failed, say};
+use crate::failure::{Failure, failed, many, say};
 use crate::notices::{self, Created};
 use crate::plane::spinner;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -79,7 +79,7 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
     if backfill.json {
         println!("{}", serde_json::to_string(&state).map_err(|error| Failure::Failed(error.to_string()))?);
     } else {
-        println!("noticed {} objects ({} bytes) of {}", state.noticed, state.bytes, backfill.uri);
+        println!("noticed {} ({} bytes) of {}", many(state.noticed, "object"), state.bytes, backfill.uri);
     }
     if state.too_old > 0 {
         say(&format!(

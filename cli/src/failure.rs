@@ -20,6 +20,8 @@ impl Failure {
     }
 }
 
+const NOBODY_LISTENS: &str = "; nobody listens there: does weir up run, and does AWS_ENDPOINT_URL name its port?";
+
 /// An SDK's error with its causes, which its own text leaves out.
 pub(crate) fn failed(tried: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
     let mut causes = vec![];
@@ -31,7 +33,14 @@ pub(crate) fn failed(tried: &str, error: &(dyn std::error::Error + 'static)) -> 
         }
         next = cause.source();
     }
-    Failure::Failed(format!("{tried}: {}", causes.join(": ")))
+    let hint = if causes.iter().any(|cause| cause.contains("Connection refused")) { NOBODY_LISTENS } else { "" };
+    Failure::Failed(format!("{tried}: {}{hint}", causes.join(": ")))
+}
+
+/// So many of them, in words.
+pub(crate) fn many(count: impl TryInto<u64>, what: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// One line on standard error, named as ours.

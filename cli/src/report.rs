@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::aws::Aws;
-use crate::failure::{Failure, failed, say};
+use crate::failure::{Failure, failed, many, say};
 use crate::rows;
 use crate::terminal::print_json;
 use serde_json::json;
@@ -61,7 +61,7 @@ pub(crate) async fn run(report: args::Report, stack: &str) -> Result<ExitCode, F
             "from": from.to_string(), "to": to.to_string(), "resolution": selection.resolution.name(),
         }))?;
     } else {
-        say(&format!("{}: {events} events in {} rows", output.display(), report.rows.len()));
+        say(&format!("{}: {} in {}", output.display(), many(events, "event"), many(report.rows.len() as u64, "row")));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -46,7 +46,12 @@ fn describe(plane: &Plane) {
     }
     println!();
     println!("In another terminal:");
-    println!("  export AWS_ENDPOINT_URL={} AWS_REGION={}", plane.endpoint_url(), plan.region);
+    // The AWS CLI and boto3 read the one, the other SDKs the other.
+    println!(
+        "  export AWS_ENDPOINT_URL={} AWS_REGION={region} AWS_DEFAULT_REGION={region}",
+        plane.endpoint_url(),
+        region = plan.region
+    );
     println!("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
     println!("Ctrl-C ends it all.");
 }

@@ -76,7 +76,8 @@ pub(crate) enum Command {
   weir up --port 5000 --data-dir .weir
   weir up --parameter ShardCount=4 --parameter FinalizeSeconds=1
 Then, in another terminal:
-  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   aws kinesis list-streams")]
     Up(Up),
     /// Run the fleet's functions on this machine against the streams, queues and tables of an account: on a server or Fargate
@@ -134,7 +135,7 @@ Each mismatch comes with both numbers and what to do next.")]
     /// Show what the functions have logged.
     #[command(after_help = "Examples:
   weir logs
-  weir logs -n kinesis-rollup --since 1h --filter error
+  weir logs -n kinesis-rollup --since 1h --filter ERROR
   weir logs --tail
 It reads CloudWatch Logs: of `weir up` where AWS_ENDPOINT_URL names it, else of the account.")]
     Logs(Logs),

@@ -23,7 +23,7 @@ pub(crate) enum Quarantine {
   weir quarantine replay --source kinesis --from 2026-11-21T00:00:00Z --yes
   weir quarantine replay not_json/2026/11/21/sqs/weir-telemetry!5f0c!record.json
 Without --yes it says what it would do, and asks on a terminal. What arrived more than 14 days ago may have been counted
-and forgotten: weir backfill reads it again from where it came.")]
+and forgotten: what nobody has counted is put anew below in/ of the landing bucket; weir backfill names what else is as old.")]
     Replay(QuarantineReplay),
 }
 

@@ -51,18 +51,26 @@ pub(crate) async fn run(logs: Logs, stack: &str) -> Result<ExitCode, Failure> {
     }
 }
 
+/// How the names of a stack's log groups begin: its functions', and those that CodeDeploy may invoke.
+fn prefixes(stack: &str) -> [String; 2] {
+    ["", "CodeDeployHook_"].map(|hook| format!("/aws/lambda/{hook}{stack}-"))
+}
+
 /// The log groups of the functions named, or of all the stack has.
 async fn groups(client: &Client, stack: &str, names: &[String]) -> Result<Vec<String>, Failure> {
-    let prefix = format!("/aws/lambda/{stack}-");
-    let mut pages = client.describe_log_groups().log_group_name_prefix(&prefix).into_paginator().send();
+    let prefixes = prefixes(stack);
     let mut known = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| failed("logs DescribeLogGroups", &error))?;
-        known.extend(page.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
+    for prefix in &prefixes {
+        let mut pages = client.describe_log_groups().log_group_name_prefix(prefix).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("logs DescribeLogGroups", &error))?;
+            known.extend(page.log_groups().iter().filter_map(|group| group.log_group_name()).map(str::to_owned));
+        }
     }
     if known.is_empty() {
         return Err(Failure::Failed(format!(
-            "no log group begins with {prefix}: is the stack another (--stack), or the endpoint (AWS_ENDPOINT_URL)?"
+            "no log group begins with {}: is the stack another (--stack), or the endpoint (AWS_ENDPOINT_URL)?",
+            prefixes[0]
         )));
     }
     if names.is_empty() {
@@ -70,9 +78,14 @@ async fn groups(client: &Client, stack: &str, names: &[String]) -> Result<Vec<St
     }
     let named = |name: &String| {
         let full = format!("/aws/lambda/{name}");
-        let found = known.iter().find(|group| **group == full || **group == format!("{prefix}{name}"));
+        let found = known
+            .iter()
+            .find(|group| **group == full || prefixes.iter().any(|prefix| **group == format!("{prefix}{name}")));
         found.cloned().ok_or_else(|| {
-            let all: Vec<&str> = known.iter().filter_map(|group| group.strip_prefix(&prefix)).collect();
+            let all: Vec<&str> = known
+                .iter()
+                .filter_map(|group| prefixes.iter().find_map(|prefix| group.strip_prefix(prefix)))
+                .collect();
             Failure::Usage(format!("no function {name} in stack {stack}; it has {}", all.join(", ")))
         })
     };

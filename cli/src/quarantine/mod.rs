@@ -6,7 +6,7 @@ mod show;
 
 use crate::args::{Quarantine, QuarantineList};
 use crate::aws::Aws;
-use crate::failure::{Failure, failed};
+use crate::failure::{Failure, failed, many};
 use crate::terminal::{print_json, shown};
 use comfy_table::{CellAlignment, Table, presets};
 pub(crate) use find::{Found, select};
@@ -76,5 +76,5 @@ fn counts<'a>(found: impl IntoIterator<Item = &'a Found>) -> Table {
 
 /// `1 object`, `2 objects`.
 fn objects(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "object" } else { "objects" })
+    many(count as u64, "object")
 }

@@ -127,14 +127,15 @@ fn show(plan: &Plan) {
     }
     if !plan.too_old.is_empty() {
         say(&format!(
-            "{} arrived more than 14 days ago and cannot be replayed: what counted them may be forgotten; \
-             weir backfill reads them again from where they came",
+            "{} arrived more than 14 days ago and cannot be replayed: what counted them may be forgotten. What nobody \
+             has counted can be put anew below in/ of the landing bucket; weir backfill names what else is as old there",
             objects(plan.too_old.len())
         ));
     }
     if !plan.not_held.is_empty() {
         say(&format!(
-            "{} cannot be replayed from quarantine, which does not hold all of it; weir backfill reads it again",
+            "{} cannot be replayed from quarantine, which does not hold all of it: put it anew below in/ of the landing \
+             bucket, mended where it was damaged, or have weir backfill notice an object once more",
             objects(plan.not_held.len())
         ));
     }

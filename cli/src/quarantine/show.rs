@@ -61,7 +61,7 @@ fn lines(object: &QuarantineObject, payload: bool) -> Vec<String> {
         if payload { "" } else { "; --payload shows it" }
     ));
     if let Some(why) = object.not_held() {
-        lines.push(format!("replay           cannot be replayed from here: {why}; weir backfill reads it again"));
+        lines.push(format!("replay           cannot be replayed from here: {why}; put it anew below in/, mended, or weir backfill notices it once more"));
     }
     if payload {
         lines.push(String::new());

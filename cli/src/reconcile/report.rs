@@ -2,7 +2,7 @@
 
 use super::advice;
 use super::queues::Queue;
-use crate::failure::{Failure, failed};
+use crate::failure::{Failure, failed, many};
 use crate::terminal::{print_json, shown};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -147,7 +147,10 @@ impl Report<'_> {
             kind: "dead_letters",
             series: None,
             window: None,
-            what: format!("queue {stack}-{name}-dlq: {dead} messages that are in no count, or in part of one"),
+            what: format!(
+                "queue {stack}-{name}-dlq: {} that are in no count, or in part of one",
+                many(dead, "message")
+            ),
             stands: Some(dead.to_string()),
             should: Some("0".to_owned()),
             next: format!(
@@ -162,11 +165,11 @@ impl Report<'_> {
         let range = if self.all { "all that stands since" } else { "since" };
         writeln!(
             out,
-            "range     {range} {}, to {}: {} windows ({})",
+            "range     {range} {}, to {}: {}{}",
             self.from,
             self.to,
-            verdict.windows,
-            windows.join(", ")
+            many(verdict.windows, "window"),
+            if windows.is_empty() { String::new() } else { format!(" ({})", windows.join(", ")) }
         )?;
         for (name, totals) in &verdict.shards {
             let weir_exact::progress::Totals { records, empty, accepted, rejected, .. } = totals;
@@ -193,6 +196,7 @@ impl Report<'_> {
         let mismatches = self.json().mismatches;
         self.write_findings(out, "mismatch", &mismatches, true)?;
         match self.word() {
+            "mismatch" if mismatches.len() == 1 => writeln!(out, "verdict   1 mismatch")?,
             "mismatch" => writeln!(out, "verdict   {} mismatches", mismatches.len())?,
             "settling" => writeln!(out, "verdict   equal, as far as it has settled; run it again for the rest")?,
             _ => writeln!(

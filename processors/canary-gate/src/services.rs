@@ -44,7 +44,7 @@ impl Invoke for Versions {
     async fn invoke(&self, target: &Target, payload: Vec<u8>) -> Result<Invoked, String> {
         let invoke = self.0.invoke().function_name(&target.function).qualifier(&target.version);
         let answer = invoke.payload(Blob::new(payload)).send().await;
-        let answer = answer.map_err(|error| DisplayErrorContext(error).to_string())?;
+        let answer = answer.map_err(|error| said(&error))?;
         let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
         Ok(match answer.function_error {
             Some(kind) => Invoked::Failed(format!("{kind}: {}", String::from_utf8_lossy(&payload))),
@@ -53,6 +53,17 @@ impl Invoke for Versions {
                 Err(error) => Invoked::Failed(format!("an answer that is no JSON: {error}")),
             },
         })
+    }
+}
+
+/// What AWS says is wrong, or else all that is known.
+fn said<E>(error: &E) -> String
+where
+    E: std::error::Error + aws_smithy_types::error::metadata::ProvideErrorMetadata,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        _ => DisplayErrorContext(error).to_string(),
     }
 }
 

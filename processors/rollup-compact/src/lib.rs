@@ -166,8 +166,8 @@ impl Pass {
         let CompactReport { series, written, superseded, behind } = total;
         line.stage("compute").put("series", series).put("superseded", superseded).put("behind", behind);
         line.count("written", written).count("errors", errors);
-        // From the first row that moved to the hours and days that count it.
-        if let Some(oldest) = oldest.filter(|_| failed.is_none()) {
+        // From the first row that moved to the hours and days that count it; where they stood, it was told of before.
+        if let Some(oldest) = oldest.filter(|_| failed.is_none() && written > 0) {
             line.time_ms("lag_ms", (clock::now().0 - oldest.0).max(0));
         }
         line.write();

@@ -195,8 +195,8 @@ impl Pass {
         let WindowReport { items, written, unmoved, superseded, overflowed } = total;
         line.stage("compute").put("items", items).put("unmoved", unmoved).put("superseded", superseded);
         line.put("overflowed", overflowed).count("written", written).count("errors", errors);
-        // From the first change to the rows that count it.
-        if let Some(oldest) = oldest.filter(|_| failed.is_none()) {
+        // From the first change to the rows that count it; where they stood already, it was told of before.
+        if let Some(oldest) = oldest.filter(|_| failed.is_none() && written > 0) {
             line.time_ms("lag_ms", (clock::now().0 - oldest.0).max(0));
         }
         line.write();

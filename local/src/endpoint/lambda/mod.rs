@@ -72,7 +72,7 @@ pub(crate) struct Functions {
 /// A request taken apart.
 struct Call {
     /// Decoded parts of the path behind `functions`, names as given.
-    path: Vec<String>,
+    path: Option<Vec<String>>,
     query: Vec<(String, String)>,
     parts: http::request::Parts,
     body: Bytes,
@@ -116,8 +116,10 @@ impl Functions {
     }
 
     async fn route(&self, call: &Call) -> Answer {
-        let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
-        match (&call.parts.method, path.as_slice()) {
+        let path: Option<Vec<&str>> = call.path.as_ref().map(|path| path.iter().map(String::as_str).collect());
+        // What is not below `functions` is none of these.
+        let path = path.as_deref().unwrap_or(&["", "", "", ""]);
+        match (&call.parts.method, path) {
             (&Method::GET, []) => self.list(call),
             (&Method::GET, [name]) => self.get(call, name),
             (&Method::GET, [name, "configuration"]) => self.get_configuration(call, name),
@@ -189,10 +191,12 @@ fn page(call: &Call, member: &str, all: Vec<Value>) -> Answer {
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-fn path(path: &str) -> Vec<String> {
-    let rest = path.split_once("/functions").map_or("", |(_, rest)| rest).trim_matches('/');
+/// What stands behind `/<version>/functions`; none of another path.
+fn path(path: &str) -> Option<Vec<String>> {
+    let mut parts = path.trim_matches('/').split('/').skip(1);
+    let is_functions = parts.next() == Some("functions");
     let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
-    if rest.is_empty() { vec![] } else { rest.split('/').map(decode).collect() }
+    is_functions.then(|| parts.map(decode).collect())
 }
 
 fn query(query: Option<&str>) -> Vec<(String, String)> {

@@ -91,6 +91,7 @@ impl Inflater {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "one of them, boxed with its block")]
 enum Codec {
     Gzip(MultiGzDecoder<Vec<u8>>),
     Zstd(Zstd),
