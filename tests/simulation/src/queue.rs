@@ -64,6 +64,16 @@ struct Waiting {
     in_flight: u32,
 }
 
+/// After so many receives a message comes back by its visibility timeout alone. A large object takes so many requests
+/// that in the worst weather one reading of some hundred succeeds, and readings at once do not end.
+const EAGER_RECEIVES_MAX: u32 = 200;
+
+impl Waiting {
+    fn is_worn(&self) -> bool {
+        self.receives >= EAGER_RECEIVES_MAX
+    }
+}
+
 /// The shell of a function behind a queue: answers the places in the batch of the messages that failed.
 type Handler =
     fn(Arc<Environment<LedgerFunction>>, Vec<(usize, Sent)>, Millis) -> BoxFuture<'static, Option<BTreeSet<usize>>>;
@@ -160,11 +170,11 @@ fn poll(world: &mut World, which: Which) {
         queue.waiting.remove(place);
         queue.dead.push(*place);
     }
-    let all: Vec<(usize, bool)> =
-        queue.waiting.iter().map(|(place, waiting)| (*place, waiting.hidden_until <= now)).collect();
+    let all: Vec<(usize, bool, bool)> =
+        queue.waiting.iter().map(|(place, waiting)| (*place, waiting.hidden_until <= now, waiting.is_worn())).collect();
     let mut batch = vec![];
-    for (place, visible) in all {
-        if visible || world.choices.happens(handed_out_twice / 4) {
+    for (place, visible, worn) in all {
+        if visible || (!worn && world.choices.happens(handed_out_twice / 4)) {
             batch.push(place);
         }
     }
@@ -308,7 +318,7 @@ fn settled(world: &mut World, which: Which, batch: &[usize], answer: Option<BTre
         let done = answer.as_ref().is_some_and(|failed| !failed.contains(&at));
         if done && !not_deleted {
             queue.waiting.remove(place);
-        } else if at_once {
+        } else if at_once && !waiting.is_worn() {
             waiting.hidden_until = now;
         }
     }
