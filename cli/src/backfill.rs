@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::ExitCode;
 use weir_exact::objects::OBJECT_AGE_MS_MAX;
+use weir_exact::scratch::Scratch;
 use weir_objects::{Listed, Versions};
 
 /// Messages in one SendMessageBatch (AWS: "SendMessageBatch", SQS API Reference).
@@ -56,7 +57,10 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
     let after = state.after.clone();
     let mut pages = std::pin::pin!(weir_objects::list(&s3, &bucket, &prefix, Versions::Latest, after.as_deref()));
     while let Some(page) = pages.try_next().await.map_err(|error| Failure::Failed(error.to_string()))? {
-        let (young, old): (Vec<&Listed>, Vec<&Listed>) = page.iter().partition(|listed| listed.modified_ms > oldest_ms);
+        // The canary gate's golden objects, of a gate that works or was killed.
+        let is_golden = |listed: &&Listed| bucket == landing && listed.object.key.starts_with(Scratch::OBJECT_PREFIX);
+        let telemetry = page.iter().filter(|listed| !is_golden(listed));
+        let (young, old): (Vec<&Listed>, Vec<&Listed>) = telemetry.partition(|listed| listed.modified_ms > oldest_ms);
         enqueue(&sqs, &queue_url, &bucket, &young).await?;
         state.noticed += young.len() as u64;
         state.bytes += young.iter().filter_map(|listed| listed.object.size).sum::<u64>();

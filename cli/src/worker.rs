@@ -22,9 +22,19 @@ const SETTLE_MAX: Duration = Duration::from_secs(20);
 /// Credentials are replaced so long before they expire, or halfway where they live shorter.
 const RENEW_BEFORE: Duration = Duration::from_secs(600);
 
+/// How regions of other partitions begin (AWS: "AWS Fault Isolation Boundaries", partitions).
+const OTHER_PARTITIONS: [&str; 4] = ["us-gov-", "cn-", "us-iso", "eu-isoe-"];
+
 pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> {
     let aws = Aws::from_environment(stack).await?;
     let region = aws.config().region().map(ToString::to_string).unwrap_or_default();
+    if OTHER_PARTITIONS.iter().any(|partition| region.starts_with(partition)) {
+        let what =
+            "ARNs begin otherwise there, a message's identity holds its queue's, and beside Lambda it would have two";
+        return Err(Failure::Usage(format!(
+            "weir worker knows no region but those of arn:aws:, found {region}: {what}"
+        )));
+    }
     let endpoint_url = aws.config().endpoint_url().map(str::to_owned);
     let settings = Settings {
         account: aws.account().await?,

@@ -16,7 +16,7 @@ const SMALL_BYTES_MAX: i64 = 64 << 20;
 /// How far back is looked in a larger table, milliseconds.
 const RECENT_MS: i64 = 3 * 3_600_000;
 /// Events may lie ten minutes ahead (contract §1), milliseconds.
-const AHEAD_MS: i64 = 600_000;
+pub(super) const AHEAD_MS: i64 = 600_000;
 
 /// What is to be checked.
 pub(super) struct Census {

@@ -23,7 +23,7 @@ use weir_exact::epochs::table_of;
 use weir_exact::layout::Layout;
 use weir_exact::ports::ContributionGet;
 use weir_exact::quarantine::Key;
-use weir_exact::reconcile::{Audit, Auditor, Finding, Verdict};
+use weir_exact::reconcile::{Audit, Auditor, Covers, Finding, Verdict};
 use weir_telemetry::Millis;
 
 /// Between two readings of what was found: longer than a read and a write are apart.
@@ -41,20 +41,22 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
 
     let now = clock::now();
     let spinner = plane::spinner("looking for windows");
+    let auditor = Auditor::new(&contributions, &rollups, layout.clone());
+    let before = auditor.standing().await.map_err(store_failed)?;
     let census = census::take(&aws, &layout, &asked, now).await?;
     spinner.set_message(format!("reading {} windows", census.subjects.len()));
     let windows = windows_by_resolution(&census);
     let looks = (asked.patience / i64::try_from(LOOK_INTERVAL.as_millis()).unwrap_or(i64::MAX)).max(1);
     let audit = Audit {
         subjects: census.subjects,
-        covers_from: (census.to >= now).then_some(census.from),
+        // Events may be ahead of now.
+        covers: (census.to >= now.plus(census::AHEAD_MS)).then_some(Covers { from: census.from, before }),
         readings_again: u32::try_from(looks).unwrap_or(u32::MAX),
     };
     let pause = async |open: usize| {
         spinner.set_message(format!("looking again at {open} windows"));
         tokio::time::sleep(LOOK_INTERVAL).await;
     };
-    let auditor = Auditor::new(&contributions, &rollups, layout.clone());
     let mut verdict = auditor.run(audit, clock::now, pause).await.map_err(store_failed)?;
     if census.all {
         spinner.set_message("listing the quarantine");

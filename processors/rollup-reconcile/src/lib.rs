@@ -62,7 +62,7 @@ impl Handler {
         let layout = self.epochs.layout(&view);
         let audit = Audit {
             subjects: sweep::reconciled_at(clock::now()).into_iter().map(Subject::from).collect(),
-            covers_from: None,
+            covers: None,
             readings_again: READINGS_AGAIN,
         };
         let auditor = Auditor::new(&self.contributions, &self.rollups, layout);

@@ -8,7 +8,7 @@
 mod auditor;
 mod finding;
 
-pub use auditor::{Audit, Auditor, FROM_AGE_MS_MAX, Subject, Verdict};
+pub use auditor::{Audit, Auditor, Covers, FROM_AGE_MS_MAX, Standing, Subject, Verdict};
 pub use finding::Finding;
 
 use crate::finalize::{Catalog, Computed, fold, rows};

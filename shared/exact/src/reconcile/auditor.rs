@@ -50,12 +50,25 @@ impl From<RowWindow> for Subject {
 pub struct Audit {
     /// The windows.
     pub subjects: Vec<Subject>,
-    /// Begin of the range that `subjects` covers without a gap up to now; none where it does not. Of a shard that began
-    /// within it everything is read, and its progress can be held against it.
-    pub covers_from: Option<Millis>,
+    /// What `subjects` cover without a gap up to now; none where they do not.
+    pub covers: Option<Covers>,
     /// Readings of what was found, after the first.
     pub readings_again: u32,
 }
+
+/// A range of which everything is read: the progress of a shard that began within it can be held against its items.
+#[derive(Clone, Debug)]
+pub struct Covers {
+    /// Where it begins.
+    pub from: Millis,
+    /// How far the shards had come *before the windows were chosen*: a window that began after that is no subject, and
+    /// what the shards put into it is in no progress that they are held to.
+    pub before: Standing,
+}
+
+/// How far every shard had come at one time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing(BTreeMap<String, Progress>);
 
 /// What a check came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,6 +120,16 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         Self { contributions, rows, directory: Directory::new(contributions, layout.clone()), layout }
     }
 
+    /// How far the shards have come.
+    ///
+    /// # Errors
+    /// When the store fails, or progress cannot be read.
+    pub async fn standing(&self) -> Result<Standing, StoreError> {
+        let items = self.contributions.query(&self.layout.progress_pk()).await?;
+        let progress = items.iter().map(|item| Ok((item.key.sk.clone(), Progress::from_item(item)?)));
+        progress.collect::<Result<_, StoreError>>().map(Standing)
+    }
+
     /// Checks. `pause` is awaited before each further reading, with the number of windows still looked at.
     ///
     /// # Errors
@@ -117,7 +140,6 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         now: impl Fn() -> Millis,
         pause: impl AsyncFn(usize),
     ) -> Result<Verdict, StoreError> {
-        let before = self.progress().await?;
         let mut verdict = Verdict::default();
         let mut held: BTreeMap<String, ShardItems> = BTreeMap::new();
         let mut open = vec![];
@@ -133,9 +155,9 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
                 open.push((subject, reading));
             }
         }
-        let after = self.progress().await?;
-        if let Some(from) = audit.covers_from {
-            shards(from, &before, held, &after, &mut verdict);
+        let Standing(after) = self.standing().await?;
+        if let Some(covers) = &audit.covers {
+            shards(covers, held, &after, &mut verdict);
         }
         verdict.shards = after.into_iter().map(|(shard, progress)| (shard, progress.totals)).collect();
         for again in 1..=audit.readings_again {
@@ -164,11 +186,6 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         verdict.mismatches.sort_by_key(place);
         verdict.settling.sort_by_key(place);
         Ok(verdict)
-    }
-
-    async fn progress(&self) -> Result<BTreeMap<String, Progress>, StoreError> {
-        let items = self.contributions.query(&self.layout.progress_pk()).await?;
-        items.iter().map(|item| Ok((item.key.sk.clone(), Progress::from_item(item)?))).collect()
     }
 
     async fn read(&self, subjects: Vec<Subject>) -> Result<Vec<(Subject, Reading)>, StoreError> {
@@ -301,14 +318,14 @@ impl Verdict {
 /// of it. An item is durable before the progress that accounts for it: fewer events are always wrong, more only where
 /// nothing was under way.
 fn shards(
-    from: Millis,
-    before: &BTreeMap<String, Progress>,
+    covers: &Covers,
     mut held: BTreeMap<String, ShardItems>,
     after: &BTreeMap<String, Progress>,
     verdict: &mut Verdict,
 ) {
+    let Covers { from, before: Standing(before) } = covers;
     let names: BTreeSet<String> = after.keys().chain(held.keys()).cloned().collect();
-    for shard in names.into_iter().filter(|shard| began(shard).is_some_and(|at| at.plus(-LATENESS_MS) >= from)) {
+    for shard in names.into_iter().filter(|shard| began(shard).is_some_and(|at| at.plus(-LATENESS_MS) >= *from)) {
         let items = held.remove(&shard).unwrap_or_default();
         let (first, last) = (before.get(&shard), after.get(&shard));
         let accepted = |progress: Option<&Progress>| progress.map_or(0, |progress| progress.totals.accepted);

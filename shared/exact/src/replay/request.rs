@@ -56,8 +56,10 @@ impl Request {
     /// # Errors
     /// [`RequestError`] naming what is wrong: another format, no key, or a time that cannot be.
     pub fn from_body(body: &str, sent_at: Millis) -> Result<Self, RequestError> {
+        // Where it is wrong and not what stands there: it may be a payload that went astray.
         let no_request = |error: serde_json::Error| {
-            RequestError(format!("no request to replay: {error}; expected format, key and requested_at"))
+            let place = format!("line {} column {}", error.line(), error.column());
+            RequestError(format!("no request to replay, at {place}; expected format, key and requested_at"))
         };
         let Numbered { format } = serde_json::from_str(body).map_err(no_request)?;
         if format != u64::from(FORMAT) {
