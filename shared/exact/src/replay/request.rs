@@ -56,10 +56,12 @@ impl Request {
     /// # Errors
     /// [`RequestError`] naming what is wrong: another format, no key, or a time that cannot be.
     pub fn from_body(body: &str, sent_at: Millis) -> Result<Self, RequestError> {
-        // Where it is wrong and not what stands there: it may be a payload that went astray.
+        // Which of ours is missing, or where it is wrong, and not what stands there: it may be a payload that went astray.
         let no_request = |error: serde_json::Error| {
-            let place = format!("line {} column {}", error.line(), error.column());
-            RequestError(format!("no request to replay, at {place}; expected format, key and requested_at"))
+            let told = error.to_string();
+            let is_ours = told.starts_with("missing field `");
+            let told = if is_ours { told } else { format!("at line {} column {}", error.line(), error.column()) };
+            RequestError(format!("no request to replay: {told}; expected format, key and requested_at"))
         };
         let Numbered { format } = serde_json::from_str(body).map_err(no_request)?;
         if format != u64::from(FORMAT) {
@@ -109,6 +111,7 @@ mod tests {
         };
         let at = |time: &str| format!(r#"{{"format":1,"key":"k","requested_at":"{time}"}}"#);
         check("", "no request to replay");
+        check("\"alice@example.com\"", "no request to replay: at line 1 column 19;");
         check(r#"{"status":200}"#, "missing field `format`");
         check(r#"{"format":2,"keys":["k"]}"#, "of format 2; this version reads format 1");
         check(r#"{"format":1,"key":"k"}"#, "missing field `requested_at`");
