@@ -133,6 +133,13 @@ async fn health_invoke_and_unserved() {
     let answer = http(url, &invoke("{\"fail\":1}")).await.to_lowercase();
     assert!(answer.starts_with("http/1.1 200") && answer.contains("x-amz-function-error: unhandled"), "{answer}");
 
+    let scope = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
+    let mappings = format!(
+        "GET /2015-03-31/event-source-mappings/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {scope}\r\n\r\n"
+    );
+    let answer = http(url, &mappings).await;
+    assert!(answer.starts_with("HTTP/1.1 501") && answer.contains("of Lambda it serves Invoke"), "{answer}");
+
     let scope = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sns/aws4_request, SignedHeaders=host, Signature=0";
     let unserved =
         http(url, &format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {scope}\r\n\r\n")).await;

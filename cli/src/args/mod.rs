@@ -32,7 +32,7 @@ pub(crate) use query::{Format, Query};
 pub(crate) use reconcile::Reconcile;
 pub(crate) use redrive::{DeadQueue, Redrive};
 pub(crate) use report::Report;
-pub(crate) use rows::RowSelection;
+pub(crate) use rows::{AHEAD_MS, RowSelection};
 pub(crate) use rules::{Rules, RulesPush, RulesShow, RulesTest};
 pub(crate) use simulate::Simulate;
 pub(crate) use skip::{Skip, SkipAdd, SkipList, SkipRemove};

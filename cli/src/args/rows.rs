@@ -6,7 +6,7 @@ use weir_exact::row::Resolution;
 use weir_telemetry::Millis;
 
 /// How far ahead of now events may lie, milliseconds: contract §1.
-const AHEAD_MS: i64 = 600_000;
+pub(crate) const AHEAD_MS: i64 = 600_000;
 
 /// Series, range and resolution.
 #[derive(Clone, Debug, ClapArgs)]

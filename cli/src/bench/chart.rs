@@ -75,7 +75,12 @@ pub(crate) fn lines(x_words: &str, y_words: &str, lines: &[Line]) -> String {
     }
     put(
         &mut svg,
-        format_args!(r#"<text class="mid" x="{:.1}" y="{:.1}">{}</text>"#, WIDTH / 2.0, HEIGHT - 4.0, escaped(x_words)),
+        format_args!(
+            r#"<text class="mid" x="{:.1}" y="{:.1}">{}</text>"#,
+            WIDTH / 2.0,
+            HEIGHT - 4.0,
+            weir_view::html(x_words)
+        ),
     );
     for (number, line) in lines.iter().enumerate() {
         let path: Vec<String> = line.points.iter().map(|(px, py)| format!("{:.1},{:.1}", x(*px), y(*py))).collect();
@@ -88,7 +93,7 @@ pub(crate) fn lines(x_words: &str, y_words: &str, lines: &[Line]) -> String {
                     r#"<circle class="s{number}" cx="{:.1}" cy="{:.1}" r="3.5"><title>{}</title></circle>"#,
                     x(*px),
                     y(*py),
-                    escaped(&words)
+                    weir_view::html(&words)
                 ),
             );
         }
@@ -110,7 +115,11 @@ pub(crate) fn bars(words: &str, bars: &[(String, f64)]) -> String {
         let middle = top + BAR_HEIGHT / 2.0 + 2.0;
         put(
             &mut svg,
-            format_args!(r#"<text class="end" x="{:.1}" y="{middle:.1}">{}</text>"#, BAR_LEFT - 8.0, escaped(name)),
+            format_args!(
+                r#"<text class="end" x="{:.1}" y="{middle:.1}">{}</text>"#,
+                BAR_LEFT - 8.0,
+                weir_view::html(name)
+            ),
         );
         put(
             &mut svg,
@@ -129,7 +138,7 @@ pub(crate) fn bars(words: &str, bars: &[(String, f64)]) -> String {
 }
 
 fn begin(height: f64, words: &str) -> String {
-    format!(r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#, escaped(words))
+    format!(r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#, weir_view::html(words))
 }
 
 fn put(svg: &mut String, element: std::fmt::Arguments<'_>) {
@@ -140,7 +149,7 @@ fn put(svg: &mut String, element: std::fmt::Arguments<'_>) {
 fn legend(names: &[&str]) -> String {
     let mut html = String::from(r#"<p class="legend">"#);
     for (number, name) in names.iter().enumerate() {
-        put(&mut html, format_args!(r#"<span class="s{number}">● {}</span> "#, escaped(name)));
+        put(&mut html, format_args!(r#"<span class="s{number}">● {}</span> "#, weir_view::html(name)));
     }
     html + "</p>"
 }
@@ -153,20 +162,6 @@ fn short(value: f64) -> String {
         value if value >= 1.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
-}
-
-/// As text of HTML.
-pub(crate) fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut html, c| {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            c => html.push(c),
-        }
-        html
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Results as one HTML page that needs nothing else, in light and dark.
 
-use super::chart::{Line, bars, escaped, lines};
+use super::chart::{Line, bars, lines};
 use super::results::{Memory, Payload, Results};
 use super::tables::{mb, ms};
 use super::work::Work;
@@ -34,12 +34,12 @@ pub(crate) fn page(results: &Results) -> String {
         machine.memory_bytes as f64 / 1e9,
         machine.load
     );
-    let notes: String = results.notes.iter().map(|note| format!("<li>{}</li>", escaped(note))).collect();
+    let notes: String = results.notes.iter().map(|note| format!("<li>{}</li>", weir_view::html(note))).collect();
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>weir bench</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head><body>\
          <h1>weir bench</h1><p>{}</p><ul>{notes}</ul>{}{}{}{}</body></html>\n",
-        escaped(&about),
+        weir_view::html(&about),
         starts(results),
         payloads(results),
         memory(results),
@@ -175,7 +175,7 @@ fn by_name<'a>(points: impl Iterator<Item = (&'a str, f64, f64)>) -> Vec<Line> {
 
 fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let cells = |tag: &str, row: &mut dyn Iterator<Item = &str>| {
-        let cells: String = row.map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect();
+        let cells: String = row.map(|cell| format!("<{tag}>{}</{tag}>", weir_view::html(cell))).collect();
         format!("<tr>{cells}</tr>")
     };
     let body: String = rows.map(|row| cells("td", &mut row.iter().map(String::as_str))).collect();

@@ -1,6 +1,6 @@
 //! Which windows there are to check: those of a range, or all that stand in the tables.
 
-use crate::args::Reconcile;
+use crate::args::{AHEAD_MS, Reconcile};
 use crate::aws::Aws;
 use crate::failure::{Failure, failed};
 use crate::rows::Attributes;
@@ -15,8 +15,6 @@ use weir_telemetry::{Millis, Window};
 const SMALL_BYTES_MAX: i64 = 64 << 20;
 /// How far back is looked in a larger table, milliseconds.
 const RECENT_MS: i64 = 3 * 3_600_000;
-/// Events may lie ten minutes ahead (contract §1), milliseconds.
-pub(super) const AHEAD_MS: i64 = 600_000;
 
 /// What is to be checked.
 pub(super) struct Census {

@@ -50,7 +50,7 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
     let audit = Audit {
         subjects: census.subjects,
         // Events may be ahead of now.
-        covers: (census.to >= now.plus(census::AHEAD_MS)).then_some(Covers { from: census.from, before }),
+        covers: (census.to >= now.plus(crate::args::AHEAD_MS)).then_some(Covers { from: census.from, before }),
         readings_again: u32::try_from(looks).unwrap_or(u32::MAX),
     };
     let pause = async |open: usize| {

@@ -97,7 +97,7 @@ impl Looker {
 
     async fn rows(&self, series: Vec<(String, String)>, from: Millis, now: Millis) -> Result<Vec<Row>, Failure> {
         // From the window that is under way then, to one that may lie ahead of now.
-        let range = (from.plus(-Window::LENGTH_MS), now.plus(600_000));
+        let range = (from.plus(-Window::LENGTH_MS), now.plus(crate::args::AHEAD_MS));
         rows::complete(&rows::of_all_series(&self.aws, series, Resolution::Minute, range).await?)
     }
 

@@ -12,4 +12,4 @@ mod timeline;
 pub mod watch;
 
 pub use merge::{Merge, Merged};
-pub use text::shown;
+pub use text::{html, shown};

@@ -20,7 +20,7 @@ fn is_safe(c: char) -> bool {
 }
 
 /// The same as text of HTML, in elements and in quoted attributes.
-pub(crate) fn html(text: &str) -> String {
+pub fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in shown(text).chars() {
         match c {

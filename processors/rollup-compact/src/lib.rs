@@ -30,7 +30,7 @@ use weir_aws::config::{ConfigError, Environment, generation, optional, resource}
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
-use weir_aws::scratch::InScratch;
+use weir_aws::scratch::{InScratch, row_tables};
 use weir_envelope::scratch;
 use weir_envelope::triggers::{self, Trigger};
 use weir_exact::compact::{CompactReport, CompactSettings, Compactor};
@@ -118,13 +118,7 @@ impl Handler {
     async fn compactor(&self, scratch: Option<InScratch>) -> Result<RowCompactor, StoreError> {
         let view = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&view);
-        let (contributions, rollups) = match scratch {
-            None => (self.contributions.clone(), self.rollups.clone()),
-            Some(scratch) => {
-                let rollups = self.rollups.in_scratch(self.contributions.name(), scratch.clone());
-                (self.contributions.in_scratch(scratch), rollups)
-            }
-        };
+        let (contributions, rollups) = row_tables(scratch, &self.contributions, &self.rollups);
         Ok(Compactor::new(contributions, rollups, layout, self.settings))
     }
 }
@@ -168,7 +162,7 @@ impl Pass {
         line.count("written", written).count("errors", errors);
         // From the first row that moved to the hours and days that count it; where they stood, it was told of before.
         if let Some(oldest) = oldest.filter(|_| failed.is_none() && written > 0) {
-            line.time_ms("lag_ms", (clock::now().0 - oldest.0).max(0));
+            line.lag_since(oldest);
         }
         line.write();
         failed

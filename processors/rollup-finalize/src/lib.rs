@@ -31,7 +31,7 @@ use weir_aws::config::{ConfigError, Environment, generation, optional, resource,
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
-use weir_aws::scratch::InScratch;
+use weir_aws::scratch::{InScratch, row_tables};
 use weir_envelope::scratch;
 use weir_envelope::triggers::{self, Trigger};
 use weir_exact::epochs::Epochs;
@@ -131,13 +131,7 @@ impl Handler {
     async fn finalizer(&self, scratch: Option<InScratch>) -> Result<RowFinalizer, StoreError> {
         let view = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&view);
-        let (contributions, rollups) = match scratch {
-            None => (self.contributions.clone(), self.rollups.clone()),
-            Some(scratch) => {
-                let rollups = self.rollups.in_scratch(self.contributions.name(), scratch.clone());
-                (self.contributions.in_scratch(scratch), rollups)
-            }
-        };
+        let (contributions, rollups) = row_tables(scratch, &self.contributions, &self.rollups);
         Ok(Finalizer::new(contributions, rollups, layout, self.settings))
     }
 }
@@ -197,7 +191,7 @@ impl Pass {
         line.put("overflowed", overflowed).count("written", written).count("errors", errors);
         // From the first change to the rows that count it; where they stood already, it was told of before.
         if let Some(oldest) = oldest.filter(|_| failed.is_none() && written > 0) {
-            line.time_ms("lag_ms", (clock::now().0 - oldest.0).max(0));
+            line.lag_since(oldest);
         }
         line.write();
         failed

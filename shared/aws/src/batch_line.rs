@@ -114,6 +114,11 @@ impl BatchLine {
         self.put(name, ms)
     }
 
+    /// Puts how long ago that was: from the oldest change of a batch to what it led to.
+    pub fn lag_since(&mut self, oldest: Millis) -> &mut Self {
+        self.time_ms("lag_ms", (clock::now().0 - oldest.0).max(0))
+    }
+
     /// Puts what is set aside: in all, a metric, and by reason.
     pub fn quarantined<R: ToString>(&mut self, by_reason: &BTreeMap<R, u64>) -> &mut Self {
         self.count("quarantined", by_reason.values().sum());

@@ -116,10 +116,9 @@ impl Functions {
     }
 
     async fn route(&self, call: &Call) -> Answer {
-        let path: Option<Vec<&str>> = call.path.as_ref().map(|path| path.iter().map(String::as_str).collect());
-        // What is not below `functions` is none of these.
-        let path = path.as_deref().unwrap_or(&["", "", "", ""]);
-        match (&call.parts.method, path) {
+        let Some(path) = &call.path else { return Err(unserved(call)) };
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match (&call.parts.method, path.as_slice()) {
             (&Method::GET, []) => self.list(call),
             (&Method::GET, [name]) => self.get(call, name),
             (&Method::GET, [name, "configuration"]) => self.get_configuration(call, name),
@@ -133,16 +132,7 @@ impl Functions {
             (&Method::PUT, [name, "aliases", alias]) => self.update_alias(call, name, alias),
             (&Method::DELETE, [name, "aliases", alias]) => self.delete_alias(call, name, alias),
             (&Method::POST, [name, "invocations"]) => self.invoke(call, name).await,
-            (method, _) => Err(ApiError {
-                status: StatusCode::NOT_IMPLEMENTED,
-                code: "InvalidRequestContentException",
-                message: format!(
-                    "the local plane does not serve {method} {}; of Lambda it serves Invoke, ListFunctions, GetFunction, \
-                     GetFunctionConfiguration, UpdateFunctionConfiguration, UpdateFunctionCode, PublishVersion, \
-                     ListVersionsByFunction, CreateAlias, UpdateAlias, GetAlias, ListAliases and DeleteAlias",
-                    call.parts.uri.path()
-                ),
-            }),
+            _ => Err(unserved(call)),
         }
     }
 
@@ -170,6 +160,20 @@ impl Functions {
                 Err(ApiError::invalid(format!("This operation takes no qualifier, found `{qualifier}`")))
             }
         }
+    }
+}
+
+fn unserved(call: &Call) -> ApiError {
+    ApiError {
+        status: StatusCode::NOT_IMPLEMENTED,
+        code: "InvalidRequestContentException",
+        message: format!(
+            "the local plane does not serve {} {}; of Lambda it serves Invoke, ListFunctions, GetFunction, \
+             GetFunctionConfiguration, UpdateFunctionConfiguration, UpdateFunctionCode, PublishVersion, \
+             ListVersionsByFunction, CreateAlias, UpdateAlias, GetAlias, ListAliases and DeleteAlias",
+            call.parts.method,
+            call.parts.uri.path()
+        ),
     }
 }
 

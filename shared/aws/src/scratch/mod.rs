@@ -5,6 +5,8 @@ mod stores;
 pub use stores::{PutObject, ScratchStores};
 
 use crate::clock;
+use crate::contributions::ContributionsTable;
+use crate::rows::RollupsTable;
 use weir_exact::scratch::{SCRATCH_LIFE_MS, Scratch};
 
 /// A scratch generation, and until when what is written to it lives.
@@ -14,6 +16,21 @@ pub struct InScratch {
     pub generation: Scratch,
     /// TTL of every item, epoch seconds, in place of its own: a golden batch may be years old.
     pub expires_at: i64,
+}
+
+/// The tables of what recomputes rows: as they are, or where a scratch invocation writes.
+pub fn row_tables(
+    scratch: Option<InScratch>,
+    contributions: &ContributionsTable,
+    rollups: &RollupsTable,
+) -> (ContributionsTable, RollupsTable) {
+    match scratch {
+        None => (contributions.clone(), rollups.clone()),
+        Some(scratch) => {
+            let rollups = rollups.in_scratch(contributions.name(), scratch.clone());
+            (contributions.in_scratch(scratch), rollups)
+        }
+    }
 }
 
 impl InScratch {
