@@ -10,29 +10,60 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime, 
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use std::collections::HashMap;
-use std::fmt::Debug;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tower::{BoxError, Layer, Service};
+use weir_exact::ports::{StoreError, StoreErrorKind};
 
 /// Serves invocations with a handler of raw bytes, until the sandbox is shut down.
 ///
 /// # Errors
 /// When the Runtime API cannot be spoken with. What the handler fails with, or panics with, is the invocation's error.
-pub async fn run<H, F, R, E>(handler: H) -> Result<(), Error>
+pub async fn run<H, F, R>(handler: H) -> Result<(), Error>
 where
     H: Fn(LambdaEvent<Bytes>) -> F,
-    F: Future<Output = Result<R, E>>,
+    F: Future<Output = Result<R, Error>>,
     R: Serialize,
-    E: Into<Diagnostic> + Debug + From<NoBody>,
 {
     let bodies = Bodies::default();
     let handler = &handler;
     let service = lambda_runtime::service_fn(|event: LambdaEvent<IgnoredAny>| {
         let body = bodies.take(&event.context.request_id);
-        async move { handler(LambdaEvent::new(body.ok_or(NoBody)?, event.context)).await }
+        async move {
+            let body = body.ok_or_else(|| Failed(NoBody.into()))?;
+            handler(LambdaEvent::new(body, event.context)).await.map_err(Failed)
+        }
     });
     Runtime::new(service).layer(LayAside(bodies.clone())).layer(layers::TracingLayer::new()).run().await
+}
+
+/// Why an invocation failed, as its answer and the runtime's log line tell it: an `errorType` to sort by, and the error's
+/// own words. `lambda_runtime` by itself names the box that the error came in.
+pub struct Failed(pub Error);
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind(), self.0)
+    }
+}
+
+impl Failed {
+    fn kind(&self) -> &'static str {
+        match self.0.downcast_ref().map(StoreError::kind) {
+            Some(StoreErrorKind::Throttled) => "Store.Throttled",
+            Some(StoreErrorKind::Unavailable) => "Store.Unavailable",
+            Some(StoreErrorKind::Refused) => "Store.Refused",
+            Some(StoreErrorKind::Unreadable) => "Store.Unreadable",
+            None => "Function.Failed",
+        }
+    }
+}
+
+impl From<Failed> for Diagnostic {
+    fn from(failed: Failed) -> Self {
+        Self { error_type: failed.kind().to_owned(), error_message: failed.0.to_string() }
+    }
 }
 
 /// An invocation whose body was not laid aside: none that the runtime delivered.
@@ -83,5 +114,19 @@ impl<S: Service<LambdaInvocation, Response = (), Error = BoxError>> Service<Lamb
         let body = std::mem::replace(&mut invocation.body, Bytes::from_static(b"null"));
         self.bodies.put(&invocation.context.request_id, body);
         self.inner.call(invocation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_kind_it_is_in_its_own_words() {
+        let failed = Failed(StoreError::new(StoreErrorKind::Throttled, "PutItem: slow down").into());
+        assert_eq!(format!("{failed:?}"), "Store.Throttled: PutItem: slow down");
+        let Diagnostic { error_type, error_message } = failed.into();
+        assert_eq!((&*error_type, &*error_message), ("Store.Throttled", "PutItem: slow down"));
+        assert_eq!(Diagnostic::from(Failed(NoBody.into())).error_type, "Function.Failed");
     }
 }
