@@ -5,7 +5,10 @@
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Debug;
 use weir_envelope::{EnvelopeError, kinesis, sqs, url};
-use weir_telemetry::{Accepted, Batch, Decoded, Epoch, Limits, Millis, decode_payload, decode_record};
+use weir_telemetry::{
+    Accepted, Batch, Decoded, Epoch, Limits, Millis, Reason, WrittenEvent, decode_payload, decode_record, read_array,
+    read_quoted_array,
+};
 
 /// 2026-11-21T01:30:05Z, when the samples of `events/` arrive.
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
@@ -21,7 +24,17 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(shown(kinesis::read(input, &mut arena)), shown(kinesis::read_completely(input)));
     assert_eq!(shown(sqs::read(input, &mut arena)), shown(sqs::read_completely(input)));
     assert_eq!(shown(url::read(input, &mut arena)), shown(url::read_completely(input)));
+    if let Some(events) = url::read_in_place(input, |body| read_quoted_array(body, vec![], collect)) {
+        let body = url::read_completely(input).expect("an invocation").expect("no base64");
+        assert_eq!(Ok(events), read_array(&body, Vec::new, collect));
+    }
 });
+
+type Events<'a> = Vec<(usize, Result<WrittenEvent<'a>, (Reason, String)>)>;
+
+fn collect<'a>(read: &mut Events<'a>, index: usize, event: Result<WrittenEvent<'a>, (Reason, String)>) {
+    read.push((index, event));
+}
 
 fn fast(batch: &mut Batch, data: &[u8], record: bool, epoch: &Epoch) -> Decoded {
     let before = batch.events().len();

@@ -4,7 +4,8 @@ use foldhash::fast::FixedState;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use weir_telemetry::{NotAnArray, Reason, WrittenEvent, read_array};
+use weir_json::Scanner;
+use weir_telemetry::{NotAnArray, Reason, WrittenEvent, read_array, read_quoted_array};
 
 /// Endpoints named in a summary.
 const TOP_ENDPOINTS: usize = 5;
@@ -12,6 +13,8 @@ const TOP_ENDPOINTS: usize = 5;
 const REJECTED_SHOWN_MAX: usize = 100;
 /// What events without an endpoint count under, as in rollups.
 const UNKNOWN: &str = "unknown";
+/// Of a body, to make room by: events of the field have 80 to 120.
+const EVENT_BYTES: usize = 96;
 /// Seeds the hash tables; no order of theirs shows.
 const SEED: u64 = 0x7765_6972;
 
@@ -76,28 +79,35 @@ pub struct Refused {
 /// # Errors
 /// [`NotAnArray`] when it is none: then nothing is counted.
 pub fn summarise(body: &[u8]) -> Result<Summary, NotAnArray> {
-    // A status is below 1,000, so its count has a place; one event in a hundred bytes is a good guess.
-    let tally = read_array(body, || Tally::with_room_for(body.len() / 64), Tally::add)?;
+    let tally = read_array(body, || Tally::with_room_for(body.len()), Tally::add)?;
     Ok(tally.finish())
 }
 
+/// The same of an array that stands in a string of JSON, as it is written there; none where that is not understood.
+pub fn summarise_quoted(body: &mut Scanner<'_, true>) -> Option<Summary> {
+    let tally = Tally::with_room_for(body.rest().len());
+    Some(read_quoted_array(body, tally, Tally::add)?.finish())
+}
+
 /// Events as far as they are counted.
-struct Tally {
+struct Tally<'a> {
     events: usize,
-    users: HashSet<Box<[u8]>, FixedState>,
+    users: HashSet<Cow<'a, [u8]>, FixedState>,
     durations_ms: Vec<f64>,
-    endpoints: HashMap<Box<[u8]>, usize, FixedState>,
+    endpoints: HashMap<Cow<'a, [u8]>, usize, FixedState>,
+    /// By status: each is below 1,000, so its count has a place.
     statuses: Vec<usize>,
     status_unknown: usize,
     rejected: Rejected,
 }
 
-impl Tally {
-    fn with_room_for(events: usize) -> Self {
+impl<'a> Tally<'a> {
+    fn with_room_for(bytes: usize) -> Self {
         let hasher = FixedState::with_seed(SEED);
+        let events = bytes / EVENT_BYTES;
         Self {
             events: 0,
-            users: HashSet::with_hasher(hasher.clone()),
+            users: HashSet::with_capacity_and_hasher(events, hasher.clone()),
             durations_ms: Vec::with_capacity(events),
             endpoints: HashMap::with_hasher(hasher),
             statuses: vec![0; usize::from(weir_telemetry::STATUS_MAX) + 1],
@@ -106,27 +116,20 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, index: usize, event: Result<WrittenEvent<'_>, (Reason, String)>) {
+    fn add(&mut self, index: usize, event: Result<WrittenEvent<'a>, (Reason, String)>) {
         let WrittenEvent { endpoint, status, duration_ms, user } = match event {
             Ok(event) => event,
             Err(refusal) => return self.reject(index, refusal),
         };
         self.events += 1;
         let endpoint = endpoint.unwrap_or(Cow::Borrowed(UNKNOWN.as_bytes()));
-        match self.endpoints.get_mut(&endpoint[..]) {
-            Some(events) => *events += 1,
-            None => _ = self.endpoints.insert(endpoint.into(), 1),
-        }
+        *self.endpoints.entry(endpoint).or_default() += 1;
         match status.and_then(|status| self.statuses.get_mut(usize::from(status))) {
             Some(events) => *events += 1,
             None => self.status_unknown += 1,
         }
         self.durations_ms.extend(duration_ms);
-        if let Some(user) = user
-            && !self.users.contains(&user[..])
-        {
-            self.users.insert(user.into());
-        }
+        self.users.extend(user);
     }
 
     #[cold]
@@ -155,7 +158,7 @@ impl Tally {
     }
 }
 
-fn top(endpoints: HashMap<Box<[u8]>, usize, FixedState>) -> Vec<(String, usize)> {
+fn top(endpoints: HashMap<Cow<'_, [u8]>, usize, FixedState>) -> Vec<(String, usize)> {
     let mut all: Vec<_> = endpoints.into_iter().collect();
     all.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
     all.truncate(TOP_ENDPOINTS);
@@ -174,6 +177,11 @@ mod tests {
     use super::*;
 
     fn check(body: &str, expect: &str) {
+        let quoted = serde_json::to_string(body).unwrap();
+        if let Some(summary) = Scanner::new(quoted.as_bytes()).enter().and_then(|mut body| summarise_quoted(&mut body))
+        {
+            assert_eq!(Ok(summary), summarise(body.as_bytes()), "{body}");
+        }
         let summary = summarise(body.as_bytes()).map(|summary| serde_json::to_string(&summary).expect("JSON"));
         assert_eq!(summary.unwrap_or_else(|error| format!("{}: {error}", error.reason)), expect, "{body}");
     }

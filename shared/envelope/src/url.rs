@@ -26,7 +26,31 @@ pub fn read<'a>(input: &'a [u8], arena: &'a mut Vec<u8>) -> Result<Result<Cow<'a
     Ok(Ok(Cow::Borrowed(body)))
 }
 
-/// The same by the complete reader alone: what the fast one is held against.
+/// Reads an invocation whose body is text by a reader that takes it where it stands, escaped as it is there, and leaves the
+/// scanner at its end. None where either does not understand it, or where there is none: then [`read`] decides.
+pub fn read_in_place<'a, T>(input: &'a [u8], body: impl FnOnce(&mut Scanner<'a, true>) -> Option<T>) -> Option<T> {
+    let (mut body, mut read, mut said_so) = (Some(body), None, false);
+    let mut scanner = Scanner::new(input);
+    scanner.space();
+    members(&mut scanner, |scanner, name| match name {
+        b"body" => {
+            let mut inner = scanner.enter()?;
+            // Once: what stands twice is for the complete reader.
+            read = Some(body.take()?(&mut inner)?);
+            scanner.leave(&inner)
+        }
+        b"isBase64Encoded" if !said_so => {
+            said_so = true;
+            scanner.eat_all(b"false").then_some(())
+        }
+        b"isBase64Encoded" => None,
+        _ => scanner.skip(SKIP_DEPTH_MAX),
+    })?;
+    scanner.space();
+    read.filter(|_| scanner.is_at_end())
+}
+
+/// [`read`] by the complete reader alone: what the fast ones are held against.
 ///
 /// # Errors
 /// As [`read`].

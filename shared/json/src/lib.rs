@@ -21,9 +21,10 @@ mod word;
 /// Deepest nesting that [`Scanner::skip`] follows, whatever it is asked for: it recurses.
 pub const SKIP_DEPTH_MAX: u32 = 64;
 
-/// A place in a JSON text.
+/// A place in a JSON text. `QUOTED`: the text stands in a string of another and is read as it is written there, with a
+/// backslash before every quote; of texts that needed other escapes nothing is understood.
 #[derive(Clone, Debug)]
-pub struct Scanner<'a> {
+pub struct Scanner<'a, const QUOTED: bool = false> {
     text: &'a [u8],
     at: usize,
 }
@@ -39,104 +40,15 @@ impl<'a> Scanner<'a> {
         Self { text, at }
     }
 
-    /// Bytes taken so far.
-    pub fn at(&self) -> usize {
-        self.at
+    /// At the beginning of the text that the next string holds. Whoever has read it goes on with [`Self::leave`].
+    pub fn enter(&self) -> Option<Scanner<'a, true>> {
+        (self.peek()? == b'"').then_some(Scanner { text: self.text, at: self.at + 1 })
     }
 
-    /// The text from `start` up to here.
-    pub fn since(&self, start: usize) -> &'a [u8] {
-        self.text.get(start..self.at).unwrap_or_default()
-    }
-
-    /// What is left.
-    pub fn rest(&self) -> &'a [u8] {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    /// Takes the next `length` bytes, whatever they are.
-    pub fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let taken = self.rest().get(..length)?;
-        self.at += length;
-        Some(taken)
-    }
-
-    /// Whether nothing is left.
-    pub fn is_at_end(&self) -> bool {
-        self.at >= self.text.len()
-    }
-
-    /// The next byte.
-    #[inline]
-    pub fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
-    }
-
-    /// Takes `byte` if it is next.
-    #[inline]
-    pub fn eat(&mut self, byte: u8) -> bool {
-        let next = self.peek() == Some(byte);
-        self.at += usize::from(next);
-        next
-    }
-
-    /// Takes `bytes` if they are next.
-    #[inline]
-    pub fn eat_all(&mut self, bytes: &[u8]) -> bool {
-        let next = self.text.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
-        self.at += if next { bytes.len() } else { 0 };
-        next
-    }
-
-    /// Takes white space.
-    #[inline]
-    pub fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
-        }
-    }
-
-    /// A string without escapes, without its quotes: UTF-8.
-    #[inline]
-    pub fn string(&mut self) -> Option<&'a [u8]> {
-        if !self.eat(b'"') {
-            return None;
-        }
-        let start = self.at;
-        let end = word::plain_until(self.text, start);
-        if self.text.get(end) == Some(&b'"') {
-            self.at = end + 1;
-            return self.text.get(start..end);
-        }
-        self.unusual_string(start)
-    }
-
-    /// The same where the string is not all ASCII.
-    #[cold]
-    fn unusual_string(&mut self, start: usize) -> Option<&'a [u8]> {
-        let end = word::any_until(self.text, start);
-        let string = self.text.get(start..end).filter(|_| self.text.get(end) == Some(&b'"'))?;
-        self.at = end + 1;
-        std::str::from_utf8(string).ok().map(str::as_bytes)
-    }
-
-    /// A string that may have escapes, as it is written, without its quotes.
-    pub fn raw_string(&mut self) -> Option<&'a [u8]> {
-        if !self.eat(b'"') {
-            return None;
-        }
-        let start = self.at;
-        loop {
-            self.at = word::any_until(self.text, self.at);
-            match self.peek()? {
-                b'"' => break,
-                b'\\' => self.escape()?,
-                _ => return None,
-            }
-        }
-        let string = self.since(start);
-        self.at += 1;
-        std::str::from_utf8(string).ok().map(str::as_bytes)
+    /// Goes on behind the string whose text `inner` has read to its end.
+    pub fn leave(&mut self, inner: &Scanner<'a, true>) -> Option<()> {
+        self.at = inner.at;
+        self.eat(b'"').then_some(())
     }
 
     /// What [`Self::unescaped`] needs of room beyond the string's own length, bytes: it copies words.
@@ -188,6 +100,122 @@ impl<'a> Scanner<'a> {
         // None of a surrogate.
         let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
         (room.len() >= 4).then(|| character.encode_utf8(room).len())
+    }
+}
+
+impl<'a, const QUOTED: bool> Scanner<'a, QUOTED> {
+    /// Bytes taken so far.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The text from `start` up to here.
+    pub fn since(&self, start: usize) -> &'a [u8] {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// What is left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Takes the next `length` bytes, whatever they are.
+    pub fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let taken = self.rest().get(..length)?;
+        self.at += length;
+        Some(taken)
+    }
+
+    /// Whether nothing is left.
+    pub fn is_at_end(&self) -> bool {
+        self.at >= self.text.len()
+    }
+
+    /// The next byte.
+    #[inline]
+    pub fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    /// Takes `byte` if it is next.
+    #[inline]
+    pub fn eat(&mut self, byte: u8) -> bool {
+        let next = self.peek() == Some(byte);
+        self.at += usize::from(next);
+        next
+    }
+
+    /// Takes `bytes` if they are next.
+    #[inline]
+    pub fn eat_all(&mut self, bytes: &[u8]) -> bool {
+        let next = self.text.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        self.at += if next { bytes.len() } else { 0 };
+        next
+    }
+
+    /// Takes white space. Within a string of JSON only the blank is written as it is.
+    #[inline]
+    pub fn space(&mut self) {
+        while let Some(space @ (b' ' | b'\t' | b'\n' | b'\r')) = self.peek()
+            && (!QUOTED || space == b' ')
+        {
+            self.at += 1;
+        }
+    }
+
+    /// Whether a string is next.
+    #[inline]
+    pub fn is_at_string(&self) -> bool {
+        self.peek() == Some(if QUOTED { b'\\' } else { b'"' })
+    }
+
+    /// The place behind the quote that stands at `at`.
+    #[inline]
+    fn behind_quote(&self, at: usize) -> Option<usize> {
+        let quote: &[u8] = if QUOTED { b"\\\"" } else { b"\"" };
+        self.text.get(at..)?.starts_with(quote).then_some(at + quote.len())
+    }
+
+    /// A string without escapes, without its quotes: UTF-8.
+    #[inline]
+    pub fn string(&mut self) -> Option<&'a [u8]> {
+        let start = self.behind_quote(self.at)?;
+        let end = word::plain_until(self.text, start);
+        if let Some(behind) = self.behind_quote(end) {
+            self.at = behind;
+            return self.text.get(start..end);
+        }
+        self.unusual_string(start)
+    }
+
+    /// The same where the string is not all ASCII.
+    #[cold]
+    fn unusual_string(&mut self, start: usize) -> Option<&'a [u8]> {
+        let end = word::any_until(self.text, start);
+        self.at = self.behind_quote(end)?;
+        std::str::from_utf8(self.text.get(start..end)?).ok().map(str::as_bytes)
+    }
+
+    /// A string that may have escapes, as it is written, without its quotes.
+    pub fn raw_string(&mut self) -> Option<&'a [u8]> {
+        if QUOTED {
+            return self.string();
+        }
+        if !self.eat(b'"') {
+            return None;
+        }
+        let start = self.at;
+        loop {
+            self.at = word::any_until(self.text, self.at);
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+        }
+        let string = self.since(start);
+        self.at += 1;
+        std::str::from_utf8(string).ok().map(str::as_bytes)
     }
 
     /// An escape, of which `\u` may be half of a pair.
@@ -270,7 +298,7 @@ impl<'a> Scanner<'a> {
 
     fn value(&mut self, depth_max: u32) -> Option<()> {
         match self.peek()? {
-            b'"' => self.raw_string().map(drop),
+            _ if self.is_at_string() => self.raw_string().map(drop),
             b'-' | b'0'..=b'9' => self.number().map(drop),
             b'{' => self.members(depth_max.checked_sub(1)?),
             b'[' => self.elements(depth_max.checked_sub(1)?),

@@ -38,10 +38,10 @@ const DEPTH_MAX: u32 = 32;
 ///
 /// # Errors
 /// [`NotAnArray`]; then nothing of it counts.
-pub fn read_array<T>(
-    text: &[u8],
+pub fn read_array<'a, T>(
+    text: &'a [u8],
     begin: impl Fn() -> T,
-    mut each: impl FnMut(&mut T, usize, Result<WrittenEvent<'_>, (Reason, String)>),
+    mut each: impl FnMut(&mut T, usize, Result<WrittenEvent<'a>, (Reason, String)>),
 ) -> Result<T, NotAnArray> {
     match read_fast(text, begin(), &mut each) {
         Some(read) => Ok(read),
@@ -49,38 +49,75 @@ pub fn read_array<T>(
     }
 }
 
-type Each<'f, T> = &'f mut dyn FnMut(&mut T, usize, Result<WrittenEvent<'_>, Refusal>);
+/// The same of an array that stands in a string of another JSON text, as it is written there. The scanner comes to stand
+/// behind it. None where it is not understood as it stands there, be it for other
+/// escapes than those of its quotes: then the string is to be undone and read as what it says.
+pub fn read_quoted_array<'a, T>(
+    scanner: &mut Scanner<'a, true>,
+    mut read: T,
+    mut each: impl FnMut(&mut T, usize, Result<WrittenEvent<'a>, (Reason, String)>),
+) -> Option<T> {
+    scanner.space();
+    elements(scanner, &mut read, &mut each, |element| {
+        // Its quotes' backslashes undone: it holds no others, or it would not have been understood.
+        let element: String = serde_json::from_str(&format!("\"{element}\"")).ok()?;
+        Some(event::values(&element, DEPTH_MAX).map(owned))
+    })?;
+    scanner.space();
+    Some(read)
+}
 
 /// By a scan of the bytes; an element that is none of the usual goes to the complete decoder by itself.
-fn read_fast<T>(text: &[u8], mut read: T, each: Each<'_, T>) -> Option<T> {
+fn read_fast<'a, T>(
+    text: &'a [u8],
+    mut read: T,
+    each: impl FnMut(&mut T, usize, Result<WrittenEvent<'a>, Refusal>),
+) -> Option<T> {
     let mut scanner = Scanner::new(text);
     scanner.space();
     if scanner.is_at_end() {
         return Some(read);
     }
-    scanner.eat(b'[').then(|| scanner.space())?;
-    if !scanner.eat(b']') {
-        for index in 0.. {
-            let start = scanner.clone();
-            match scan::scan(&mut scanner, DEPTH_MAX) {
-                Some(scanned) => each(&mut read, index, Ok(written(&scanned))),
-                None => {
-                    scanner = start.clone();
-                    scanner.skip(weir_json::SKIP_DEPTH_MAX)?;
-                    let element = std::str::from_utf8(scanner.since(start.at())).ok()?;
-                    each(&mut read, index, event::values(element, DEPTH_MAX).map(owned));
-                }
-            }
-            if !scanner.another(b']')? {
-                break;
-            }
-        }
-    }
+    elements(&mut scanner, &mut read, each, |element| Some(event::values(element, DEPTH_MAX).map(owned)))?;
     scanner.space();
     scanner.is_at_end().then_some(read)
 }
 
-fn read_completely<T>(text: &[u8], mut read: T, each: Each<'_, T>) -> Result<T, Refusal> {
+/// `complete` decides on an element that is none of the usual.
+#[inline]
+fn elements<'a, T, const QUOTED: bool>(
+    scanner: &mut Scanner<'a, QUOTED>,
+    read: &mut T,
+    mut each: impl FnMut(&mut T, usize, Result<WrittenEvent<'a>, Refusal>),
+    complete: impl Fn(&str) -> Option<Result<WrittenEvent<'static>, Refusal>>,
+) -> Option<()> {
+    scanner.eat(b'[').then(|| scanner.space())?;
+    if scanner.eat(b']') {
+        return Some(());
+    }
+    for index in 0.. {
+        let start = scanner.clone();
+        match scan::scan(scanner, DEPTH_MAX) {
+            Some(scanned) => each(read, index, Ok(written(&scanned))),
+            None => {
+                *scanner = start.clone();
+                scanner.skip(weir_json::SKIP_DEPTH_MAX)?;
+                let element = std::str::from_utf8(scanner.since(start.at())).ok()?;
+                each(read, index, complete(element)?);
+            }
+        }
+        if !scanner.another(b']')? {
+            break;
+        }
+    }
+    Some(())
+}
+
+fn read_completely<'a, T>(
+    text: &'a [u8],
+    mut read: T,
+    mut each: impl FnMut(&mut T, usize, Result<WrittenEvent<'a>, Refusal>),
+) -> Result<T, Refusal> {
     let text = std::str::from_utf8(text)
         .map_err(|error| (Reason::NotUtf8, format!("not UTF-8 at byte {}", error.valid_up_to())))?;
     if text.trim_matches(event::JSON_SPACE).is_empty() {
@@ -125,32 +162,49 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Read = Result<Vec<(usize, Result<WrittenEvent<'static>, Refusal>)>, NotAnArray>;
+    type Events<'a> = Vec<(usize, Result<WrittenEvent<'a>, Refusal>)>;
 
-    fn collect(
-        read: &mut Vec<(usize, Result<WrittenEvent<'static>, Refusal>)>,
-        index: usize,
-        event: Result<WrittenEvent<'_>, Refusal>,
-    ) {
-        let owned = |event: WrittenEvent<'_>| WrittenEvent {
-            endpoint: event.endpoint.map(|text| Cow::Owned(text.into_owned())),
-            user: event.user.map(|text| Cow::Owned(text.into_owned())),
-            ..event
-        };
-        // The lifetimes of what is borrowed end here.
-        let event = event.map(|event| {
-            let WrittenEvent { endpoint, status, duration_ms, user } = owned(event);
-            let bytes = |text: Cow<'_, [u8]>| Cow::Owned(text.into_owned());
-            WrittenEvent { endpoint: endpoint.map(bytes), status, duration_ms, user: user.map(bytes) }
-        });
+    fn collect<'a>(read: &mut Events<'a>, index: usize, event: Result<WrittenEvent<'a>, Refusal>) {
         read.push((index, event));
     }
 
-    fn check(text: &[u8]) -> Read {
+    fn check(text: &[u8]) -> Result<Events<'_>, NotAnArray> {
         let read = read_array(text, Vec::new, collect);
-        let complete = read_completely(text, vec![], &mut collect);
+        let complete = read_completely(text, vec![], collect);
         assert_eq!(read, complete.map_err(|(reason, detail)| NotAnArray { reason, detail }));
+        check_quoted(text, &read);
         read
+    }
+
+    /// What is understood where it stands in a string says the same.
+    fn check_quoted(text: &[u8], expect: &Result<Events<'_>, NotAnArray>) -> bool {
+        let Ok(text) = std::str::from_utf8(text) else { return false };
+        let string = serde_json::to_string(text).unwrap();
+        let mut scanner = Scanner::new(string.as_bytes());
+        let mut inner = scanner.enter().unwrap();
+        let read = read_quoted_array(&mut inner, vec![], collect).filter(|_| scanner.leave(&inner).is_some());
+        if let Some(read) = &read {
+            assert!(scanner.is_at_end());
+            assert_eq!(Ok(read), expect.as_ref());
+        }
+        read.is_some()
+    }
+
+    #[test]
+    fn of_a_string_the_usual_is_understood_where_it_stands() {
+        for (text, expect) in [
+            (r#"[{"endpoint":"/login","status":200,"user_id":"é"} , {"x":[{"y":"z"}]}]"#, true),
+            (r#"[{"status":"no"},17]"#, true),
+            (" [ ] ", true),
+            ("[{}\n]", false),
+            (r#"[{"x":"\n"}]"#, false),
+            (r#"[{"x":"\\"}]"#, false),
+            ("[{}] x", false),
+            ("", false),
+        ] {
+            let read = check(text.as_bytes());
+            assert_eq!(check_quoted(text.as_bytes(), &read), expect, "{text}");
+        }
     }
 
     #[test]
@@ -170,7 +224,8 @@ mod tests {
     #[test]
     fn a_duration_is_the_double_that_is_written() {
         for number in ["0.1", "123.456", "86400000", "12.3456789", "0.3", "4.35"] {
-            let read = check(format!(r#"[{{"duration_ms":{number}}}]"#).as_bytes()).unwrap();
+            let text = format!(r#"[{{"duration_ms":{number}}}]"#);
+            let read = check(text.as_bytes()).unwrap();
             assert_eq!(read[0].1.as_ref().unwrap().duration_ms, number.parse().ok(), "{number}");
         }
     }

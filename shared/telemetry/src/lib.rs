@@ -38,7 +38,7 @@ mod rules;
 mod series;
 mod time;
 
-pub use array::{NotAnArray, WrittenEvent, read_array};
+pub use array::{NotAnArray, WrittenEvent, read_array, read_quoted_array};
 pub use batch::{Batch, BatchEvent, SeriesId};
 pub use epoch::{AnnounceError, Epoch, EpochError, EpochTable, EpochView, Generation};
 pub use event::{DURATION_MS_MAX, ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, STATUS_MAX, USER_ID_BYTES_MAX};

@@ -27,7 +27,7 @@ const DURATION_US_MAX: u64 = 86_400_000_000;
 
 /// Takes one event that nests at most `depth_max` deep; none where the complete decoder is to be asked.
 #[inline]
-pub(crate) fn scan<'a>(scanner: &mut Scanner<'a>, depth_max: u32) -> Option<Scanned<'a>> {
+pub(crate) fn scan<'a, const QUOTED: bool>(scanner: &mut Scanner<'a, QUOTED>, depth_max: u32) -> Option<Scanned<'a>> {
     let depth_max = depth_max.checked_sub(1)?;
     let mut event = Scanned::default();
     if !scanner.eat(b'{') {
@@ -41,39 +41,21 @@ pub(crate) fn scan<'a>(scanner: &mut Scanner<'a>, depth_max: u32) -> Option<Scan
     }
     let mut seen = 0_u8;
     loop {
-        let field = match scanner.key()? {
-            b"endpoint" => {
-                event.endpoint = Some(text(scanner, ENDPOINT_BYTES_MAX)?);
-                Field::Endpoint
+        let Some(field) = field(scanner)? else {
+            scanner.skip(depth_max)?;
+            if scanner.another(b'}')? {
+                continue;
             }
-            b"service" => {
-                event.service = Some(text(scanner, SERVICE_BYTES_MAX)?);
-                Field::Service
-            }
-            b"status" => {
-                event.status = Some(status(scanner)?);
-                Field::Status
-            }
-            b"duration_ms" => {
-                (event.duration_us, event.duration_ms) = duration(scanner)?;
-                Field::DurationMs
-            }
-            b"user_id" => {
-                event.user = Some(user(scanner)?);
-                Field::UserId
-            }
-            b"timestamp" => {
-                event.timestamp = Some(timestamp(scanner)?);
-                Field::Timestamp
-            }
-            _ => {
-                scanner.skip(depth_max)?;
-                if scanner.another(b'}')? {
-                    continue;
-                }
-                return Some(event);
-            }
+            return Some(event);
         };
+        match field {
+            Field::Endpoint => event.endpoint = Some(text(scanner, ENDPOINT_BYTES_MAX)?),
+            Field::Service => event.service = Some(text(scanner, SERVICE_BYTES_MAX)?),
+            Field::Status => event.status = Some(status(scanner)?),
+            Field::DurationMs => (event.duration_us, event.duration_ms) = duration(scanner)?,
+            Field::UserId => event.user = Some(user(scanner)?),
+            Field::Timestamp => event.timestamp = Some(timestamp(scanner)?),
+        }
         let bit = 1 << field as u8;
         if seen & bit != 0 {
             return None;
@@ -85,14 +67,46 @@ pub(crate) fn scan<'a>(scanner: &mut Scanner<'a>, depth_max: u32) -> Option<Scan
     }
 }
 
+/// A member's name with its colon and the white space around it: which field it is, if it is one.
 #[inline]
-fn text<'a>(scanner: &mut Scanner<'a>, bytes_max: usize) -> Option<&'a [u8]> {
+fn field<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<Option<Field>> {
+    // Two letters tell which it can only be; then it is compared whole, with what nearly always stands around it.
+    let begins = scanner.rest().get(if QUOTED { 2 } else { 1 }..)?.first_chunk::<2>()?;
+    let (field, usual) = match begins {
+        b"en" => (Field::Endpoint, usual(scanner, br#""endpoint":"#, br#"\"endpoint\":"#)),
+        b"se" => (Field::Service, usual(scanner, br#""service":"#, br#"\"service\":"#)),
+        b"st" => (Field::Status, usual(scanner, br#""status":"#, br#"\"status\":"#)),
+        b"du" => (Field::DurationMs, usual(scanner, br#""duration_ms":"#, br#"\"duration_ms\":"#)),
+        b"us" => (Field::UserId, usual(scanner, br#""user_id":"#, br#"\"user_id\":"#)),
+        b"ti" => (Field::Timestamp, usual(scanner, br#""timestamp":"#, br#"\"timestamp\":"#)),
+        _ => return Some(by_name(scanner.key()?)),
+    };
+    if !usual {
+        return Some(by_name(scanner.key()?));
+    }
+    if scanner.peek()? <= b' ' {
+        scanner.space();
+    }
+    Some(Some(field))
+}
+
+#[inline]
+fn usual<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>, plain: &[u8], quoted: &[u8]) -> bool {
+    scanner.eat_all(if QUOTED { quoted } else { plain })
+}
+
+fn by_name(name: &[u8]) -> Option<Field> {
+    Field::ALL.into_iter().find(|field| field.name().as_bytes() == name)
+}
+
+#[inline]
+fn text<'a, const QUOTED: bool>(scanner: &mut Scanner<'a, QUOTED>, bytes_max: usize) -> Option<&'a [u8]> {
     scanner.string().filter(|text| (1..=bytes_max).contains(&text.len()))
 }
 
 /// Digits of a number without sign, leading zero, fraction or exponent, at most `digits_max` of them.
 #[inline]
-fn natural(scanner: &mut Scanner<'_>, digits_max: u32) -> Option<u64> {
+fn natural<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>, digits_max: u32) -> Option<u64> {
     let (value, digits) = digits(scanner, digits_max)?;
     let zero_padded = digits > 1 && value < 10_u64.pow(digits - 1);
     // What stands behind it is either the value's end or none of this function's business.
@@ -101,7 +115,7 @@ fn natural(scanner: &mut Scanner<'_>, digits_max: u32) -> Option<u64> {
 
 /// One to `digits_max` digits, at most 18, their value and how many they are.
 #[inline]
-fn digits(scanner: &mut Scanner<'_>, digits_max: u32) -> Option<(u64, u32)> {
+fn digits<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>, digits_max: u32) -> Option<(u64, u32)> {
     let (mut value, mut digits) = (0_u64, 0);
     while let Some(digit @ b'0'..=b'9') = scanner.peek() {
         if digits == digits_max {
@@ -115,7 +129,7 @@ fn digits(scanner: &mut Scanner<'_>, digits_max: u32) -> Option<(u64, u32)> {
 }
 
 #[inline]
-fn status(scanner: &mut Scanner<'_>) -> Option<u16> {
+fn status<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<u16> {
     let value = natural(scanner, 3)? as u16;
     (value <= STATUS_MAX).then_some(value)
 }
@@ -123,7 +137,7 @@ fn status(scanner: &mut Scanner<'_>) -> Option<u16> {
 /// Milliseconds with at most three decimals, in microseconds: then the complete decoder's way through a double, which
 /// is off by less than 2^-52 of at most 8.64e10 before it rounds, comes to the same whole number.
 #[inline]
-fn duration(scanner: &mut Scanner<'_>) -> Option<(Option<u64>, Option<f64>)> {
+fn duration<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<(Option<u64>, Option<f64>)> {
     let start = scanner.clone();
     let (whole, length) = digits(scanner, 8)?;
     if length > 1 && whole < 10_u64.pow(length - 1) {
@@ -141,15 +155,15 @@ fn duration(scanner: &mut Scanner<'_>) -> Option<(Option<u64>, Option<f64>)> {
 }
 
 /// With more decimals: the complete decoder's way.
-fn long_duration(scanner: &mut Scanner<'_>) -> Option<(Option<u64>, Option<f64>)> {
+fn long_duration<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<(Option<u64>, Option<f64>)> {
     let number = std::str::from_utf8(scanner.number()?).ok()?;
     let (us, ms) = super::duration(number).ok()?;
     Some((Some(us), Some(ms)))
 }
 
 #[inline]
-fn user<'a>(scanner: &mut Scanner<'a>) -> Option<&'a [u8]> {
-    if scanner.peek()? == b'"' {
+fn user<'a, const QUOTED: bool>(scanner: &mut Scanner<'a, QUOTED>) -> Option<&'a [u8]> {
+    if scanner.is_at_string() {
         return text(scanner, USER_ID_BYTES_MAX);
     }
     let start = scanner.at();
@@ -158,8 +172,8 @@ fn user<'a>(scanner: &mut Scanner<'a>) -> Option<&'a [u8]> {
 }
 
 #[inline]
-fn timestamp(scanner: &mut Scanner<'_>) -> Option<Millis> {
-    if scanner.peek()? == b'"' {
+fn timestamp<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<Millis> {
+    if scanner.is_at_string() {
         return Millis::parse_bytes(scanner.string()?);
     }
     natural(scanner, 18).map(|ms| Millis(ms as i64))
