@@ -12,7 +12,7 @@
 //! Counts sit in pages of neighbouring bins, and only pages that hold something are there; hence two
 //! histograms of the same durations are equal whatever the order in which they were filled, and two durations
 //! far apart cost two pages, not everything between them (a producer chooses the durations of each of 10,000
-//! series, and a finalizer holds them all).
+//! series, and a finalizer holds them all). A histogram of a single bin, as each message of one event has, needs none.
 
 use crate::Inconsistent;
 
@@ -126,6 +126,20 @@ pub struct Histogram {
     zeros: u64,
     /// Of all bins and zero together.
     count: u64,
+    bins: Bins,
+}
+
+/// Bins that hold something.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct Bins {
+    /// The bin and its count while it is the only one.
+    one: Option<(i32, u64)>,
+    /// From two bins on.
+    several: Pages,
+}
+
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct Pages {
     /// Bit p: page p is there.
     present: u64,
     /// Those present, ascending; none is empty.
@@ -152,7 +166,7 @@ impl Histogram {
             }
             let count = histogram.count.checked_add(n);
             histogram.count = count.ok_or(Inconsistent("more durations than can be counted"))?;
-            *histogram.bin_mut(bin) += n;
+            histogram.bins.add(bin, n);
         }
         Ok(histogram)
     }
@@ -161,10 +175,7 @@ impl Histogram {
     pub fn record(&mut self, duration_us: u64) {
         match bin_of(duration_us) {
             None => self.zeros = self.zeros.saturating_add(1),
-            Some(bin) => {
-                let n = self.bin_mut(bin);
-                *n = n.saturating_add(1);
-            }
+            Some(bin) => self.bins.add(bin, 1),
         }
         self.count = self.count.saturating_add(1);
     }
@@ -174,49 +185,18 @@ impl Histogram {
         // Saturating addition keeps the merge associative even at counts nobody reaches.
         self.zeros = self.zeros.saturating_add(other.zeros);
         self.count = self.count.saturating_add(other.count);
-        for (number, theirs) in other.numbered() {
-            for (mine, theirs) in self.page_mut(number).iter_mut().zip(theirs) {
-                *mine = mine.saturating_add(*theirs);
-            }
-        }
-    }
-
-    /// The count of `bin`, in a page that is there from now on; the caller then makes it non-zero.
-    fn bin_mut(&mut self, bin: i32) -> &mut u64 {
-        let (number, at) = place_of(bin);
-        &mut self.page_mut(number)[at]
-    }
-
-    fn page_mut(&mut self, number: u32) -> &mut Page {
-        let bit = 1u64 << number;
-        let at = (self.present & (bit - 1)).count_ones() as usize;
-        if self.present & bit == 0 {
-            self.present |= bit;
-            // One more and not four: most histograms stay at one or two, and there are many.
-            self.pages.reserve_exact(1);
-            self.pages.insert(at, [0; PAGE_BINS]);
-        }
-        &mut self.pages[at]
-    }
-
-    /// Pages with their numbers, ascending.
-    fn numbered(&self) -> impl Iterator<Item = (u32, &Page)> {
-        (0..u64::BITS).filter(|number| self.present >> number & 1 == 1).zip(&self.pages)
+        self.bins.merge(&other.bins);
     }
 
     /// Bins that hold anything, with their counts, ascending; [`BIN_MIN`]`..=`[`BIN_MAX`].
     pub fn bins(&self) -> impl Iterator<Item = (i32, u64)> {
-        let bins = self.numbered().flat_map(|(number, page)| {
-            let first = BIN_MIN + number as i32 * PAGE_BINS as i32;
-            (first..).zip(page.iter().copied())
-        });
-        bins.filter(|&(_, n)| n > 0)
+        self.bins.one.into_iter().chain(self.bins.several.bins())
     }
 
-    /// What the bins take in memory, bytes.
+    /// What the bins take in memory besides, bytes.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
-        self.pages.capacity() * size_of::<Page>()
+        self.bins.several.pages.capacity() * size_of::<Page>()
     }
 
     /// All durations counted, those of zero included.
@@ -246,6 +226,75 @@ impl Histogram {
             }
         }
         None
+    }
+}
+
+impl Bins {
+    /// Counts `n` more in `bin`, at least one.
+    fn add(&mut self, bin: i32, n: u64) {
+        match &mut self.one {
+            Some((own, count)) if *own == bin => *count = count.saturating_add(n),
+            None if self.several.present == 0 => self.one = Some((bin, n)),
+            _ => self.pages().add(bin, n),
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        match other.one {
+            Some((bin, count)) => self.add(bin, count),
+            None if other.several.present == 0 => {}
+            None => self.pages().merge(&other.several),
+        }
+    }
+
+    /// All of them; the caller then sees to it that they are two or more.
+    fn pages(&mut self) -> &mut Pages {
+        if let Some((bin, count)) = self.one.take() {
+            self.several.add(bin, count);
+        }
+        &mut self.several
+    }
+}
+
+impl Pages {
+    fn add(&mut self, bin: i32, n: u64) {
+        let (number, at) = place_of(bin);
+        let count = &mut self.page_mut(number)[at];
+        *count = count.saturating_add(n);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (number, theirs) in other.numbered() {
+            for (mine, theirs) in self.page_mut(number).iter_mut().zip(theirs) {
+                *mine = mine.saturating_add(*theirs);
+            }
+        }
+    }
+
+    /// A page that is there from now on; the caller then puts something into it.
+    fn page_mut(&mut self, number: u32) -> &mut Page {
+        let bit = 1u64 << number;
+        let at = (self.present & (bit - 1)).count_ones() as usize;
+        if self.present & bit == 0 {
+            self.present |= bit;
+            // One more and not four: most histograms stay at one or two, and there are many.
+            self.pages.reserve_exact(1);
+            self.pages.insert(at, [0; PAGE_BINS]);
+        }
+        &mut self.pages[at]
+    }
+
+    /// Pages with their numbers, ascending.
+    fn numbered(&self) -> impl Iterator<Item = (u32, &Page)> {
+        (0..u64::BITS).filter(|number| self.present >> number & 1 == 1).zip(&self.pages)
+    }
+
+    fn bins(&self) -> impl Iterator<Item = (i32, u64)> {
+        let bins = self.numbered().flat_map(|(number, page)| {
+            let first = BIN_MIN + number as i32 * PAGE_BINS as i32;
+            (first..).zip(page.iter().copied())
+        });
+        bins.filter(|&(_, n)| n > 0)
     }
 }
 
@@ -369,7 +418,7 @@ mod tests {
         histogram.record(1);
         histogram.record(u64::MAX);
         assert_eq!(histogram.bins().collect::<Vec<_>>(), [(BIN_MIN, 1), (BIN_MAX, 1)]);
-        assert_eq!(histogram.pages.len(), 2);
+        assert_eq!(histogram.bins.several.pages.len(), 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{Durations, Inconsistent, User, UserSketch};
+use smallvec::SmallVec;
 
 /// An HTTP-style status of 0..=999, or unknown. Ordered by number, unknown last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -43,8 +44,8 @@ impl Status {
 /// What a set of events comes down to. See the [crate] for its law.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Rollup {
-    /// Ascending, no count of zero. A series has a handful, so a sorted vector beats a map.
-    statuses: Vec<(Status, u64)>,
+    /// Ascending, no count of zero. A series has a handful, so a sorted vector beats a map; a message of one event has one.
+    statuses: SmallVec<[(Status, u64); 1]>,
     durations: Option<Durations>,
     users: UserSketch,
 }
@@ -71,7 +72,7 @@ impl Rollup {
         if users.events_min() > events {
             return Err(Inconsistent("more users than events"));
         }
-        Ok(Self { statuses, durations, users })
+        Ok(Self { statuses: statuses.into(), durations, users })
     }
 
     /// Counts one event: its status, its duration in microseconds and its user's UTF-8 bytes, the

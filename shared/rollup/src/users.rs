@@ -15,6 +15,7 @@
 
 use crate::Inconsistent;
 use crate::murmur3::murmur3_x64_128;
+use smallvec::SmallVec;
 
 /// Binary logarithm of the number of registers.
 pub const LG_K: u8 = 12;
@@ -82,10 +83,13 @@ impl User {
     }
 }
 
+/// A message of one event has one, and no room of its own for it.
+pub(crate) type Coupons = SmallVec<[Coupon; 2]>;
+
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum State {
     /// Strictly ascending, at most [`COUPONS_MAX`].
-    Coupons(Vec<Coupon>),
+    Coupons(Coupons),
     Registers(Box<[u8; REGISTERS]>),
 }
 
@@ -95,7 +99,7 @@ pub struct UserSketch(State);
 
 impl Default for UserSketch {
     fn default() -> Self {
-        Self(State::Coupons(Vec::new()))
+        Self(State::Coupons(Coupons::new()))
     }
 }
 
@@ -182,7 +186,7 @@ impl UserSketch {
         if !coupons.is_sorted_by(|a, b| a < b) {
             return Err(Inconsistent("coupons out of order"));
         }
-        Ok(Self(State::Coupons(coupons)))
+        Ok(Self(State::Coupons(coupons.into())))
     }
 
     pub(crate) fn from_registers(registers: Box<[u8; REGISTERS]>) -> Result<Self, Inconsistent> {
@@ -197,8 +201,8 @@ impl UserSketch {
     }
 }
 
-fn union(a: &[Coupon], b: &[Coupon]) -> Vec<Coupon> {
-    let mut union = Vec::with_capacity(a.len() + b.len());
+fn union(a: &[Coupon], b: &[Coupon]) -> Coupons {
+    let mut union = Coupons::with_capacity(a.len() + b.len());
     let (mut i, mut j) = (0, 0);
     while let (Some(&x), Some(&y)) = (a.get(i), b.get(j)) {
         union.push(x.min(y));
