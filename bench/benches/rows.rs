@@ -50,7 +50,14 @@ fn merge(series: usize) -> Case {
     let floor = move || {
         ours.iter().chain(&theirs).map(|body| stored::decode(body).expect("a body").series.len()).sum::<usize>()
     };
-    Case { name: format!("merge {series}"), events: series, bytes, floor: Box::new(floor), fleet: Box::new(fleet) }
+    Case {
+        name: format!("merge {series}"),
+        events: series,
+        bytes,
+        floor: Box::new(floor),
+        fleet: Box::new(fleet),
+        alike: None,
+    }
 }
 
 /// A window's contributions to its rows, by a finalizer that knows nothing yet.
@@ -67,7 +74,14 @@ fn finalize(series: usize) -> Case {
         report.written as usize
     };
     let floor = move || stored.iter().map(|body| stored::decode(body).expect("a body").series.len()).sum::<usize>();
-    Case { name: format!("finalize {series}"), events: series, bytes, floor: Box::new(floor), fleet: Box::new(fleet) }
+    Case {
+        name: format!("finalize {series}"),
+        events: series,
+        bytes,
+        floor: Box::new(floor),
+        fleet: Box::new(fleet),
+        alike: None,
+    }
 }
 
 /// Contributions of all shards to one window.

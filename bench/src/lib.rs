@@ -6,6 +6,7 @@
 //! characters: 82 bytes on average.
 
 pub mod case;
+pub mod peers;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,12 +1,12 @@
 //! Who does a piece of work: a bootstrap, run by the host as a whole process behind the Runtime API.
 
-use super::peers::{quoted, script};
 use super::quota::Group;
 use super::work::Work;
 use crate::failure::Failure;
 use bytes::Bytes;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use weir_bench::peers::{quoted, script};
 use weir_local_lambda::{FunctionSpec, Host, Invocation, Outcome};
 
 /// Of an invocation; the slowest is a start of Python in a fourteenth of a CPU.

@@ -6,7 +6,6 @@ mod contender;
 mod figures;
 mod measure;
 mod page;
-mod peers;
 mod price;
 mod process;
 mod quota;

@@ -2,7 +2,6 @@
 //! stores that intake functions write to.
 
 use super::contender::{Contender, TIMEOUT};
-use super::peers::{self, Peer};
 use super::work::Work;
 use crate::args::BenchFleet;
 use crate::failure::Failure;
@@ -13,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use weir_bench::peers::{self, Peer};
 use weir_local::{Plane, PlaneOptions, build};
 use weir_local_lambda::{FunctionSpec, Host, HostOptions, LogLine, LogSink};
 use weir_local_template::Function;
@@ -69,8 +69,8 @@ impl Stand {
         let sources = std::path::absolute(directory.join("bench/peers")).unwrap_or_default();
         let mut found = vec![];
         for peer in [
-            peers::go(&fleet.go, &sources.join("go"), scripts.path()).await,
-            peers::python(&fleet.python, &sources.join("python"), scripts.path()).await,
+            peers::go(&fleet.go, &sources.join("go"), scripts.path()),
+            peers::python(&fleet.python, &sources.join("python"), scripts.path()),
         ] {
             match peer {
                 Ok(peer) => found.push(peer),
