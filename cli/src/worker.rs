@@ -21,6 +21,8 @@ use weir_local_lambda::{Checkpoints, DirectorySink, LogLine, LogSink, LogStream}
 const SETTLE_MAX: Duration = Duration::from_secs(20);
 /// Credentials are replaced so long before they expire, or halfway where they live shorter.
 const RENEW_BEFORE: Duration = Duration::from_secs(600);
+/// After credentials could not be had.
+const RENEW_AGAIN: Duration = Duration::from_secs(10);
 
 /// How regions of other partitions begin (AWS: "AWS Fault Isolation Boundaries", partitions).
 const OTHER_PARTITIONS: [&str; 4] = ["us-gov-", "cn-", "us-iso", "eu-isoe-"];
@@ -50,8 +52,8 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
         None => Checkpoints::in_memory(),
     };
     // A sandbox cannot be given other credentials: before they expire, all begin anew with the next ones.
+    let mut current = credentials(&aws).await?;
     loop {
-        let credentials = credentials(&aws).await?;
         let options = WorkerOptions {
             template: asked.fleet.template.clone(),
             settings: settings.clone(),
@@ -59,7 +61,7 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
             functions: asked.functions.iter().cloned().collect(),
             clients: clients(&aws),
             queue_base_url: endpoint_url.clone().unwrap_or_else(|| format!("https://sqs.{region}.amazonaws.com")),
-            environment: environment(&credentials, &region, endpoint_url.as_deref()),
+            environment: environment(&current, &region, endpoint_url.as_deref()),
             checkpoints: checkpoints.clone(),
             logs: sink(&asked)?,
             concurrency_default: asked.concurrency,
@@ -70,14 +72,27 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
             worker.plan().mappings.len(),
             endpoint_url.as_deref().map(|url| format!(" at {url}")).unwrap_or_default()
         ));
-        let ended = tokio::select! {
-            () = plane::interrupted() => true,
-            () = renewal(&credentials) => false,
+        let next = tokio::select! {
+            () = plane::interrupted() => None,
+            next = successor(&aws, &current) => Some(next),
         };
         worker.shutdown(SETTLE_MAX).await;
-        if ended {
-            return Ok(ExitCode::SUCCESS);
+        match next {
+            Some(next) => current = next,
+            None => return Ok(ExitCode::SUCCESS),
         }
+    }
+}
+
+/// The credentials that replace these, when it is time. Until there are some, the worker goes on with what it has.
+async fn successor(aws: &Aws, current: &Credentials) -> Credentials {
+    renewal(current).await;
+    loop {
+        match credentials(aws).await {
+            Ok(next) => return next,
+            Err(why) => say(&format!("{why}; asked again in {} s", RENEW_AGAIN.as_secs())),
+        }
+        tokio::time::sleep(RENEW_AGAIN).await;
     }
 }
 

@@ -26,6 +26,10 @@ use crate::error::StartError;
 use crate::plane::publish;
 use crate::{opt, wire};
 
+/// Pause between reads of a shard that has nothing more: as often as Lambda reads it ("Using Lambda to process records from
+/// Amazon Kinesis Data Streams"). A shard takes five reads a second of all its consumers together.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
 /// What to run, and against what.
 pub struct WorkerOptions {
     /// The SAM template.
@@ -109,7 +113,8 @@ impl Worker {
             let source = wire::source(clients, &self.plan, base_url, mapping).await?;
             let spec = wire::mapping(mapping, wire::target_of(&self.plan, &mapping.function))?;
             let on_failure = wire::on_failure(clients, &self.plan, base_url, mapping);
-            let options = RunnerOptions { on_failure, checkpoints: checkpoints.clone(), ..RunnerOptions::default() };
+            let (checkpoints, poll_interval) = (checkpoints.clone(), POLL_INTERVAL);
+            let options = RunnerOptions { on_failure, checkpoints, poll_interval, ..RunnerOptions::default() };
             let runner = Runner::start(self.host.clone(), spec, source, options)?;
             self.runners.push((mapping.logical_id.clone(), runner));
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use weir_aws::batch_line::BatchLine;
 use weir_aws::clients::Connection;
 use weir_aws::clock;
-use weir_aws::config::{ConfigError, Environment, generation, resource};
+use weir_aws::config::{ConfigError, Environment, generation, resource, within};
 use weir_aws::contributions::ContributionsTable;
 use weir_aws::intake::contributions_table;
 use weir_aws::rows::RollupsTable;
@@ -23,8 +23,10 @@ use weir_exact::sweep;
 
 /// Further readings of what was found: what is only late has moved by then.
 const READINGS_AGAIN: u32 = 5;
-/// Between two of them.
-const LOOK_INTERVAL: Duration = Duration::from_secs(3);
+/// Until the last of them, beside the time for which changes gather before rows are written again, seconds.
+const PATIENCE_SECONDS: u32 = 15;
+/// Longest for which they may gather: `FinalizeSeconds` and `CompactSeconds` of the template, seconds.
+const GATHER_SECONDS_MAX: u32 = 300;
 /// Findings that are told one by one.
 const TOLD_MAX: usize = 10;
 
@@ -34,6 +36,8 @@ pub struct Handler {
     contributions: ContributionsTable,
     rollups: RollupsTable,
     epochs: Epochs<ContributionsTable>,
+    /// Between two readings.
+    look_interval: Duration,
 }
 
 impl Handler {
@@ -45,7 +49,10 @@ impl Handler {
         let connection = Connection::from_environment(environment)?;
         let contributions = ContributionsTable::new(connection.dynamodb(), contributions_table(environment)?);
         let rollups = resource(environment, "WEIR_ROLLUPS_TABLE", "the name of the rollups table")?;
+        let gather = |name| within(environment, name, "seconds, 0 to 300", 0..=GATHER_SECONDS_MAX, 0);
+        let patience = PATIENCE_SECONDS + gather("WEIR_FINALIZE_SECONDS")? + gather("WEIR_COMPACT_SECONDS")?;
         Ok(Self {
+            look_interval: Duration::from_secs(patience.into()) / READINGS_AGAIN,
             epochs: Epochs::new(contributions.clone(), generation(environment)?),
             rollups: RollupsTable::new(connection.dynamodb(), rollups),
             contributions,
@@ -66,7 +73,7 @@ impl Handler {
             readings_again: READINGS_AGAIN,
         };
         let auditor = Auditor::new(&self.contributions, &self.rollups, layout);
-        let verdict = auditor.run(audit, clock::now, async |_| tokio::time::sleep(LOOK_INTERVAL).await).await?;
+        let verdict = auditor.run(audit, clock::now, async |_| tokio::time::sleep(self.look_interval).await).await?;
         line.stage("check");
         log(&event.context.request_id, line, &verdict);
         Ok(())

@@ -10,6 +10,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use std::time::Duration;
 
+mod roots;
+
 /// What every client shares.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -36,12 +38,10 @@ impl Connection {
         {
             return Err(ConfigError::Wrong { name: "AWS_ENDPOINT_URL", found, expected: "an http:// or https:// URL" });
         }
-        Ok(Self {
-            region: required(environment, "AWS_REGION", set_by_lambda)?,
-            credentials: Credentials::new(key, secret, token, None, "Environment"),
-            endpoint_url,
-            http: http_client(),
-        })
+        let region = required(environment, "AWS_REGION", set_by_lambda)?;
+        let http = trusting(roots::amazon(environment, &region, endpoint_url.as_deref()));
+        let credentials = Credentials::new(key, secret, token, None, "Environment");
+        Ok(Self { region, credentials, endpoint_url, http })
     }
 
     /// For a service that only one processor speaks with.
@@ -103,9 +103,18 @@ fn with_endpoint<B>(config: B, endpoint_url: &Option<String>, set: impl FnOnce(B
     }
 }
 
-/// One connection pool for all clients. ring, not aws-lc: the first TLS call costs 3 ms of CPU, not 47.
+/// One connection pool for all clients, which trusts whom the system trusts.
 pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+    trusting(None)
+}
+
+/// ring, not aws-lc: the first TLS call costs 3 ms of CPU, not 47.
+fn trusting(roots: Option<tls::TlsContext>) -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
+    match roots {
+        Some(roots) => builder.tls_context(roots).build_https(),
+        None => builder.build_https(),
+    }
 }
 
 /// The protocol makes a request that is sent twice harmless, so retries are cheap; what still fails goes

@@ -1,0 +1,68 @@
+//! Whose certificates a function trusts: Amazon Trust Services' five roots, which every endpoint of AWS chains to ("How to
+//! Prepare for AWS's Move to Its Own Certificate Authority", AWS Security Blog; amazontrust.com/repository). A system's bundle
+//! has 140 more, and reading them is two thirds of what a function does before it asks for work (docs/benchmarks.md, "Starts").
+//!
+//! They expire from 31 December 2037 on. Where something else is in between, the system's are read.
+
+use crate::config::Environment;
+use aws_smithy_http_client::tls::{TlsContext, TrustStore};
+
+/// Amazon Root CA 1 to 4, Starfield Services Root Certificate Authority - G2.
+const AMAZON_TRUST_SERVICES: &str = include_str!("amazon_trust_services.pem");
+/// How regions begin whose partitions are not known to chain to them.
+const OTHER_PARTITIONS: [&str; 3] = ["cn-", "us-iso", "eu-isoe-"];
+
+/// Whom to trust, for endpoints of AWS in `region` or for that URL; none for whom the system trusts: the operator says
+/// so (`SSL_CERT_FILE`, `SSL_CERT_DIR`), the endpoint is none of AWS's, or its partition's roots are others.
+pub(super) fn amazon(environment: &impl Environment, region: &str, endpoint_url: Option<&str>) -> Option<TlsContext> {
+    let said = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| environment.variable(name).is_some());
+    let foreign = endpoint_url.is_some_and(|url| url.starts_with("https://"));
+    if said || foreign || OTHER_PARTITIONS.iter().any(|partition| region.starts_with(partition)) {
+        return None;
+    }
+    let roots = TrustStore::empty().with_pem_certificate(AMAZON_TRUST_SERVICES);
+    TlsContext::builder().with_trust_store(roots).build().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use sha2::{Digest, Sha256};
+    use std::collections::BTreeMap;
+
+    /// As published ("Amazon Trust Services Repository", Root CAs, SHA-256 fingerprints).
+    const FINGERPRINTS: [&str; 5] = [
+        "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+        "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+        "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+        "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+        "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+    ];
+
+    #[test]
+    fn the_roots_are_those_that_are_published() {
+        let fingerprint = |pem: &str| {
+            let base64: String = pem.split("-----END").next().unwrap_or_default().split_whitespace().collect();
+            let hash = Sha256::digest(STANDARD.decode(base64).expect("base64"));
+            hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        let found: Vec<String> =
+            AMAZON_TRUST_SERVICES.split("-----BEGIN CERTIFICATE-----").skip(1).map(fingerprint).collect();
+        assert_eq!(found, FINGERPRINTS);
+    }
+
+    #[test]
+    fn where_somebody_else_is_in_between_the_system_decides() {
+        let amazon = |variables: &[(&str, &str)], region: &str, endpoint_url: Option<&str>| {
+            let environment: BTreeMap<&str, &str> = variables.iter().copied().collect();
+            amazon(&environment, region, endpoint_url).is_some()
+        };
+        assert!(amazon(&[], "eu-central-1", None));
+        assert!(amazon(&[], "us-east-1", Some("http://127.0.0.1:4566")), "nothing to trust there");
+        assert!(!amazon(&[], "us-east-1", Some("https://localhost:4566")));
+        assert!(!amazon(&[], "cn-north-1", None));
+        assert!(!amazon(&[("SSL_CERT_FILE", "/etc/own.pem")], "us-east-1", None));
+    }
+}
