@@ -25,7 +25,7 @@ const RENEW_BEFORE: Duration = Duration::from_secs(600);
 const RENEW_AGAIN: Duration = Duration::from_secs(10);
 
 /// How regions of other partitions begin (AWS: "AWS Fault Isolation Boundaries", partitions).
-const OTHER_PARTITIONS: [&str; 4] = ["us-gov-", "cn-", "us-iso", "eu-isoe-"];
+const OTHER_PARTITIONS: [&str; 5] = ["us-gov-", "cn-", "us-iso", "eu-isoe-", "eusc-"];
 
 pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> {
     let aws = Aws::from_environment(stack).await?;

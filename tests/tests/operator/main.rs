@@ -1,6 +1,7 @@
 //! What an operator does, with `weir` as a process and the fleet as processes: look at what was set aside and put it back,
-//! empty a dead-letter queue, announce rules, get a shard past a record that kills.
+//! empty a dead-letter queue, notice what is in S3 already, announce rules, get a shard past a record that kills.
 
+mod backfill;
 mod quarantine;
 mod redrive;
 mod rules;

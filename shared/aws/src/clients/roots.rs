@@ -9,15 +9,19 @@ use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 
 /// Amazon Root CA 1 to 4, Starfield Services Root Certificate Authority - G2.
 const AMAZON_TRUST_SERVICES: &str = include_str!("amazon_trust_services.pem");
-/// How regions begin whose partitions are not known to chain to them.
-const OTHER_PARTITIONS: [&str; 3] = ["cn-", "us-iso", "eu-isoe-"];
+/// How the regions of partition `aws` begin ("AWS Regions", AWS Account Management). Other partitions may have roots of their
+/// own, and so may those that are yet to come.
+const REGIONS: [&str; 10] = ["af-", "ap-", "ca-", "eu-", "il-", "me-", "mx-", "sa-", "us-east-", "us-west-"];
+/// One of another partition that begins alike.
+const NO_REGION: &str = "eu-isoe-";
 
 /// Whom to trust, for endpoints of AWS in `region` or for that URL; none for whom the system trusts: the operator says
 /// so (`SSL_CERT_FILE`, `SSL_CERT_DIR`), the endpoint is none of AWS's, or its partition's roots are others.
 pub(super) fn amazon(environment: &impl Environment, region: &str, endpoint_url: Option<&str>) -> Option<TlsContext> {
     let said = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| environment.variable(name).is_some());
     let foreign = endpoint_url.is_some_and(|url| url.starts_with("https://"));
-    if said || foreign || OTHER_PARTITIONS.iter().any(|partition| region.starts_with(partition)) {
+    let known = REGIONS.iter().any(|begin| region.starts_with(begin)) && !region.starts_with(NO_REGION);
+    if said || foreign || !known {
         return None;
     }
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_TRUST_SERVICES);
@@ -62,7 +66,9 @@ mod tests {
         assert!(amazon(&[], "eu-central-1", None));
         assert!(amazon(&[], "us-east-1", Some("http://127.0.0.1:4566")), "nothing to trust there");
         assert!(!amazon(&[], "us-east-1", Some("https://localhost:4566")));
-        assert!(!amazon(&[], "cn-north-1", None));
+        for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "eu-isoe-west-1", "eusc-de-east-1", "moon-1"] {
+            assert!(!amazon(&[], region, None), "{region}");
+        }
         assert!(!amazon(&[("SSL_CERT_FILE", "/etc/own.pem")], "us-east-1", None));
     }
 }
