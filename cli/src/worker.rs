@@ -21,7 +21,7 @@ use weir_local_lambda::{Checkpoints, DirectorySink, LogLine, LogSink, LogStream}
 const SETTLE_MAX: Duration = Duration::from_secs(20);
 /// Credentials are replaced so long before they expire, or halfway where they live shorter.
 const RENEW_BEFORE: Duration = Duration::from_secs(600);
-/// After credentials could not be had.
+/// After credentials could not be had, or what the worker needs.
 const RENEW_AGAIN: Duration = Duration::from_secs(10);
 
 /// How regions of other partitions begin (AWS: "AWS Fault Isolation Boundaries", partitions).
@@ -51,36 +51,53 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
         Some(path) => Checkpoints::open(path.clone()).map_err(|error| Failure::Usage(error.to_string()))?,
         None => Checkpoints::in_memory(),
     };
-    // A sandbox cannot be given other credentials: before they expire, all begin anew with the next ones.
-    let mut current = credentials(&aws).await?;
-    loop {
-        let options = WorkerOptions {
+    let options = |credentials: &Credentials| {
+        Ok::<_, Failure>(WorkerOptions {
             template: asked.fleet.template.clone(),
             settings: settings.clone(),
             bootstraps: bootstraps.clone(),
             functions: asked.functions.iter().cloned().collect(),
             clients: clients(&aws),
             queue_base_url: endpoint_url.clone().unwrap_or_else(|| format!("https://sqs.{region}.amazonaws.com")),
-            environment: environment(&current, &region, endpoint_url.as_deref()),
+            environment: environment(credentials, &region, endpoint_url.as_deref()),
             checkpoints: checkpoints.clone(),
             logs: sink(&asked)?,
             concurrency_default: asked.concurrency,
-        };
-        let worker = Worker::start(options).await.map_err(usage)?;
-        say(&format!(
-            "working on {} mappings of stack {stack} in {region}{}; Ctrl-C ends it",
-            worker.plan().mappings.len(),
-            endpoint_url.as_deref().map(|url| format!(" at {url}")).unwrap_or_default()
-        ));
+        })
+    };
+    // One for the whole run: a signal that comes while it works on something else is not lost.
+    let mut interrupted = std::pin::pin!(plane::interrupted());
+    let mut current = credentials(&aws).await?;
+    let mut worker = Worker::start(options(&current)?).await.map_err(usage)?;
+    say(&format!(
+        "working on {} mappings of stack {stack} in {region}{}; Ctrl-C ends it",
+        worker.plan().mappings.len(),
+        endpoint_url.as_deref().map(|url| format!(" at {url}")).unwrap_or_default()
+    ));
+    // A sandbox cannot be given other credentials: before they expire, all begin anew with the next ones.
+    loop {
         let next = tokio::select! {
-            () = plane::interrupted() => None,
+            () = &mut interrupted => None,
             next = successor(&aws, &current) => Some(next),
         };
         worker.shutdown(SETTLE_MAX).await;
-        match next {
-            Some(next) => current = next,
-            None => return Ok(ExitCode::SUCCESS),
+        let Some(next) = next else { return Ok(ExitCode::SUCCESS) };
+        current = next;
+        worker = tokio::select! {
+            () = &mut interrupted => return Ok(ExitCode::SUCCESS),
+            worker = begun_again(|| options(&current)) => worker?,
+        };
+    }
+}
+
+/// A worker that begins, however long what it needs is not there.
+async fn begun_again(options: impl Fn() -> Result<WorkerOptions, Failure>) -> Result<Worker, Failure> {
+    loop {
+        match Worker::start(options()?).await {
+            Ok(worker) => return Ok(worker),
+            Err(why) => say(&format!("not working: {why}; begun again in {} s", RENEW_AGAIN.as_secs())),
         }
+        tokio::time::sleep(RENEW_AGAIN).await;
     }
 }
 
@@ -89,7 +106,9 @@ async fn successor(aws: &Aws, current: &Credentials) -> Credentials {
     renewal(current).await;
     loop {
         match credentials(aws).await {
-            Ok(next) => return next,
+            Ok(next) if lasts_longer(&next, current) => return next,
+            // Whoever gives them out has no new ones yet.
+            Ok(_) => {}
             Err(why) => say(&format!("{why}; asked again in {} s", RENEW_AGAIN.as_secs())),
         }
         tokio::time::sleep(RENEW_AGAIN).await;
@@ -100,6 +119,10 @@ async fn credentials(aws: &Aws) -> Result<Credentials, Failure> {
     let none = || Failure::Usage("no credentials: set AWS_PROFILE, or run where a role is given".to_owned());
     let provider = aws.config().credentials_provider().ok_or_else(none)?;
     provider.provide_credentials().await.map_err(|error| Failure::Usage(format!("no credentials: {error}")))
+}
+
+fn lasts_longer(next: &Credentials, current: &Credentials) -> bool {
+    next.expiry().is_none_or(|expiry| current.expiry().is_some_and(|current| expiry > current))
 }
 
 /// Until it is time to take others; never where they do not expire.
@@ -119,10 +142,14 @@ fn environment(credentials: &Credentials, region: &str, endpoint_url: Option<&st
         ("AWS_REGION".to_owned(), region.to_owned()),
         ("AWS_ACCESS_KEY_ID".to_owned(), credentials.access_key_id().to_owned()),
         ("AWS_SECRET_ACCESS_KEY".to_owned(), credentials.secret_access_key().to_owned()),
+        // A server trusts whom its operator does, and starts seldom.
+        ("WEIR_TRUSTED_ROOTS".to_owned(), "system".to_owned()),
     ]);
     let more = [("AWS_SESSION_TOKEN", credentials.session_token()), ("AWS_ENDPOINT_URL", endpoint_url)];
     let more = more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
     environment.extend(more);
+    let roots = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+    environment.extend(roots.into_iter().flatten());
     environment
 }
 
@@ -170,6 +197,9 @@ mod tests {
         }
         let forever = Credentials::new("a", "s", None, None, "test");
         assert!(tokio::time::timeout(Duration::from_secs(1_000_000), renewal(&forever)).await.is_err());
+        assert!(lasts_longer(&forever, &lasting(1)) && !lasts_longer(&lasting(1), &forever));
+        let (sooner, later) = (lasting(10), lasting(20));
+        assert!(lasts_longer(&later, &sooner) && !lasts_longer(&sooner, &later) && !lasts_longer(&later, &later));
         let environment = environment(&lasting(1), "eu-west-1", Some("http://x"));
         assert_eq!(environment["AWS_SESSION_TOKEN"], "t");
         assert_eq!(environment["AWS_ENDPOINT_URL"], "http://x");

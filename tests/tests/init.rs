@@ -71,6 +71,7 @@ fn mistakes(binary: &str) -> Vec<(&'static str, Option<&'static str>, &'static s
         ("AWS_ACCESS_KEY_ID", None, "set, as Lambda does"),
         ("AWS_SECRET_ACCESS_KEY", Some(""), "set, as Lambda does"),
         ("AWS_ENDPOINT_URL", Some("127.0.0.1:4566"), "an http:// or https:// URL"),
+        ("WEIR_TRUSTED_ROOTS", Some("mine"), "amazon or system"),
         ("WEIR_CONTRIBUTIONS_TABLE", None, "table"),
         ("WEIR_CONTRIBUTIONS_TABLE", Some("no table"), "table"),
         ("WEIR_GENERATION", Some("a#b"), "1 to 32 letters, digits or -"),
@@ -89,7 +90,10 @@ fn mistakes(binary: &str) -> Vec<(&'static str, Option<&'static str>, &'static s
         ]
         .to_vec(),
         "rollup-reconcile" => {
-            [("WEIR_ROLLUPS_TABLE", None, "table"), ("WEIR_ROLLUPS_TABLE", Some("x"), "table")].to_vec()
+            let seconds = "seconds, 0 to 300";
+            let table = [("WEIR_ROLLUPS_TABLE", None, "table"), ("WEIR_ROLLUPS_TABLE", Some("x"), "table")];
+            let gather = [("WEIR_FINALIZE_SECONDS", Some("301")), ("WEIR_COMPACT_SECONDS", Some("soon"))];
+            table.into_iter().chain(gather.map(|(name, found)| (name, found, seconds))).collect()
         }
         "canary-gate" => [
             ("WEIR_STACK", None, "the stack's name"),

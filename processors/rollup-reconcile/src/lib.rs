@@ -9,6 +9,7 @@
 
 use lambda_runtime::{Error, LambdaEvent};
 use serde::de::IgnoredAny;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use weir_aws::batch_line::BatchLine;
 use weir_aws::clients::Connection;
@@ -23,10 +24,12 @@ use weir_exact::sweep;
 
 /// Further readings of what was found: what is only late has moved by then.
 const READINGS_AGAIN: u32 = 5;
-/// Until the last of them, beside the time for which changes gather before rows are written again, seconds.
-const PATIENCE_SECONDS: u32 = 15;
+/// Between two of them but the last two: what is no matter of time is told where a window rests for so long.
+const LOOK_INTERVAL: Duration = Duration::from_secs(3);
+/// Until the last of them, beside the time for which changes gather before rows are written again.
+const PATIENCE: Duration = LOOK_INTERVAL.saturating_mul(READINGS_AGAIN);
 /// Longest for which they may gather: `FinalizeSeconds` and `CompactSeconds` of the template, seconds.
-const GATHER_SECONDS_MAX: u32 = 300;
+const GATHER_SECONDS_MAX: u64 = 300;
 /// Findings that are told one by one.
 const TOLD_MAX: usize = 10;
 
@@ -36,8 +39,8 @@ pub struct Handler {
     contributions: ContributionsTable,
     rollups: RollupsTable,
     epochs: Epochs<ContributionsTable>,
-    /// Between two readings.
-    look_interval: Duration,
+    /// How long changes gather before rows are written again, minutes' and hours' together.
+    gather: Duration,
 }
 
 impl Handler {
@@ -50,9 +53,9 @@ impl Handler {
         let contributions = ContributionsTable::new(connection.dynamodb(), contributions_table(environment)?);
         let rollups = resource(environment, "WEIR_ROLLUPS_TABLE", "the name of the rollups table")?;
         let gather = |name| within(environment, name, "seconds, 0 to 300", 0..=GATHER_SECONDS_MAX, 0);
-        let patience = PATIENCE_SECONDS + gather("WEIR_FINALIZE_SECONDS")? + gather("WEIR_COMPACT_SECONDS")?;
+        let gather = gather("WEIR_FINALIZE_SECONDS")? + gather("WEIR_COMPACT_SECONDS")?;
         Ok(Self {
-            look_interval: Duration::from_secs(patience.into()) / READINGS_AGAIN,
+            gather: Duration::from_secs(gather),
             epochs: Epochs::new(contributions.clone(), generation(environment)?),
             rollups: RollupsTable::new(connection.dynamodb(), rollups),
             contributions,
@@ -72,12 +75,22 @@ impl Handler {
             covers: None,
             readings_again: READINGS_AGAIN,
         };
+        let readings = AtomicU32::new(0);
+        let pause = async |_| {
+            let again = readings.fetch_add(1, Ordering::Relaxed) + 1;
+            tokio::time::sleep(pause_before(again, self.gather)).await;
+        };
         let auditor = Auditor::new(&self.contributions, &self.rollups, layout);
-        let verdict = auditor.run(audit, clock::now, async |_| tokio::time::sleep(self.look_interval).await).await?;
+        let verdict = auditor.run(audit, clock::now, pause).await?;
         line.stage("check");
         log(&event.context.request_id, line, &verdict);
         Ok(())
     }
+}
+
+/// Before the n-th further reading, from 1. What is behind is judged at the last, when all that gathers has been written.
+fn pause_before(again: u32, gather: Duration) -> Duration {
+    if again < READINGS_AGAIN { LOOK_INTERVAL } else { PATIENCE - LOOK_INTERVAL * (READINGS_AGAIN - 1) + gather }
 }
 
 fn log(request_id: &str, mut line: BatchLine, verdict: &Verdict) {
@@ -87,4 +100,17 @@ fn log(request_id: &str, mut line: BatchLine, verdict: &Verdict) {
     line.count("windows", verdict.windows).put("rows", verdict.rows).put("events", verdict.events);
     line.count("mismatches", verdict.mismatches.len() as u64).count("settling", verdict.settling.len() as u64);
     line.write();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gathers_is_waited_for_and_nothing_else_is() {
+        let gather = Duration::from_secs(62);
+        let pauses: Vec<Duration> = (1..=READINGS_AGAIN).map(|again| pause_before(again, gather)).collect();
+        assert!(pauses[..4].iter().all(|pause| *pause == LOOK_INTERVAL), "{pauses:?}");
+        assert_eq!(pauses.iter().sum::<Duration>(), PATIENCE + gather);
+    }
 }

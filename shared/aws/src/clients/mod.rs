@@ -39,7 +39,7 @@ impl Connection {
             return Err(ConfigError::Wrong { name: "AWS_ENDPOINT_URL", found, expected: "an http:// or https:// URL" });
         }
         let region = required(environment, "AWS_REGION", set_by_lambda)?;
-        let http = trusting(roots::amazon(environment, &region, endpoint_url.as_deref()));
+        let http = trusting(roots::amazon(environment, &region, endpoint_url.as_deref())?);
         let credentials = Credentials::new(key, secret, token, None, "Environment");
         Ok(Self { region, credentials, endpoint_url, http })
     }

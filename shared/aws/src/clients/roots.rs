@@ -1,10 +1,11 @@
 //! Whose certificates a function trusts: Amazon Trust Services' five roots, which every endpoint of AWS chains to ("How to
 //! Prepare for AWS's Move to Its Own Certificate Authority", AWS Security Blog; amazontrust.com/repository). A system's bundle
-//! has 140 more, and reading them is two thirds of what a function does before it asks for work (docs/benchmarks.md, "Starts").
+//! has 140 more, and reading them is most of what a function does before it asks for work (docs/benchmarks.md, "Starts").
 //!
-//! They expire from 31 December 2037 on. Where something else is in between, the system's are read.
+//! They expire from 31 December 2037 on, and Amazon may have others before that: `WEIR_TRUSTED_ROOTS=system` has the
+//! system's read instead, without another build.
 
-use crate::config::Environment;
+use crate::config::{ConfigError, Environment};
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 
 /// Amazon Root CA 1 to 4, Starfield Services Root Certificate Authority - G2.
@@ -15,17 +16,35 @@ const REGIONS: [&str; 10] = ["af-", "ap-", "ca-", "eu-", "il-", "me-", "mx-", "s
 /// One of another partition that begins alike.
 const NO_REGION: &str = "eu-isoe-";
 
-/// Whom to trust, for endpoints of AWS in `region` or for that URL; none for whom the system trusts: the operator says
-/// so (`SSL_CERT_FILE`, `SSL_CERT_DIR`), the endpoint is none of AWS's, or its partition's roots are others.
-pub(super) fn amazon(environment: &impl Environment, region: &str, endpoint_url: Option<&str>) -> Option<TlsContext> {
-    let said = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| environment.variable(name).is_some());
+/// Says whom to trust: `amazon`, the default, or `system`.
+const TRUSTED_ROOTS: &str = "WEIR_TRUSTED_ROOTS";
+
+/// Whom to trust, for endpoints of AWS in `region` or for that URL; none for whom the system trusts: the operator says so
+/// (`WEIR_TRUSTED_ROOTS`, `SSL_CERT_FILE`, `SSL_CERT_DIR`), the endpoint is none of AWS's, or its partition's roots are others.
+///
+/// # Errors
+/// [`ConfigError::Wrong`] when `WEIR_TRUSTED_ROOTS` is neither.
+pub(super) fn amazon(
+    environment: &impl Environment,
+    region: &str,
+    endpoint_url: Option<&str>,
+) -> Result<Option<TlsContext>, ConfigError> {
+    let variable = |name| environment.variable(name).filter(|value| !value.is_empty());
+    let system = match variable(TRUSTED_ROOTS).as_deref() {
+        None | Some("amazon") => ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| variable(name).is_some()),
+        Some("system") => true,
+        Some(found) => {
+            let (name, found) = (TRUSTED_ROOTS, found.to_owned());
+            return Err(ConfigError::Wrong { name, found, expected: "amazon or system" });
+        }
+    };
     let foreign = endpoint_url.is_some_and(|url| url.starts_with("https://"));
     let known = REGIONS.iter().any(|begin| region.starts_with(begin)) && !region.starts_with(NO_REGION);
-    if said || foreign || !known {
-        return None;
+    if system || foreign || !known {
+        return Ok(None);
     }
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_TRUST_SERVICES);
-    TlsContext::builder().with_trust_store(roots).build().ok()
+    Ok(TlsContext::builder().with_trust_store(roots).build().ok())
 }
 
 #[cfg(test)]
@@ -61,14 +80,17 @@ mod tests {
     fn where_somebody_else_is_in_between_the_system_decides() {
         let amazon = |variables: &[(&str, &str)], region: &str, endpoint_url: Option<&str>| {
             let environment: BTreeMap<&str, &str> = variables.iter().copied().collect();
-            amazon(&environment, region, endpoint_url).is_some()
+            amazon(&environment, region, endpoint_url).map(|roots| roots.is_some())
         };
-        assert!(amazon(&[], "eu-central-1", None));
-        assert!(amazon(&[], "us-east-1", Some("http://127.0.0.1:4566")), "nothing to trust there");
-        assert!(!amazon(&[], "us-east-1", Some("https://localhost:4566")));
+        assert_eq!(amazon(&[], "eu-central-1", None), Ok(true));
+        assert_eq!(amazon(&[("SSL_CERT_FILE", "")], "eu-central-1", None), Ok(true), "empty is not set");
+        assert_eq!(amazon(&[], "us-east-1", Some("http://127.0.0.1:4566")), Ok(true), "nothing to trust there");
+        assert_eq!(amazon(&[], "us-east-1", Some("https://localhost:4566")), Ok(false));
         for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "eu-isoe-west-1", "eusc-de-east-1", "moon-1"] {
-            assert!(!amazon(&[], region, None), "{region}");
+            assert_eq!(amazon(&[], region, None), Ok(false), "{region}");
         }
-        assert!(!amazon(&[("SSL_CERT_FILE", "/etc/own.pem")], "us-east-1", None));
+        assert_eq!(amazon(&[("SSL_CERT_FILE", "/etc/own.pem")], "us-east-1", None), Ok(false));
+        assert_eq!(amazon(&[(TRUSTED_ROOTS, "system")], "us-east-1", None), Ok(false));
+        assert!(amazon(&[(TRUSTED_ROOTS, "mine")], "us-east-1", None).is_err());
     }
 }
