@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 use weir_telemetry::Millis;
 
 /// A Kinesis sequence number: up to about 56 digits, more than DynamoDB's 38-digit numbers hold, so it is
-/// stored as text and compared as an integer.
+/// stored as text and compared as an integer. Cheap to clone: every record's stands in its tally, too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SequenceNumber(String);
+pub struct SequenceNumber(Arc<str>);
 
 /// A text that is no sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +26,7 @@ impl SequenceNumber {
             return Err(SequenceError(text.chars().take(40).collect()));
         }
         let digits = text.trim_start_matches('0');
-        Ok(Self(if digits.is_empty() { "0" } else { digits }.to_owned()))
+        Ok(Self(if digits.is_empty() { "0" } else { digits }.into()))
     }
 
     /// The decimal digits.
