@@ -53,7 +53,7 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
         covers: (census.to >= now.plus(crate::args::AHEAD_MS)).then_some(Covers { from: census.from, before }),
         readings_again: u32::try_from(looks).unwrap_or(u32::MAX),
     };
-    let pause = async |open: usize| {
+    let pause = async |_, open: usize| {
         spinner.set_message(format!("looking again at {open} windows"));
         tokio::time::sleep(LOOK_INTERVAL).await;
     };

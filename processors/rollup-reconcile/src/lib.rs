@@ -9,7 +9,6 @@
 
 use lambda_runtime::{Error, LambdaEvent};
 use serde::de::IgnoredAny;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use weir_aws::batch_line::BatchLine;
 use weir_aws::clients::Connection;
@@ -75,11 +74,7 @@ impl Handler {
             covers: None,
             readings_again: READINGS_AGAIN,
         };
-        let readings = AtomicU32::new(0);
-        let pause = async |_| {
-            let again = readings.fetch_add(1, Ordering::Relaxed) + 1;
-            tokio::time::sleep(pause_before(again, self.gather)).await;
-        };
+        let pause = async |again, _| tokio::time::sleep(pause_before(again, self.gather)).await;
         let auditor = Auditor::new(&self.contributions, &self.rollups, layout);
         let verdict = auditor.run(audit, clock::now, pause).await?;
         line.stage("check");

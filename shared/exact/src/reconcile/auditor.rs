@@ -130,7 +130,8 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         progress.collect::<Result<_, StoreError>>().map(Standing)
     }
 
-    /// Checks. `pause` is awaited before each further reading, with the number of windows still looked at.
+    /// Checks. `pause` is awaited before each further reading, with its number, from 1, and the number of windows still
+    /// looked at.
     ///
     /// # Errors
     /// When a store fails. What cannot be read for good is a finding.
@@ -138,7 +139,7 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         &self,
         audit: Audit,
         now: impl Fn() -> Millis,
-        pause: impl AsyncFn(usize),
+        pause: impl AsyncFn(u32, usize),
     ) -> Result<Verdict, StoreError> {
         let mut verdict = Verdict::default();
         let mut held: BTreeMap<String, ShardItems> = BTreeMap::new();
@@ -164,7 +165,7 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
             if open.is_empty() {
                 break;
             }
-            pause(open.len()).await;
+            pause(again, open.len()).await;
             let subjects = open.iter().map(|(subject, _)| subject.clone()).collect();
             let known: BTreeMap<RowWindow, Reading> =
                 open.drain(..).map(|(subject, reading)| (subject.window, reading)).collect();

@@ -46,7 +46,7 @@ fn sqs(store: &MemoryStore, id: &str) {
         identity: Identity::sqs("q", id),
         arrived_at: ARRIVAL,
         rules_at: ARRIVAL,
-        coordinates: Coordinates { source: "sqs", path: vec![] },
+        coordinates: Coordinates { source: "sqs", path: Default::default() },
         data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec(),
         held: Held::Payload,
     };
@@ -90,7 +90,7 @@ fn audit_between(store: &MemoryStore, now: Millis, between: impl Fn() + Sync) ->
     let audit = Audit { subjects: windows(), covers: Some(covers), readings_again: 3 };
     // Elsewhere: an executor does not run within another.
     let between = || std::thread::scope(|scope| scope.spawn(&between).join().unwrap());
-    block_on(auditor.run(audit, || now, async |_| between())).unwrap()
+    block_on(auditor.run(audit, || now, async |_, _| between())).unwrap()
 }
 
 fn audit(store: &MemoryStore) -> Verdict {
@@ -127,7 +127,7 @@ fn a_minute_that_begins_while_the_windows_are_chosen_is_no_mismatch() {
     let subjects = windows();
     kinesis_at(&store, 5..8, ARRIVAL.plus(60_000));
     let audit = Audit { subjects, covers: Some(Covers { from: Millis(0), before }), readings_again: 1 };
-    let verdict = block_on(auditor.run(audit, || LATER, async |_| {})).unwrap();
+    let verdict = block_on(auditor.run(audit, || LATER, async |_, _| {})).unwrap();
     assert_eq!(mismatches(&verdict), Vec::<String>::new());
 }
 
@@ -209,6 +209,6 @@ fn a_row_that_nobody_knows_of_is_found_where_it_was_seen() {
     assert!(audit(&store).is_equal(), "only who has seen it looks at it");
     let also = BTreeSet::from([SeriesKey { service: "s".into(), endpoint: "/strange".into() }]);
     let audit = Audit { subjects: vec![Subject { window: minute(), also }], covers: None, readings_again: 1 };
-    let verdict = block_on(Auditor::new(&store, &store, layout()).run(audit, || LATER, async |_| ())).unwrap();
+    let verdict = block_on(Auditor::new(&store, &store, layout()).run(audit, || LATER, async |_, _| ())).unwrap();
     assert_eq!(mismatches(&verdict), ["row s#/strange 1m#2026-11-21T01:30:00Z: stands on nothing, with 4 events"]);
 }
