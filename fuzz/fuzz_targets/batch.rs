@@ -40,10 +40,11 @@ fn records(input: &[u8]) {
 fn messages(input: &[u8]) {
     let mut arena = vec![];
     let Ok(messages) = sqs::read(input, &mut arena) else { return };
+    let mut queue = message::Queue::default();
     for delivered in messages {
         let (named, sent) = (delivered.id.clone(), delivered.sent_timestamp.clone());
-        let Ok((id, received)) = message::read(delivered) else { continue };
-        assert_eq!(Some(id.as_str()), named.as_deref(), "a failure must be reported under the message's own id");
+        let Ok((id, received)) = message::read(delivered, &mut queue) else { continue };
+        assert_eq!(Some(&*id), named.as_deref(), "a failure must be reported under the message's own id");
         let incoming = match received {
             message::Received::Here(incoming) => incoming,
             message::Received::Elsewhere(pointer) => pointer.incoming,

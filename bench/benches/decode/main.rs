@@ -89,7 +89,8 @@ fn sqs(input: Vec<u8>, messages: usize) -> Case {
     let epochs = EpochView::new(table, Millis(ARRIVAL_MS));
     let fleet = move || {
         let delivered = weir_envelope::sqs::read(&own, &mut arena).expect("an invocation");
-        let read = delivered.into_iter().map(|delivered| message::read(delivered).expect("a message"));
+        let mut queue = message::Queue::default();
+        let read = delivered.into_iter().map(|delivered| message::read(delivered, &mut queue).expect("a message"));
         let incoming: Vec<_> = read
             .enumerate()
             .filter_map(|(place, (_, received))| match received {

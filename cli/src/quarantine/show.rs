@@ -81,10 +81,7 @@ mod tests {
 
     fn object() -> QuarantineObject {
         QuarantineObject {
-            coordinates: Coordinates {
-                source: "sqs",
-                path: vec![("queue", "weir-telemetry".to_owned()), ("message_id", "a\u{1b}[2Jb".to_owned())],
-            },
+            coordinates: Coordinates::new("sqs", [("queue", "weir-telemetry"), ("message_id", "a\u{1b}[2Jb")]),
             arrived_at: Millis(1_795_224_605_000),
             rejected: Rejected {
                 reason: Reason::Invalid(Field::Status),

@@ -207,7 +207,7 @@ mod tests {
             identity: Identity::sqs("arn:aws:sqs:us-east-1:000000000000:q", "m"),
             arrived_at: Millis(0),
             rules_at: Millis(0),
-            coordinates: Coordinates { source: "sqs", path: vec![] },
+            coordinates: Coordinates { source: "sqs", path: Default::default() },
             data: vec![],
             held: Held::Payload,
         }

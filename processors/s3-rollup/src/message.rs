@@ -20,8 +20,8 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Delivery), Error> {
     let sent_at = Millis(sent_at.ok_or("a message without SentTimestamp")?);
     let body = message.body.unwrap_or_default();
     let noticed = noticed(&body).unwrap_or_else(|(reason, detail)| {
-        let queue = queue_arn.rsplit(':').next().unwrap_or_default().to_owned();
-        let coordinates = Coordinates { source: "sqs", path: vec![("queue", queue), ("message_id", id.clone())] };
+        let queue = queue_arn.rsplit(':').next().unwrap_or_default();
+        let coordinates = Coordinates::new("sqs", [("queue", queue), ("message_id", &id)]);
         let rejected = Rejected { reason, detail, event_index: None, payload: body.into_bytes() };
         Noticed::SetAside(QuarantineObject { coordinates, arrived_at: sent_at, rejected })
     });

@@ -16,6 +16,7 @@ mod pointer;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
+use std::sync::Arc;
 use std::time::SystemTime;
 use weir_aws::batch_line::{BatchLine, tell_errors};
 use weir_aws::clients::Connection;
@@ -32,7 +33,7 @@ use weir_exact::layout::Layout;
 use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings};
 use weir_telemetry::EpochView;
 
-use message::{Pointer, Received};
+use message::{Pointer, Queue, Received};
 use pointer::{Follow, POINTERS_IN_FLIGHT_MAX};
 
 /// What one environment keeps between batches.
@@ -76,9 +77,11 @@ impl Handler {
         let delivered = sqs::read(payload, &mut arena)?;
         let mut links = Links::default();
         links.extend(delivered.iter().map(link));
-        let received = delivered.into_iter().map(message::read).collect::<Result<Vec<_>, _>>()?;
+        let mut queue = Queue::default();
+        let received = delivered.into_iter().map(|message| message::read(message, &mut queue));
+        let received = received.collect::<Result<Vec<_>, _>>()?;
         self.arenas.give_back(arena);
-        let (ids, received): (Vec<String>, Vec<Received>) = received.into_iter().unzip();
+        let (ids, received): (Vec<Arc<str>>, Vec<Received>) = received.into_iter().unzip();
         let (here, elsewhere) = sorted(received);
         line.stage("read");
         let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));

@@ -1,5 +1,6 @@
 //! From an SQS message to what it is counted under.
 
+use std::sync::Arc;
 use weir_envelope::EnvelopeError;
 use weir_envelope::sqs::Message as Delivered;
 use weir_exact::ledger::{Held, Identity, Incoming, Message};
@@ -33,37 +34,53 @@ const ARRIVAL_AGE_MS_MAX: i64 = 14 * 86_400_000;
 /// How far a producer's clock may be ahead, milliseconds.
 const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 
+/// The queue of the message before: a batch's messages are of one, and share its name.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    arn: String,
+    name: Arc<str>,
+}
+
+impl Queue {
+    fn name(&mut self, arn: &str) -> &Arc<str> {
+        if self.arn != arn {
+            arn.clone_into(&mut self.arn);
+            self.name = arn.rsplit(':').next().unwrap_or_default().into();
+        }
+        &self.name
+    }
+}
+
 /// Reads a message and its id.
 ///
 /// # Errors
 /// When the event is none that Lambda sends for SQS: no id, source or time of sending.
-pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), EnvelopeError> {
+pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str>, Received), EnvelopeError> {
     let id = message.id.as_deref().ok_or(EnvelopeError::Record("a message without messageId"))?;
+    let id: Arc<str> = id.into();
     let queue_arn = message.queue_arn.as_deref();
     let queue_arn = queue_arn.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;
     let sent_at = message.sent_timestamp.as_deref().and_then(|sent| sent.parse().ok());
     let sent_at = Millis(sent_at.ok_or(EnvelopeError::Record("a message without SentTimestamp"))?);
-    let queue = queue_arn.rsplit(':').next().unwrap_or_default();
+    let queue = queue.name(queue_arn);
     let own_id = attribute(&message, "weir-id");
     let own_arrival = attribute(&message, "weir-arrived-at");
     let body = message.body.as_deref().unwrap_or_default();
 
     // Where the producer names its message, so does quarantine: a second send overwrites the first.
-    let name = match &own_id {
-        Attribute::Text(own) if is_id(own) => own.as_str(),
-        _ => id,
+    let name = match own_id {
+        Attribute::Text(own) if is_id(own) => own.into(),
+        _ => Arc::clone(&id),
     };
-    let coordinates_of = |name: &str| Coordinates {
-        source: "sqs",
-        path: vec![("queue", queue.to_owned()), ("message_id", name.to_owned())],
-    };
+    let coordinates_of =
+        |name: &Arc<str>| Coordinates::new("sqs", [("queue", Arc::clone(queue)), ("message_id", Arc::clone(name))]);
     let set_aside = |reason: Reason, detail: &str| {
         let payload = body.as_bytes().to_vec();
         let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
-        Incoming::SetAside(QuarantineObject { coordinates: coordinates_of(name), arrived_at: sent_at, rejected })
+        Incoming::SetAside(QuarantineObject { coordinates: coordinates_of(&name), arrived_at: sent_at, rejected })
     };
     let mut elsewhere = None;
-    let incoming = match (&own_id, &own_arrival) {
+    let incoming = match (own_id, own_arrival) {
         (Attribute::Other, _) => set_aside(Reason::BadAttribute, BAD_ID),
         (Attribute::Text(own), _) if !is_id(own) => set_aside(Reason::BadAttribute, BAD_ID),
         (_, Attribute::Other) => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
@@ -73,7 +90,7 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), Envelop
             MessageBody::Malformed { reason, detail } => set_aside(reason, &detail),
             MessageBody::Unsupported(detail) => set_aside(Reason::UnsupportedForm, detail),
             held @ (MessageBody::Payload(_) | MessageBody::TestEvent | MessageBody::Pointer { .. }) => {
-                let identity = Identity::sqs(queue_arn, name);
+                let identity = Identity::sqs(queue_arn, &name);
                 let data = match held {
                     MessageBody::Payload(data) => data.into_owned(),
                     MessageBody::Pointer { bucket, key } => {
@@ -82,12 +99,12 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), Envelop
                     }
                     _ => vec![],
                 };
-                let own_arrival = if let Attribute::Text(text) = &own_arrival { arrival(text, sent_at) } else { None };
+                let own_arrival = if let Attribute::Text(text) = own_arrival { arrival(text, sent_at) } else { None };
                 let arrived_at = own_arrival.unwrap_or(sent_at);
-                let (rules_at, coordinates) = (arrived_at, coordinates_of(name));
+                let (rules_at, coordinates) = (arrived_at, coordinates_of(&name));
                 let message = Message { identity, arrived_at, rules_at, coordinates, data, held: Held::Payload };
-                match &own_id {
-                    Attribute::Text(_) => Incoming::Claiming { message, sent_as: coordinates_of(id) },
+                match own_id {
+                    Attribute::Text(_) => Incoming::Claiming { message, sent_as: coordinates_of(&id) },
                     _ => Incoming::Message(message),
                 }
             }
@@ -97,7 +114,7 @@ pub(crate) fn read(message: Delivered<'_>) -> Result<(String, Received), Envelop
         Some((bucket, key)) => Received::Elsewhere(Pointer { incoming, bucket, key }),
         None => Received::Here(incoming),
     };
-    Ok((id.to_owned(), received))
+    Ok((id, received))
 }
 
 const BAD_ID: &str = "weir-id: expected a string of 1 to 256 bytes";
@@ -106,18 +123,19 @@ const BAD_ARRIVAL: &str =
 
 const NOTICE: &str = "an S3 event notification, which belongs on the landing queue";
 
-enum Attribute {
+#[derive(Clone, Copy)]
+enum Attribute<'a> {
     None,
     /// String or Number.
-    Text(String),
+    Text(&'a str),
     /// Binary, or without a value.
     Other,
 }
 
-fn attribute(message: &Delivered<'_>, name: &str) -> Attribute {
+fn attribute<'m>(message: &'m Delivered<'_>, name: &str) -> Attribute<'m> {
     match message.attribute(name) {
         None => Attribute::None,
-        Some(value) => value.map_or(Attribute::Other, |text| Attribute::Text(text.to_owned())),
+        Some(value) => value.map_or(Attribute::Other, Attribute::Text),
     }
 }
 
@@ -143,8 +161,8 @@ mod tests {
         );
         let mut arena = vec![];
         let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
-        let (id, received) = read(message).unwrap();
-        assert_eq!(id, "m");
+        let (id, received) = read(message, &mut Queue::default()).unwrap();
+        assert_eq!(&*id, "m");
         let Received::Here(incoming) = received else { panic!("{received:?}") };
         let got = match incoming {
             Incoming::Message(message) => format!("{} at {}", message.identity, message.arrived_at.0),

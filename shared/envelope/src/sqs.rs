@@ -37,11 +37,11 @@ impl Message<'_> {
 }
 
 /// The answer to a batch: the messages at these places failed, and are delivered again. `ids` are all messages' own.
-pub fn answer(ids: &[String], failed: &BTreeSet<usize>) -> SqsBatchResponse {
+pub fn answer(ids: &[impl AsRef<str>], failed: &BTreeSet<usize>) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     for id in failed.iter().filter_map(|place| ids.get(*place)) {
         let mut failure = BatchItemFailure::default();
-        failure.item_identifier.clone_from(id);
+        id.as_ref().clone_into(&mut failure.item_identifier);
         response.batch_item_failures.push(failure);
     }
     response

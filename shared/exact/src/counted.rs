@@ -16,6 +16,6 @@ pub(crate) fn status(status: Option<u16>) -> Status {
 
 /// Whether a record's series may stand apart in one item: decided by their bound, so a function of the record alone. In
 /// other company, or by another encoder, they might take fewer bytes, and would count under two names.
-pub(crate) fn fits<'s>(series: impl IntoIterator<Item = &'s (SeriesKey, Rollup)>, record_bytes_max: usize) -> bool {
+pub(crate) fn fits<'s>(series: impl IntoIterator<Item = (&'s SeriesKey, &'s Rollup)>, record_bytes_max: usize) -> bool {
     series.into_iter().map(|(key, rollup)| stored::bytes_max(key, rollup)).sum::<usize>() <= record_bytes_max
 }

@@ -18,22 +18,24 @@ use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::{Coordinates, QuarantineObject};
 use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
+use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
     Accepted, Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Rejected, Series, SeriesId, Window,
     decode_event_alone, decode_payload, decode_record,
 };
 
-/// What a contribution is counted under, once.
+/// What a contribution is counted under, once. Cheap to clone: a plan has it once for each window.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity(String);
+pub struct Identity(Arc<str>);
 
 impl Identity {
     /// A message of a queue: `id` is the message's, or the producer's own (`weir-id`).
     pub fn sqs(queue_arn: &str, id: &str) -> Self {
-        Self(["sqs:", queue_arn, "/", id].concat())
+        Self(["sqs:", queue_arn, "/", id].concat().into())
     }
 
     /// An object of S3: `content` is its version or, on a bucket without versions, its ETag. A key has up to 1,024
@@ -42,19 +44,19 @@ impl Identity {
     pub fn s3(bucket: &str, key: &str, content: &str) -> Self {
         let text = format!("s3:{bucket}/{key}@{content}");
         if text.len() <= S3_BYTES_MAX {
-            return Self(text);
+            return Self(text.into());
         }
         let digest = digest([bucket, key, content]);
-        Self(format!("{}~{digest}", &text[..text.floor_char_boundary(S3_BYTES_MAX)]))
+        Self(format!("{}~{digest}", &text[..text.floor_char_boundary(S3_BYTES_MAX)]).into())
     }
 
     /// The n-th chunk of an object that is counted under `self`.
     pub(crate) fn chunk(&self, number: u64) -> Self {
-        Self(format!("{self}#{number}"))
+        Self(format!("{self}#{number}").into())
     }
 
     pub(crate) fn of(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
 
     /// The text.
@@ -143,8 +145,25 @@ struct Planned {
     message: usize,
     events: u64,
     identity: Identity,
-    /// Ascending by key.
-    series: Vec<(SeriesKey, Rollup)>,
+    series: Counts,
+}
+
+/// What is counted under one identity in one window: by series, ascending. A message usually has one series, and shares
+/// its name with the others of its batch.
+pub(crate) type Counts = SmallVec<[(Arc<SeriesKey>, Rollup); 1]>;
+
+/// The names of a batch's series, as what is stored shares them.
+#[derive(Debug, Default)]
+struct Keys(Vec<Option<Arc<SeriesKey>>>);
+
+impl Keys {
+    fn of(&mut self, batch: &Batch, id: SeriesId) -> Arc<SeriesKey> {
+        if self.0.len() <= id.index() {
+            self.0.resize(batch.all_series().len(), None);
+        }
+        let key = || Arc::new(counted::series_key(batch.series(id).clone()));
+        Arc::clone(self.0[id.index()].get_or_insert_with(key))
+    }
 }
 
 /// Decodes a batch of messages, each with its place. A message whose rules are not known here and now (its epoch), or
@@ -162,7 +181,7 @@ pub fn plan(
     let mut plan = LedgerPlan::default();
     let mut seen: HashMap<&Identity, (usize, Millis), FixedState> =
         HashMap::with_capacity_and_hasher(messages.len(), FixedState::default());
-    let mut batch = Batch::default();
+    let (mut batch, mut keys) = (Batch::default(), Keys::default());
     for (place, message) in messages {
         match seen.get(&message.identity) {
             Some((first, rules_at)) if *rules_at == message.rules_at => {
@@ -183,7 +202,12 @@ pub fn plan(
         }
         batch.clear();
         match message.add_to(&mut batch, epochs) {
-            Ok(rejected) => plan.add(layout, *place, message, &batch, rejected, settings.record_bytes_max),
+            Ok(rejected) => {
+                plan.empty += u64::from(batch.events().is_empty() && rejected.is_empty());
+                let windows = by_window(&batch, &mut keys);
+                plan.contribute(layout, *place, &message.identity, windows, settings.record_bytes_max);
+                plan.reject(*place, message, rejected);
+            }
             Err(error) => plan.left.push((*place, error)),
         }
     }
@@ -201,17 +225,7 @@ pub(crate) fn count(windows: &mut Windows, accepted: Accepted) {
 }
 
 impl LedgerPlan {
-    fn add(
-        &mut self,
-        layout: &Layout,
-        place: usize,
-        message: &Message,
-        batch: &Batch,
-        rejected: Vec<Rejected>,
-        record_bytes_max: usize,
-    ) {
-        self.empty += u64::from(batch.events().is_empty() && rejected.is_empty());
-        self.contribute(layout, place, &message.identity, by_window(batch), record_bytes_max);
+    fn reject(&mut self, place: usize, message: &Message, rejected: Vec<Rejected>) {
         for rejected in rejected {
             let coordinates = message.coordinates.clone();
             let object = QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected };
@@ -225,13 +239,14 @@ impl LedgerPlan {
         layout: &Layout,
         place: usize,
         identity: &Identity,
-        windows: impl IntoIterator<Item = (Window, Vec<(SeriesKey, Rollup)>)>,
+        windows: impl IntoIterator<Item = (Window, Counts)>,
         record_bytes_max: usize,
     ) {
         let lane = self.lanes.of(layout, identity.as_str());
         for (window, series) in windows {
             let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
-            let series = if counted::fits(&series, record_bytes_max) { series } else { folded(&series) };
+            let bounds = series.iter().map(|(key, rollup)| (&**key, rollup));
+            let series = if counted::fits(bounds, record_bytes_max) { series } else { folded(&series) };
             let identity = identity.clone();
             self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, identity, series });
         }
@@ -268,24 +283,23 @@ impl LedgerPlan {
     }
 }
 
-/// What a message's events add to each window, by series, ascending.
-fn by_window(batch: &Batch) -> Vec<(Window, Vec<(SeriesKey, Rollup)>)> {
+/// What a message's events add to each window.
+fn by_window(batch: &Batch, keys: &mut Keys) -> SmallVec<[(Window, Counts); 1]> {
     let count = |rollup: &mut Rollup, event: &BatchEvent| {
         rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
     };
-    let key = |id| counted::series_key(batch.series(id).clone());
     // The usual message, without the maps.
     if let [event] = batch.events() {
         let mut rollup = Rollup::default();
         count(&mut rollup, event);
-        return vec![(event.window, vec![(key(event.series), rollup)])];
+        return smallvec![(event.window, smallvec![(keys.of(batch, event.series), rollup)])];
     }
     let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
     for event in batch.events() {
         count(windows.entry(event.window).or_default().entry(event.series).or_default(), event);
     }
-    let named = |series: BTreeMap<SeriesId, Rollup>| {
-        let mut named: Vec<_> = series.into_iter().map(|(id, rollup)| (key(id), rollup)).collect();
+    let mut named = |series: BTreeMap<SeriesId, Rollup>| {
+        let mut named: Counts = series.into_iter().map(|(id, rollup)| (keys.of(batch, id), rollup)).collect();
         named.sort_by(|(a, _), (b, _)| a.cmp(b));
         named
     };
@@ -293,10 +307,10 @@ fn by_window(batch: &Batch) -> Vec<(Window, Vec<(SeriesKey, Rollup)>)> {
 }
 
 /// All series as one.
-fn folded(series: &[(SeriesKey, Rollup)]) -> Vec<(SeriesKey, Rollup)> {
+fn folded(series: &[(Arc<SeriesKey>, Rollup)]) -> Counts {
     let mut other = Rollup::default();
     series.iter().for_each(|(_, rollup)| other.merge(rollup));
-    vec![(counted::series_key(Series::other()), other)]
+    smallvec![(Arc::new(counted::series_key(Series::other())), other)]
 }
 
 /// 128 bits of SHA-256 over the texts, each with its length, as hexadecimal digits.

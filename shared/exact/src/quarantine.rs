@@ -9,8 +9,10 @@ pub use read::DocumentError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use weir_telemetry::{Millis, Rejected};
 
 /// Where a record came from, in its source's own terms. Makes the object's id, so that a retry overwrites.
@@ -19,7 +21,17 @@ pub struct Coordinates {
     /// `kinesis`, `sqs`, `s3` or `replay`.
     pub source: &'static str,
     /// Names and values from the widest to the narrowest, e.g. stream, shard, sequence number.
-    pub path: Vec<(&'static str, String)>,
+    pub path: CoordinatePath,
+}
+
+/// Names and values, without a piece of memory each: every message has them, and few need them.
+pub type CoordinatePath = SmallVec<[(&'static str, Arc<str>); 3]>;
+
+impl Coordinates {
+    /// Of `source`, with names and values from the widest to the narrowest.
+    pub fn new<V: Into<Arc<str>>>(source: &'static str, path: impl IntoIterator<Item = (&'static str, V)>) -> Self {
+        Self { source, path: path.into_iter().map(|(name, value)| (name, value.into())).collect() }
+    }
 }
 
 /// One object of the quarantine bucket.
@@ -68,7 +80,7 @@ impl QuarantineObject {
     /// The object's JSON.
     pub fn body(&self) -> Vec<u8> {
         let mut coordinates: BTreeMap<&str, serde_json::Value> =
-            self.coordinates.path.iter().map(|(name, value)| (*name, value.as_str().into())).collect();
+            self.coordinates.path.iter().map(|(name, value)| (*name, (**value).into())).collect();
         if let Some(index) = self.rejected.event_index {
             coordinates.insert("event_index", index.into());
         }
@@ -114,14 +126,10 @@ mod tests {
     #[test]
     fn an_object_says_what_and_where() {
         let object = QuarantineObject {
-            coordinates: Coordinates {
-                source: "kinesis",
-                path: vec![
-                    ("stream", "weir-telemetry".into()),
-                    ("shard", "shardId-000000000000".into()),
-                    ("sequence_number", "49!".into()),
-                ],
-            },
+            coordinates: Coordinates::new(
+                "kinesis",
+                [("stream", "weir-telemetry"), ("shard", "shardId-000000000000"), ("sequence_number", "49!")],
+            ),
             arrived_at: Millis(1_795_224_605_000),
             rejected: Rejected {
                 reason: Reason::Invalid(Field::Status),

@@ -65,12 +65,12 @@ impl Oracle {
                 let (accepted, rejected) = (decoded.accepted.len() as u64, decoded.rejected.len() as u64);
                 let these = [1, u64::from(accepted + rejected == 0), accepted, rejected];
                 totals.iter_mut().zip(these).for_each(|(total, this)| *total += this);
-                let path = vec![
+                let path = [
                     ("stream", format!("{}@{}", log.shard.stream, log.shard.created_at.0)),
                     ("shard", log.shard.id.clone()),
                     ("sequence_number", record.sequence.to_string()),
                 ];
-                let coordinates = Coordinates { source: "kinesis", path };
+                let coordinates = Coordinates::new("kinesis", path);
                 self.require(&coordinates, record.arrived_at, decoded.rejected);
                 // A record that fits no item is folded: by window and split, since those are its items.
                 let mut groups: BTreeMap<(Window, u16), Vec<Accepted>> = BTreeMap::new();

@@ -115,7 +115,7 @@ impl Sent {
     /// Where quarantine says it came from: under the producer's id, or as this very sending.
     pub(crate) fn coordinates(&self, place: usize, as_sent: bool) -> Coordinates {
         let id = if as_sent { message_id(place) } else { self.name(place) };
-        Coordinates { source: "sqs", path: vec![("queue", "q".to_owned()), ("message_id", id)] }
+        Coordinates::new("sqs", [("queue", "q"), ("message_id", &*id)])
     }
 
     /// The arrival that it names, or its sending.

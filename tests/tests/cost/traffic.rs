@@ -178,7 +178,7 @@ fn message(case: &Case, number: u64, events: u64, at: Millis, drawn: &mut Drawn)
         identity: Identity::sqs("arn:aws:sqs:us-east-1:000000000000:weir-telemetry", &id),
         arrived_at: at,
         rules_at: at,
-        coordinates: Coordinates { source: "sqs", path: vec![("message_id", id)] },
+        coordinates: Coordinates::new("sqs", [("message_id", id)]),
         data: text.into_bytes(),
         held: Held::Payload,
     })

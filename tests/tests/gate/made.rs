@@ -96,9 +96,8 @@ fn sqs_rollup() -> Golden {
     let mut oracle = Oracle::default();
     for message in &messages {
         if let MessageBody::Payload(payload) = MessageBody::of(text(message, "body")) {
-            let path =
-                vec![("queue", "weir-telemetry".to_owned()), ("message_id", text(message, "messageId").to_owned())];
-            oracle.payload(&payload, &Coordinates { source: "sqs", path });
+            let path = [("queue", "weir-telemetry"), ("message_id", text(message, "messageId"))];
+            oracle.payload(&payload, &Coordinates::new("sqs", path));
         }
     }
     // A producer that tries again: another message under the id that it gave the first.
@@ -114,7 +113,7 @@ fn s3_rollup() -> Golden {
     let objects = [("events.ndjson.gz", payload(&samples[2])), ("bad-line.ndjson", payload(&samples[8]))];
     let mut oracle = Oracle::arriving_now();
     for (name, body) in &objects {
-        oracle.payload(body, &Coordinates { source: "s3", path: vec![("key", (*name).to_owned())] });
+        oracle.payload(body, &Coordinates::new("s3", [("key", *name)]));
     }
     let notices = records("s3-notices.json");
     let about_object = |(place, (name, _)): (usize, &(&str, Vec<u8>))| {
@@ -147,16 +146,15 @@ fn s3_rollup() -> Golden {
 fn quarantine_replay() -> Golden {
     let samples = records("kinesis-forms.json");
     let object = |place: usize| {
-        let sequence = text(&samples[place]["kinesis"], "sequenceNumber").to_owned();
-        let path = ["weir-telemetry".to_owned(), "shardId-000000000000".to_owned(), sequence];
-        let path = ["stream", "shard", "sequence_number"].into_iter().zip(path).collect();
+        let sequence = text(&samples[place]["kinesis"], "sequenceNumber");
+        let path = [("stream", "weir-telemetry"), ("shard", "shardId-000000000000"), ("sequence_number", sequence)];
         let rejected = Rejected {
             reason: Reason::NotJson,
             detail: "as a version before this one had it".to_owned(),
             event_index: None,
             payload: payload(&samples[place]),
         };
-        QuarantineObject { coordinates: Coordinates { source: "kinesis", path }, arrived_at: ARRIVED_AT, rejected }
+        QuarantineObject { coordinates: Coordinates::new("kinesis", path), arrived_at: ARRIVED_AT, rejected }
     };
     // One that is counted now, and one that is set aside again.
     let objects = [object(0), object(9)];

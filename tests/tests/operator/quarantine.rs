@@ -100,9 +100,9 @@ fn invocations(fleet: &Fleet) -> u64 {
 
 /// Puts an object that arrived 15 days ago, and would count; its key.
 async fn too_old(fleet: &Fleet) -> String {
-    let path = vec![("queue", "weir-telemetry".to_owned()), ("message_id", "old".to_owned())];
+    let path = [("queue", "weir-telemetry"), ("message_id", "old")];
     let object = QuarantineObject {
-        coordinates: Coordinates { source: "sqs", path },
+        coordinates: Coordinates::new("sqs", path),
         arrived_at: clock::now().plus(-15 * DAY_MS),
         rejected: Rejected {
             reason: Reason::NotJson,

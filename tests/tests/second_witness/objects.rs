@@ -11,10 +11,10 @@ use weir_telemetry::{Epoch, EpochTable, Millis, Reason, Rejected};
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
 
 fn object(queue: &str, id: &str, payload: &[u8]) -> QuarantineObject {
-    let path = vec![("queue", queue.to_owned()), ("message_id", id.to_owned())];
+    let path = [("queue", queue), ("message_id", id)];
     let detail = "not JSON at line 1 column 1".to_owned();
     let rejected = Rejected { reason: Reason::NotJson, detail, event_index: Some(3), payload: payload.to_vec() };
-    QuarantineObject { coordinates: Coordinates { source: "sqs", path }, arrived_at: ARRIVAL, rejected }
+    QuarantineObject { coordinates: Coordinates::new("sqs", path), arrived_at: ARRIVAL, rejected }
 }
 
 /// The key is a function of the coordinates, whatever is in them.

@@ -30,7 +30,7 @@ fn send(store: &MemoryStore, id: usize, at: Millis, service: &str, endpoint: &st
         identity: Identity::sqs("q", &id.to_string()),
         arrived_at: at,
         rules_at: at,
-        coordinates: Coordinates { source: "sqs", path: vec![] },
+        coordinates: Coordinates { source: "sqs", path: Default::default() },
         data: format!(r#"{{"service":"{service}","endpoint":"{endpoint}","duration_ms":{id}}}"#).into_bytes(),
         held: Held::Payload,
     };

@@ -166,19 +166,17 @@ const EVENT_BYTES_MAX: usize = stored::EVENT_BYTES + SERVICE_BYTES_MAX + ENDPOIN
 fn fold_if_too_large(group: &mut [Event], names: &mut Batch, record: u32, record_bytes_max: usize) {
     let first = group.partition_point(|event| event.record < record);
     let own = &mut group[first..];
-    if !counted::fits(&by_series(own, names), record_bytes_max) {
+    let series = by_series(own, names);
+    if !counted::fits(series.iter().map(|(key, rollup)| (key, rollup)), record_bytes_max) {
         let other = names.id_of(Series::other());
         own.iter_mut().for_each(|event| event.series = other);
     }
 }
 
 fn coordinates(shard: &Shard, sequence: &SequenceNumber) -> Coordinates {
-    Coordinates {
-        source: "kinesis",
-        path: vec![
-            ("stream", format!("{}@{}", shard.stream, shard.created_at.0)),
-            ("shard", shard.id.clone()),
-            ("sequence_number", sequence.to_string()),
-        ],
-    }
+    let stream = format!("{}@{}", shard.stream, shard.created_at.0);
+    Coordinates::new(
+        "kinesis",
+        [("stream", &*stream), ("shard", &*shard.id), ("sequence_number", &*sequence.to_string())],
+    )
 }

@@ -39,7 +39,7 @@ fn sqs(store: &MemoryStore, ids: &[&str]) {
         identity: Identity::sqs("q", id),
         arrived_at: ARRIVAL,
         rules_at: ARRIVAL,
-        coordinates: Coordinates { source: "sqs", path: vec![] },
+        coordinates: Coordinates { source: "sqs", path: Default::default() },
         data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec(),
         held: Held::Payload,
     };

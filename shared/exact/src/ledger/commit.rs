@@ -167,7 +167,7 @@ fn cut(
 fn encode(piece: &[Planned]) -> Vec<u8> {
     let entry = |planned: &Planned| LedgerEntry {
         identity: planned.identity.to_string(),
-        series: planned.series.iter().cloned().collect(),
+        series: planned.series.iter().map(|(key, rollup)| ((**key).clone(), rollup.clone())).collect(),
     };
     Ledger { entries: piece.iter().map(entry).collect() }.encode()
 }

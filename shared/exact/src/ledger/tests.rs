@@ -19,7 +19,7 @@ fn message(id: usize, data: &str) -> Message {
         identity: Identity::sqs("arn:aws:sqs:us-east-1:000000000000:q", &format!("m{id}")),
         arrived_at: ARRIVAL,
         rules_at: ARRIVAL,
-        coordinates: Coordinates { source: "sqs", path: vec![("message_id", format!("m{id}"))] },
+        coordinates: Coordinates::new("sqs", [("message_id", format!("m{id}"))]),
         data: data.as_bytes().to_vec(),
         held: Held::Payload,
     }
@@ -124,7 +124,7 @@ fn the_first_delivery_of_a_producer_s_id_stands() {
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL.plus(60_000));
     let send = |sending: usize, later_ms: i64, data: &str| {
         let arrived_at = ARRIVAL.plus(later_ms);
-        let sent_as = Coordinates { source: "sqs", path: vec![("message_id", format!("sending {sending}"))] };
+        let sent_as = Coordinates::new("sqs", [("message_id", format!("sending {sending}"))]);
         let incoming = Incoming::Claiming { message: Message { arrived_at, ..message(0, data) }, sent_as };
         let settings = LedgerSettings::default();
         block_on(intake(&store, &layout(), &epochs, settings, vec![incoming], &|| false))

@@ -1,8 +1,10 @@
 //! What an object adds up to, chunk by chunk.
 
 use crate::layout::Layout;
-use crate::ledger::{Identity, LedgerPlan, Windows, count};
-use weir_rollup::stored;
+use crate::ledger::{Counts, Identity, LedgerPlan, Windows, count};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use weir_rollup::{Rollup, SeriesKey, stored};
 use weir_telemetry::{Accepted, Epoch, ObjectEvent, Rejected};
 
 /// Events of an object that are counted together, under an identity of their own.
@@ -23,7 +25,7 @@ impl Chunk {
         object: &Identity,
         record_bytes_max: usize,
     ) {
-        let windows = self.windows.into_iter().map(|(window, series)| (window, series.into_iter().collect()));
+        let windows = self.windows.into_iter().map(|(window, series)| (window, shared(series)));
         plan.contribute(layout, place, &object.chunk(self.number), windows, record_bytes_max);
     }
 
@@ -32,6 +34,10 @@ impl Chunk {
         let series = self.windows.values().flatten();
         series.map(|(key, rollup)| SERIES_OVERHEAD_BYTES + stored::bytes_max(key, rollup)).sum()
     }
+}
+
+fn shared(series: BTreeMap<SeriesKey, Rollup>) -> Counts {
+    series.into_iter().map(|(key, rollup)| (Arc::new(key), rollup)).collect()
 }
 
 /// What a series takes in memory beyond its stored form: two strings, a map's place, empty bins. Bytes.

@@ -53,10 +53,10 @@ impl ObjectAt {
     /// Where it is, for quarantine.
     pub fn coordinates(&self) -> Coordinates {
         let content = match &self.content {
-            Content::Version(version) => ("version", version.clone()),
-            Content::Etag(etag) => ("etag", etag.clone()),
+            Content::Version(version) => ("version", &**version),
+            Content::Etag(etag) => ("etag", &**etag),
         };
-        Coordinates { source: "s3", path: vec![("bucket", self.bucket.clone()), ("key", self.key.clone()), content] }
+        Coordinates::new("s3", [("bucket", &*self.bucket), ("key", &*self.key), content])
     }
 
     /// The object, set aside whole, unread.

@@ -1,6 +1,6 @@
 //! A document of the quarantine bucket read back: what [`QuarantineObject::body`] wrote, from any bytes.
 
-use super::{Coordinates, QuarantineObject};
+use super::{CoordinatePath, Coordinates, QuarantineObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -70,11 +70,11 @@ impl QuarantineObject {
             Some(Coordinate::Index(index)) => Some(index),
             Some(Coordinate::Text(_)) => return Err(DocumentError("event_index: expected a number".to_owned())),
         };
-        let mut path = vec![];
+        let mut path = CoordinatePath::new();
         for name in names {
             match coordinates.remove(*name) {
                 None => {}
-                Some(Coordinate::Text(value)) => path.push((*name, value)),
+                Some(Coordinate::Text(value)) => path.push((*name, value.into())),
                 Some(Coordinate::Index(_)) => return Err(DocumentError(format!("{name}: expected a string"))),
             }
         }
@@ -105,10 +105,10 @@ mod tests {
         // Years 1970 to 9999: what a document's time can say.
         (path, 0..253_402_300_800_000_i64, rejected).prop_map(|((source, values, length), at, rejected)| {
             let (source, names) = SOURCES[source];
-            let path = names.iter().copied().zip(values).take(length).collect();
+            let path = names.iter().copied().zip(values).take(length);
             let (reason, detail, event_index, payload) = rejected;
             QuarantineObject {
-                coordinates: Coordinates { source, path },
+                coordinates: Coordinates::new(source, path),
                 arrived_at: Millis(at),
                 rejected: Rejected { reason, detail, event_index, payload },
             }

@@ -15,7 +15,7 @@ fn layout() -> Layout {
 
 fn object(source: &'static str, event_index: Option<u32>, payload: &[u8]) -> QuarantineObject {
     QuarantineObject {
-        coordinates: Coordinates { source, path: vec![("queue", "q".to_owned()), ("message_id", "m".to_owned())] },
+        coordinates: Coordinates::new(source, [("queue", "q"), ("message_id", "m")]),
         arrived_at: ARRIVAL,
         rejected: Rejected {
             reason: Reason::NotJson,

@@ -44,8 +44,8 @@ impl Oracle {
             empty += usize::from(decoded.accepted.is_empty() && decoded.rejected.is_empty());
             accepted += decoded.accepted.len();
             rejected += decoded.rejected.len();
-            let path = vec![("sequence_number", text(&record["kinesis"], "sequenceNumber").to_owned())];
-            self.add(decoded, &Coordinates { source: "kinesis", path });
+            let path = [("sequence_number", text(&record["kinesis"], "sequenceNumber"))];
+            self.add(decoded, &Coordinates::new("kinesis", path));
         }
         (empty, accepted, rejected)
     }
