@@ -19,7 +19,7 @@ use weir_bench::case::{self, Case};
 use weir_bench::{ARRIVAL_MS, Workload};
 use weir_exact::fenced::{FencedSettings, planned};
 use weir_exact::layout::Layout;
-use weir_exact::ledger::{self, Incoming, LedgerSettings};
+use weir_exact::ledger::{LedgerSettings, Planner};
 use weir_exact::sequence::Shard;
 use weir_telemetry::{EpochTable, EpochView, Millis};
 
@@ -87,6 +87,7 @@ fn sqs(input: Vec<u8>, messages: usize) -> Case {
     let table = EpochTable::genesis();
     let layout = Layout::new("live", table.generation.clone());
     let epochs = EpochView::new(table, Millis(ARRIVAL_MS));
+    let settings = LedgerSettings::default();
     let fleet = move || {
         let delivered = weir_envelope::sqs::read(&own, &mut arena).expect("an invocation");
         let mut queue = message::Queue::default();
@@ -94,14 +95,14 @@ fn sqs(input: Vec<u8>, messages: usize) -> Case {
         let incoming: Vec<_> = read
             .enumerate()
             .filter_map(|(place, (_, received))| match received {
-                message::Received::Here(Incoming::Message(message)) => Some((place, message)),
-                _ => None,
+                message::Received::Here(incoming) => Some((place, incoming)),
+                message::Received::Elsewhere(_) => None,
             })
             .collect();
         assert_eq!(incoming.len(), messages);
-        let plan = ledger::plan(&layout, &incoming, &epochs, &LedgerSettings::default());
-        assert_eq!(plan.windows(), 1);
-        plan.windows()
+        let plan = Planner::new(&layout, &epochs, &settings).round(&mut incoming.into_iter());
+        assert_eq!(plan.received(), messages as u64);
+        messages
     };
     let alike = Some(("sqs", input.clone()));
     let floor = move || floor::sqs(&input, &places);

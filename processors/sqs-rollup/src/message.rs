@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use weir_envelope::EnvelopeError;
 use weir_envelope::sqs::Message as Delivered;
-use weir_exact::ledger::{Held, Identity, Incoming, Message};
+use weir_exact::ledger::{ARRIVAL_AGE_MS_MAX, Held, Identity, Incoming, Message};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
@@ -27,10 +27,6 @@ pub(crate) struct Pointer {
 
 /// Longest `weir-id`, bytes: an identity is part of a sort key, of at most 1,024 bytes.
 const ID_BYTES_MAX: usize = 256;
-/// How much older than its sending an arrival may be, for a redrive: 14 days in a dead-letter queue, whose messages
-/// expire by their first sending. With 4 more days in the queue and 48 h of lateness that is 20, and contributions
-/// live 21. What is older may find its contributions gone, and would be counted again. Milliseconds.
-const ARRIVAL_AGE_MS_MAX: i64 = 14 * 86_400_000;
 /// How far a producer's clock may be ahead, milliseconds.
 const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 
@@ -104,7 +100,7 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
                 let (rules_at, coordinates) = (arrived_at, coordinates_of(&name));
                 let message = Message { identity, arrived_at, rules_at, coordinates, data, held: Held::Payload };
                 match own_id {
-                    Attribute::Text(_) => Incoming::Claiming { message, sent_as: coordinates_of(&id) },
+                    Attribute::Text(_) => Incoming::Claiming { message, sent_at },
                     _ => Incoming::Message(message),
                 }
             }

@@ -7,25 +7,26 @@
 mod claim;
 mod commit;
 mod intake;
+mod plan;
 
 pub use claim::{Claim, claim};
 pub use commit::{LedgerOutcome, LedgerSettings, commit};
-pub use intake::{Incoming, Intake, intake, settle};
+pub use intake::{ARRIVAL_AGE_MS_MAX, Incoming, Intake, intake, settle};
+pub use plan::Planner;
 
 use crate::counted;
 use crate::layout::{Lanes, Layout};
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::{Coordinates, QuarantineObject};
-use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
 use smallvec::{SmallVec, smallvec};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
-    Accepted, Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Rejected, Series, SeriesId, Window,
-    decode_event_alone, decode_payload, decode_record,
+    Accepted, Batch, Decoded, Epoch, EpochView, Millis, Rejected, Series, Window, decode_event_alone, decode_payload,
+    decode_record,
 };
 
 /// What a contribution is counted under, once. Cheap to clone: a plan has it once for each window.
@@ -53,6 +54,11 @@ impl Identity {
     /// The n-th chunk of an object that is counted under `self`.
     pub(crate) fn chunk(&self, number: u64) -> Self {
         Self(format!("{self}#{number}").into())
+    }
+
+    /// Another body that was sent under the same id.
+    pub(crate) fn other_body(&self, digest: &str) -> Self {
+        Self(format!("{self}!{digest}").into())
     }
 
     pub(crate) fn of(text: String) -> Self {
@@ -127,14 +133,12 @@ impl Message {
     }
 }
 
-/// What is to be done with a batch of messages. Messages are known by the place that the caller gave them.
+/// What is to be done with messages of a batch. Messages are known by the place that the caller gave them.
 #[derive(Debug, Default)]
 pub struct LedgerPlan {
     groups: BTreeMap<(Window, u16), Vec<Planned>>,
     lanes: Lanes,
     quarantine: Vec<(usize, QuarantineObject)>,
-    /// Place of a message whose identity stood in the batch before, and the place where it stood.
-    twice: Vec<(usize, usize)>,
     /// Places of messages that this batch cannot settle, and why.
     left: Vec<(usize, StoreError)>,
     empty: u64,
@@ -152,68 +156,6 @@ struct Planned {
 /// its name with the others of its batch.
 pub(crate) type Counts = SmallVec<[(Arc<SeriesKey>, Rollup); 1]>;
 
-/// The names of a batch's series, as what is stored shares them.
-#[derive(Debug, Default)]
-struct Keys(Vec<Option<Arc<SeriesKey>>>);
-
-impl Keys {
-    fn of(&mut self, batch: &Batch, id: SeriesId) -> Arc<SeriesKey> {
-        if self.0.len() <= id.index() {
-            self.0.resize(batch.all_series().len(), None);
-        }
-        let key = || Arc::new(counted::series_key(batch.series(id).clone()));
-        Arc::clone(self.0[id.index()].get_or_insert_with(key))
-    }
-}
-
-/// Decodes a batch of messages, each with its place. A message whose rules are not known here and now (its epoch), or
-/// for which the batch has no room ([`LedgerSettings::commit_items_max`]), is left for another delivery. The same identity
-/// twice in one batch is one, and the later message shares the fate of the first: acknowledging one delivery of a message
-/// acknowledges them all. Under other rules it is not the same, and left: a replay that was asked for while nothing of
-/// its object was accepted claims nothing, and one behind it in the batch may just have claimed the identity
-/// (ARCHITECTURE.md has the schedule).
-pub fn plan(
-    layout: &Layout,
-    messages: &[(usize, Message)],
-    epochs: &EpochView,
-    settings: &LedgerSettings,
-) -> LedgerPlan {
-    let mut plan = LedgerPlan::default();
-    let mut seen: HashMap<&Identity, (usize, Millis), FixedState> =
-        HashMap::with_capacity_and_hasher(messages.len(), FixedState::default());
-    let (mut batch, mut keys) = (Batch::default(), Keys::default());
-    for (place, message) in messages {
-        match seen.get(&message.identity) {
-            Some((first, rules_at)) if *rules_at == message.rules_at => {
-                plan.twice.push((*place, *first));
-                continue;
-            }
-            Some(_) => {
-                let what = "the batch holds its identity under other rules: left for another delivery";
-                plan.left.push((*place, StoreError::new(StoreErrorKind::Unavailable, what)));
-                continue;
-            }
-            None => drop(seen.insert(&message.identity, (*place, message.rules_at))),
-        }
-        if plan.groups.len() >= settings.commit_items_max {
-            let what = "the batch touches too many windows at once: left for another delivery";
-            plan.left.push((*place, StoreError::new(StoreErrorKind::Unavailable, what)));
-            continue;
-        }
-        batch.clear();
-        match message.add_to(&mut batch, epochs) {
-            Ok(rejected) => {
-                plan.empty += u64::from(batch.events().is_empty() && rejected.is_empty());
-                let windows = by_window(&batch, &mut keys);
-                plan.contribute(layout, *place, &message.identity, windows, settings.record_bytes_max);
-                plan.reject(*place, message, rejected);
-            }
-            Err(error) => plan.left.push((*place, error)),
-        }
-    }
-    plan
-}
-
 /// What a chunk of an object adds to each window.
 pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
 
@@ -225,14 +167,6 @@ pub(crate) fn count(windows: &mut Windows, accepted: Accepted) {
 }
 
 impl LedgerPlan {
-    fn reject(&mut self, place: usize, message: &Message, rejected: Vec<Rejected>) {
-        for rejected in rejected {
-            let coordinates = message.coordinates.clone();
-            let object = QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected };
-            self.quarantine.push((place, object));
-        }
-    }
-
     /// Adds what is counted under one identity: by window, the series ascending.
     pub(crate) fn contribute(
         &mut self,
@@ -263,7 +197,7 @@ impl LedgerPlan {
     }
 
     /// Events and rejected messages in it.
-    pub(crate) fn received(&self) -> u64 {
+    pub fn received(&self) -> u64 {
         self.groups.values().flatten().map(|planned| planned.events).sum::<u64>() + self.quarantine.len() as u64
     }
 
@@ -272,38 +206,10 @@ impl LedgerPlan {
         self.empty
     }
 
-    /// Messages that stood in the batch before.
-    pub fn twice(&self) -> u64 {
-        self.twice.len() as u64
+    /// Windows that it touches, ascending; one may come more than once.
+    pub fn windows(&self) -> impl Iterator<Item = Window> + '_ {
+        self.groups.keys().map(|(window, _)| *window)
     }
-
-    /// Windows that the batch touches.
-    pub fn windows(&self) -> usize {
-        self.groups.keys().map(|(window, _)| window).collect::<BTreeSet<_>>().len()
-    }
-}
-
-/// What a message's events add to each window.
-fn by_window(batch: &Batch, keys: &mut Keys) -> SmallVec<[(Window, Counts); 1]> {
-    let count = |rollup: &mut Rollup, event: &BatchEvent| {
-        rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
-    };
-    // The usual message, without the maps.
-    if let [event] = batch.events() {
-        let mut rollup = Rollup::default();
-        count(&mut rollup, event);
-        return smallvec![(event.window, smallvec![(keys.of(batch, event.series), rollup)])];
-    }
-    let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
-    for event in batch.events() {
-        count(windows.entry(event.window).or_default().entry(event.series).or_default(), event);
-    }
-    let mut named = |series: BTreeMap<SeriesId, Rollup>| {
-        let mut named: Counts = series.into_iter().map(|(id, rollup)| (keys.of(batch, id), rollup)).collect();
-        named.sort_by(|(a, _), (b, _)| a.cmp(b));
-        named
-    };
-    windows.into_iter().map(|(window, series)| (window, named(series))).collect()
 }
 
 /// All series as one.

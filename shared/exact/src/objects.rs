@@ -128,7 +128,7 @@ where
             Ok(First::SetAside(object)) => plan.set_aside(wanted.place, object),
             Err(error) => intake.outcome.fail(&[wanted.place], error),
         }
-        if held >= settings.round_bytes_max || plan.writes() >= settings.ledger.commit_items_max {
+        if held >= settings.round_bytes_max || plan.writes() >= settings.ledger.commit_writes_max {
             lane.commit(&mut plan, &mut intake).await;
             held = 0;
         }

@@ -146,8 +146,11 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
         data,
     };
     let mut batch = Batch::default();
-    message.add_to(&mut batch, epochs)?;
-    let stands = if batch.events().is_empty() {
+    let rejected = message.add_to(&mut batch, epochs)?;
+    // Taken apart, its events have documents of their own, and each counts under its own; were the whole then decoded under
+    // rules that accept them, they would count again with it.
+    let taken_apart = !matches!(held, Held::Event(_)) && rejected.iter().any(|rejected| rejected.event_index.is_some());
+    let stands = if batch.events().is_empty() && !taken_apart {
         store.get(&layout.claim(message.identity.as_str())).await?.as_ref().map(Claim::from_item).transpose()?
     } else {
         Some(claim(store, layout, &message.identity, Claim::new(requested_at, &message.data)).await?)

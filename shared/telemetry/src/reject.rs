@@ -119,6 +119,8 @@ pub enum Reason {
     BadAttribute,
     /// A producer's own id (`weir-id`) under which another body is counted.
     IdReused,
+    /// A message under a producer's own id (`weir-id`) that was first sent so long before that its windows may be sealed.
+    MessageTooOld,
     /// A KPL aggregate whose MD5 does not match, or that is none inside.
     DamagedAggregate,
     /// An Extended Client pointer that does not say where it points.
@@ -139,7 +141,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons that name neither a field nor a limit.
-    const PLAIN: [Self; 17] = [
+    const PLAIN: [Self; 18] = [
         Self::TooLate,
         Self::FromFuture,
         Self::NotUtf8,
@@ -149,6 +151,7 @@ impl Reason {
         Self::UnsupportedForm,
         Self::BadAttribute,
         Self::IdReused,
+        Self::MessageTooOld,
         Self::DamagedAggregate,
         Self::BadPointer,
         Self::BadNotice,
@@ -186,6 +189,7 @@ impl fmt::Display for Reason {
             Self::UnsupportedForm => f.write_str("unsupported_form"),
             Self::BadAttribute => f.write_str("bad_attribute"),
             Self::IdReused => f.write_str("id_reused"),
+            Self::MessageTooOld => f.write_str("message_too_old"),
             Self::DamagedAggregate => f.write_str("damaged_aggregate"),
             Self::BadPointer => f.write_str("bad_pointer"),
             Self::BadNotice => f.write_str("bad_notice"),
@@ -231,6 +235,7 @@ mod tests {
             | Reason::UnsupportedForm
             | Reason::BadAttribute
             | Reason::IdReused
+            | Reason::MessageTooOld
             | Reason::DamagedAggregate
             | Reason::BadPointer
             | Reason::BadNotice

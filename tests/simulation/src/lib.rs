@@ -156,7 +156,7 @@ fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
     let ledger = LedgerSettings {
         item_bytes_max: choices.one_of(&[380_000, 300, 120]),
         record_bytes_max: choices.one_of(&[300_000, 400, 200]),
-        commit_items_max: choices.one_of(&[3_000, 1]),
+        commit_writes_max: choices.one_of(&[1_000, 1]),
         ..LedgerSettings::default()
     };
     let objects = ObjectSettings {

@@ -101,39 +101,55 @@ impl Oracle {
             let claiming = |sent: &Sent| sent.own_id.is_some();
             if sendings.iter().any(|(_, sent)| claiming(sent)) {
                 // Where nobody has claimed it, whoever was first: then it is the counts that must show what went wrong.
-                let claim = claim_of(state, &identity)?.unwrap_or_else(|| Claim::new(at, payload));
+                let claim = claim_of(state, identity.as_str())?.unwrap_or_else(|| Claim::new(at, payload));
                 let claimed = |sent: &Sent| Claim::new(sent.arrived_at(), body(sent)) == claim;
                 let winner = sendings.iter().find(|(_, sent)| claimed(sent));
                 let (_, winner) =
                     winner.ok_or_else(|| format!("the claim of {identity} is of no sending: {claim:?}"))?;
                 (at, payload) = (claim.at(), body(winner));
-                self.others(state, &claim, &sendings);
+                self.others(state, &identity, &claim, &sendings)?;
             }
             let decoded = decode_payload(payload, at, self.epochs.epoch_at(at));
-            let coordinates = first.coordinates(sendings[0].0, false);
+            let coordinates = first.coordinates(sendings[0].0);
             self.ledger(state, decoded.accepted);
             self.require(&coordinates, at, decoded.rejected);
         }
         Ok(())
     }
 
-    /// Every other body under a claimed id is in quarantine, as one of its sendings at least: what was dead before it
-    /// was read is known as its redrive.
-    fn others(&mut self, state: &State, claim: &Claim, sendings: &[(usize, &Sent)]) {
-        let mut bodies: BTreeMap<&[u8], Vec<QuarantineObject>> = BTreeMap::new();
+    /// Every other body under a claimed id is in quarantine, once, however often it was sent, as of one of its arrivals. What
+    /// was sent long after its id was claimed may be there as too old.
+    fn others(
+        &mut self,
+        state: &State,
+        identity: &Identity,
+        claim: &Claim,
+        sendings: &[(usize, &Sent)],
+    ) -> Result<(), String> {
+        let mut bodies: BTreeMap<&[u8], Vec<(usize, &Sent)>> = BTreeMap::new();
         for (place, sent) in sendings.iter().filter(|(_, sent)| sent.own_id.is_some()) {
-            if Claim::new(claim.at(), body(sent)).digest != claim.digest {
-                let coordinates = sent.coordinates(*place, true);
-                let object = QuarantineObject { coordinates, arrived_at: sent.arrived_at(), rejected: reused(sent) };
-                bodies.entry(body(sent)).or_default().push(object);
+            bodies.entry(body(sent)).or_default().push((*place, sent));
+        }
+        for (body, sendings) in bodies {
+            let (place, first) = sendings[0];
+            let mut coordinates = first.coordinates(place);
+            let own = Claim::new(first.arrived_at(), body);
+            if own.digest == claim.digest {
+                let rejected = set_aside(Reason::MessageTooOld, TOO_OLD, body);
+                self.allowed.push(QuarantineObject { coordinates, arrived_at: claim.at(), rejected });
+                continue;
             }
+            let identity = format!("{identity}!{}", own.digest);
+            let claimed = claim_of(state, &identity)?.unwrap_or_else(|| own.clone());
+            if !sendings.iter().any(|(_, sent)| Claim::new(sent.arrived_at(), body) == claimed) {
+                return Err(format!("the claim of {identity} is of no sending: {claimed:?}"));
+            }
+            coordinates.path.push(("body", own.digest.into()));
+            let rejected = set_aside(Reason::IdReused, REUSED, body);
+            let object = QuarantineObject { coordinates, arrived_at: claimed.at(), rejected };
+            self.required.insert(object.key(), object);
         }
-        for objects in bodies.into_values() {
-            let stands = objects.iter().find(|object| state.bucket.contains_key(&object.key()));
-            let required = stands.unwrap_or(&objects[0]).clone();
-            self.required.insert(required.key(), required);
-            self.allowed.extend(objects);
-        }
+        Ok(())
     }
 
     fn objects(&mut self, state: &State) -> Result<(), String> {
@@ -152,7 +168,7 @@ impl Oracle {
             if matches!(object.content, Content::Etag(_)) {
                 self.put_again += u64::from(puts.len() > 1);
                 let claim_at = |at| Claim::new(at, identity.as_str().as_bytes());
-                match claim_of(state, &identity)? {
+                match claim_of(state, identity.as_str())? {
                     Some(claim) if puts.iter().any(|put| claim_at(put.created_at) == claim) => created_at = claim.at(),
                     Some(claim) => return Err(format!("the claim of {identity} is of no put: {claim:?}")),
                     // Nobody ever opened it.
@@ -195,13 +211,17 @@ impl Oracle {
 
     fn replays(&mut self, state: &State) -> Result<(), String> {
         let mut counted = BTreeSet::new();
+        // Of each record that was put back whole the places of the events that it did not count; of each place that was put
+        // back by itself, that it counts.
+        let mut not_in_whole: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        let mut alone: Vec<(String, u32)> = vec![];
         for replay in &state.replayed {
             let object = &replay.object;
             let asked = decode_again(object, self.epochs.epoch_at(replay.requested_at));
             let may_stand = |rejected| QuarantineObject { rejected, ..object.clone() };
             self.allowed.extend(asked.rejected.into_iter().map(may_stand));
             let identity = Identity::replay(object);
-            let Some(claim) = claim_of(state, &identity)? else { continue };
+            let Some(claim) = claim_of(state, identity.as_str())? else { continue };
             let requests = state.replayed.iter().filter(|other| Identity::replay(&other.object) == identity);
             if !requests
                 .clone()
@@ -210,13 +230,25 @@ impl Oracle {
                 return Err(format!("the claim of {identity} is of no request: {claim:?}"));
             }
             let claimed = decode_again(object, self.epochs.epoch_at(claim.at()));
+            let record = format!("{:?}", object.coordinates);
+            match object.rejected.event_index {
+                Some(place) if !claimed.accepted.is_empty() => alone.push((record, place)),
+                Some(_) => {}
+                None => {
+                    let left = claimed.rejected.iter().filter_map(|rejected| rejected.event_index).collect();
+                    not_in_whole.insert(record, left);
+                }
+            }
             self.allowed
                 .extend(claimed.rejected.into_iter().map(|rejected| QuarantineObject { rejected, ..object.clone() }));
             if counted.insert(identity.clone()) {
                 self.ledger(state, claimed.accepted);
             }
         }
-        Ok(())
+        match alone.iter().find(|(record, place)| not_in_whole.get(record).is_some_and(|left| !left.contains(place))) {
+            Some((record, place)) => Err(format!("event {place} of {record} is put back by itself and with the whole")),
+            None => Ok(()),
+        }
     }
 
     fn ledger(&mut self, state: &State, accepted: Vec<Accepted>) {
@@ -254,13 +286,11 @@ fn body(sent: &Sent) -> &[u8] {
     }
 }
 
-fn reused(sent: &Sent) -> Rejected {
-    Rejected {
-        reason: Reason::IdReused,
-        detail: "weir-id: was used before for another body, which counts under it".to_owned(),
-        event_index: None,
-        payload: body(sent).to_vec(),
-    }
+const REUSED: &str = "weir-id: was used before for another body, which counts under it";
+const TOO_OLD: &str = "weir-id: was first sent more than 14 days before this sending";
+
+fn set_aside(reason: Reason, detail: &str, body: &[u8]) -> Rejected {
+    Rejected { reason, detail: detail.to_owned(), event_index: None, payload: body.to_vec() }
 }
 
 /// Whether an object of quarantine says that the landing bucket's object of these coordinates was gone.
@@ -276,8 +306,8 @@ fn stands(state: &State, window: Window, identity: &str) -> bool {
     ledgers.flat_map(|ledger| ledger.entries).any(|entry| entry.identity == identity)
 }
 
-fn claim_of(state: &State, identity: &Identity) -> Result<Option<Claim>, String> {
-    let item = state.table.get(&state.layout.claim(identity.as_str()));
+fn claim_of(state: &State, identity: &str) -> Result<Option<Claim>, String> {
+    let item = state.table.get(&state.layout.claim(identity));
     item.as_ref().map(Claim::from_item).transpose().map_err(|error| error.to_string())
 }
 

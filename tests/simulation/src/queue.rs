@@ -112,10 +112,9 @@ impl Sent {
         self.own_id.clone().unwrap_or_else(|| message_id(place))
     }
 
-    /// Where quarantine says it came from: under the producer's id, or as this very sending.
-    pub(crate) fn coordinates(&self, place: usize, as_sent: bool) -> Coordinates {
-        let id = if as_sent { message_id(place) } else { self.name(place) };
-        Coordinates::new("sqs", [("queue", "q"), ("message_id", &*id)])
+    /// Where quarantine says it came from: under the producer's id, where it has one.
+    pub(crate) fn coordinates(&self, place: usize) -> Coordinates {
+        Coordinates::new("sqs", [("queue", "q"), ("message_id", &*self.name(place))])
     }
 
     /// The arrival that it names, or its sending.
@@ -275,14 +274,14 @@ fn telemetry(place: usize, sent: &Sent, body: &[u8], left_out: Option<Rule>, now
         identity: sent.identity(place),
         arrived_at,
         rules_at: arrived_at,
-        coordinates: sent.coordinates(place, false),
+        coordinates: sent.coordinates(place),
         data: body.to_vec(),
         held: Held::Payload,
     };
     if sent.own_id.is_none() || left_out == Some(Rule::IdClaimed) {
         return Incoming::Message(message);
     }
-    Incoming::Claiming { message, sent_as: sent.coordinates(place, true) }
+    Incoming::Claiming { message, sent_at: sent.sent_at }
 }
 
 /// None when the request is too old.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::failing::{FailingStore, Fault, Request};
 use crate::finalize::{FinalizeSettings, Finalizer};
-use crate::ledger::{self, Held, Identity, LedgerSettings, Message};
+use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
 use crate::memory::MemoryStore;
 use crate::quarantine::Coordinates;
 use futures::executor::block_on;
@@ -35,9 +35,9 @@ fn send(store: &MemoryStore, id: usize, at: Millis, service: &str, endpoint: &st
         held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), at);
-    let plan = ledger::plan(&layout(), &[(0, message)], &epochs, &LedgerSettings::default());
-    let outcome = block_on(ledger::commit(store, &layout(), LedgerSettings::default(), plan, &|| false));
-    assert!(outcome.failed.is_empty());
+    let incoming = vec![Incoming::Message(message)];
+    let intake = block_on(ledger::intake(store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
+    assert!(intake.outcome.failed.is_empty());
     Window::containing(at)
 }
 

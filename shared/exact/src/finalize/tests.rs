@@ -1,7 +1,7 @@
 use super::*;
 use crate::failing::{FailingStore, Fault, Request};
 use crate::fenced::{FencedLane, FencedSettings, Record};
-use crate::ledger::{self, Held, Identity, LedgerSettings, Message};
+use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
 use crate::memory::MemoryStore;
 use crate::quarantine::Coordinates;
 use crate::row::SUMMARY;
@@ -44,10 +44,9 @@ fn sqs(store: &MemoryStore, ids: &[&str]) {
         held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
-    let messages: Vec<(usize, Message)> = ids.iter().map(message).enumerate().collect();
-    let plan = ledger::plan(&layout(), &messages, &epochs, &LedgerSettings::default());
-    let outcome = block_on(ledger::commit(store, &layout(), LedgerSettings::default(), plan, &|| false));
-    assert!(outcome.failed.is_empty());
+    let incoming = ids.iter().map(message).map(Incoming::Message).collect();
+    let intake = block_on(ledger::intake(store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
+    assert!(intake.outcome.failed.is_empty());
 }
 
 fn finalizer(store: &MemoryStore) -> Finalizer<&MemoryStore, &MemoryStore> {

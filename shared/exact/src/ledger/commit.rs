@@ -20,14 +20,14 @@ pub struct LedgerSettings {
     pub record_bytes_max: usize,
     /// Writes in flight.
     pub writes_in_flight_max: usize,
-    /// (Window, lane) pairs after which a batch takes no further message: what does not fit the time would otherwise
-    /// fail all messages alike, on every delivery.
-    pub commit_items_max: usize,
+    /// Writes, of items and to quarantine, after which a round takes no further message: of a batch that does not fit the
+    /// time, the rounds that did are settled. One message alone may come to more.
+    pub commit_writes_max: usize,
 }
 
 impl Default for LedgerSettings {
     fn default() -> Self {
-        Self { item_bytes_max: 380_000, record_bytes_max: 300_000, writes_in_flight_max: 16, commit_items_max: 3_000 }
+        Self { item_bytes_max: 380_000, record_bytes_max: 300_000, writes_in_flight_max: 16, commit_writes_max: 1_000 }
     }
 }
 
@@ -106,11 +106,6 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
     drop(written);
     for (place, error) in plan.left {
         outcome.fail(&[place], error);
-    }
-    for (place, first) in plan.twice {
-        if outcome.failed.contains(&first) {
-            outcome.failed.insert(place);
-        }
     }
     outcome
 }

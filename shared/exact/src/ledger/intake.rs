@@ -1,13 +1,18 @@
 //! A batch of messages from delivery to outcome: settle what identity and time each counts under, plan, commit.
 
 use super::claim::{Claim, claim};
-use super::{LedgerOutcome, LedgerSettings, Message, commit, plan};
+use super::{LedgerOutcome, LedgerSettings, Message, Planner, commit};
 use crate::layout::Layout;
 use crate::ports::{ContributionPut, QuarantinePut, StoreError};
-use crate::quarantine::{Coordinates, QuarantineObject};
+use crate::quarantine::QuarantineObject;
 use futures::stream::{self, StreamExt};
 use std::collections::BTreeSet;
-use weir_telemetry::{EpochView, Reason, Rejected};
+use weir_telemetry::{EpochView, Millis, Reason, Rejected};
+
+/// How much older than its sending the arrival may be under which a message counts: 14 days in a dead-letter queue, whose
+/// messages expire by their first sending. With 4 more days in the queue and 48 h of lateness that is 20, and
+/// contributions live 21. What is older may find its contributions gone, and would be counted again. Milliseconds.
+pub const ARRIVAL_AGE_MS_MAX: i64 = 14 * 86_400_000;
 
 /// A message as delivered.
 #[derive(Clone, Debug)]
@@ -18,8 +23,8 @@ pub enum Incoming {
     Claiming {
         /// The message.
         message: Message,
-        /// This very sending: what quarantine calls it when the id belongs to another body.
-        sent_as: Coordinates,
+        /// When it was sent this time.
+        sent_at: Millis,
     },
     /// Has no place in the lane: it is not decoded.
     SetAside(QuarantineObject),
@@ -68,38 +73,58 @@ pub async fn intake<S: ContributionPut + QuarantinePut>(
     incoming: Vec<Incoming>,
     out_of_time: &(dyn Fn() -> bool + Sync),
 ) -> Intake {
-    let mut batch = Batch::default();
-    let delivered = incoming.len() as u64;
-    let mut settled = stream::iter(
-        incoming
-            .into_iter()
-            .enumerate()
-            .map(|(place, incoming)| async move { (place, settle(store, layout, incoming, out_of_time).await) }),
-    )
-    .buffered(settings.writes_in_flight_max);
-    while let Some((place, result)) = settled.next().await {
-        batch.add(place, result);
-    }
-    drop(settled);
+    let mut intake = Intake { messages: incoming.len() as u64, ..Intake::default() };
+    let settled = settle_all(store, layout, &settings, incoming, &mut intake, out_of_time).await;
 
-    let mut plan = plan(layout, &batch.messages, epochs, &settings);
-    for (place, object) in batch.set_aside {
-        plan.set_aside(place, object);
+    let mut planner = Planner::new(layout, epochs, &settings);
+    let (mut waiting, mut windows) = (settled.into_iter().peekable(), BTreeSet::new());
+    while waiting.peek().is_some() {
+        if out_of_time() {
+            let places: Vec<usize> = waiting.map(|(place, _)| place).collect();
+            intake.outcome.fail(&places, StoreError::out_of_time());
+            break;
+        }
+        let plan = planner.round(&mut waiting);
+        intake.empty += plan.empty();
+        windows.extend(plan.windows());
+        intake.outcome.merge(commit(store, layout, settings, plan, out_of_time).await);
     }
-    let mut intake = Intake {
-        messages: delivered,
-        empty: plan.empty(),
-        twice: plan.twice(),
-        windows: plan.windows() as u64,
-        ..Intake::default()
-    };
-    intake.outcome = commit(store, layout, settings, plan, out_of_time).await;
-    intake.outcome.failed.extend(batch.failed);
-    intake.outcome.errors.extend(batch.errors);
+    for (place, first) in planner.twice() {
+        if intake.outcome.failed.contains(first) {
+            intake.outcome.failed.insert(*place);
+        }
+    }
+    intake.twice = planner.twice().len() as u64;
+    intake.windows = windows.len() as u64;
     intake
 }
 
-/// A message that claims its id gets the time that stands for it, or is set aside when the id is another body's.
+/// What every message is counted under, in the batch's order, but for those of which it cannot be known now: they fail.
+async fn settle_all<S: ContributionPut>(
+    store: &S,
+    layout: &Layout,
+    settings: &LedgerSettings,
+    incoming: Vec<Incoming>,
+    intake: &mut Intake,
+    out_of_time: &(dyn Fn() -> bool + Sync),
+) -> Vec<(usize, Incoming)> {
+    let mut settled = Vec::with_capacity(incoming.len());
+    let settling = incoming
+        .into_iter()
+        .enumerate()
+        .map(|(place, incoming)| async move { (place, settle(store, layout, incoming, out_of_time).await) });
+    let mut settling = stream::iter(settling).buffered(settings.writes_in_flight_max);
+    while let Some((place, result)) = settling.next().await {
+        match result {
+            Ok(incoming) => settled.push((place, incoming)),
+            Err(error) => intake.outcome.fail(&[place], error),
+        }
+    }
+    settled
+}
+
+/// A message that claims its id gets the time that stands for it. It is set aside when the id is another body's, or was
+/// first sent so long ago that what was counted under it may be forgotten.
 ///
 /// # Errors
 /// When time is out or the store fails: the message must be delivered again.
@@ -109,42 +134,42 @@ pub async fn settle<S: ContributionPut>(
     incoming: Incoming,
     out_of_time: &(dyn Fn() -> bool + Sync),
 ) -> Result<Incoming, StoreError> {
-    let Incoming::Claiming { message, sent_as } = incoming else { return Ok(incoming) };
+    let Incoming::Claiming { message, sent_at } = incoming else { return Ok(incoming) };
     if out_of_time() {
         return Err(StoreError::out_of_time());
     }
     let own = Claim::new(message.arrived_at, &message.data);
     let stands = claim(store, layout, &message.identity, own.clone()).await?;
-    if stands.digest == own.digest {
-        return Ok(Incoming::Message(Message { arrived_at: stands.at(), rules_at: stands.at(), ..message }));
+    if stands.digest != own.digest {
+        return another_body(store, layout, message, own).await;
     }
-    let rejected = Rejected {
-        reason: Reason::IdReused,
-        detail: "weir-id: was used before for another body, which counts under it".to_owned(),
-        event_index: None,
-        payload: message.data,
-    };
-    Ok(Incoming::SetAside(QuarantineObject { coordinates: sent_as, arrived_at: message.arrived_at, rejected }))
+    if sent_at.0.saturating_sub(stands.at_ms) > ARRIVAL_AGE_MS_MAX {
+        // Under its first arrival: a replay of it is refused for its age.
+        let message = Message { arrived_at: stands.at(), ..message };
+        return Ok(set_aside(message, Reason::MessageTooOld, TOO_OLD));
+    }
+    Ok(Incoming::Message(Message { arrived_at: stands.at(), rules_at: stands.at(), ..message }))
 }
 
-/// A batch, sorted by what is to be done with each message.
-#[derive(Default)]
-struct Batch {
-    messages: Vec<(usize, Message)>,
-    set_aside: Vec<(usize, QuarantineObject)>,
-    failed: BTreeSet<usize>,
-    errors: Vec<StoreError>,
+/// Sets a body aside whose id belongs to another. It is known by the id and by what it is, and claimed for one arrival:
+/// sent again it is the same object, and replaying it counts it once.
+async fn another_body<S: ContributionPut>(
+    store: &S,
+    layout: &Layout,
+    mut message: Message,
+    own: Claim,
+) -> Result<Incoming, StoreError> {
+    let identity = message.identity.other_body(&own.digest);
+    message.coordinates.path.push(("body", own.digest.as_str().into()));
+    message.arrived_at = claim(store, layout, &identity, own).await?.at();
+    Ok(set_aside(message, Reason::IdReused, REUSED))
 }
 
-impl Batch {
-    fn add(&mut self, place: usize, settled: Result<Incoming, StoreError>) {
-        match settled {
-            Ok(Incoming::Message(message) | Incoming::Claiming { message, .. }) => self.messages.push((place, message)),
-            Ok(Incoming::SetAside(object)) => self.set_aside.push((place, object)),
-            Err(error) => {
-                self.failed.insert(place);
-                self.errors.push(error);
-            }
-        }
-    }
+fn set_aside(message: Message, reason: Reason, detail: &str) -> Incoming {
+    let Message { coordinates, arrived_at, data: payload, .. } = message;
+    let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
+    Incoming::SetAside(QuarantineObject { coordinates, arrived_at, rejected })
 }
+
+const REUSED: &str = "weir-id: was used before for another body, which counts under it";
+const TOO_OLD: &str = "weir-id: was first sent more than 14 days before this sending";

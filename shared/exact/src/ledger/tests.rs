@@ -5,6 +5,7 @@ use crate::memory::MemoryStore;
 use crate::ports::{ContributionPut, Item, QuarantinePut};
 use futures::executor::block_on;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use weir_telemetry::{EpochTable, Generation, Reason};
 
@@ -31,9 +32,8 @@ fn deliver<S: ContributionPut + QuarantinePut>(
     messages: &[Message],
 ) -> LedgerOutcome {
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
-    let placed: Vec<(usize, Message)> = messages.iter().cloned().enumerate().collect();
-    let planned = plan(&layout(), &placed, &epochs, &settings);
-    let outcome = block_on(commit(store, &layout(), settings, planned, &|| false));
+    let incoming = messages.iter().cloned().map(Incoming::Message).collect();
+    let outcome = block_on(intake(store, &layout(), &epochs, settings, incoming, &|| false)).outcome;
     let quarantined = outcome.quarantined.values().sum::<u64>();
     assert_eq!(outcome.received, outcome.put + outcome.duplicate + quarantined + outcome.returned, "{outcome:?}");
     outcome
@@ -91,23 +91,49 @@ fn a_message_fails_if_any_of_its_writes_failed() {
     assert_eq!(outcome.quarantined.values().sum::<u64>(), 1);
 }
 
+/// Five messages, each of twenty events, which are in minutes of their own, or none is one.
+fn large(event: impl Fn(i64) -> String) -> Vec<Message> {
+    let body = |id: i64| (0..20).map(|n| event(20 * id + n) + "\n").collect::<String>();
+    (0..5).map(|id| message(id as usize, &body(id))).collect()
+}
+
+/// What time remains: none after so many writes.
+fn deliver_for(store: &MemoryStore, writes_max: usize, messages: &[Message]) -> LedgerOutcome {
+    let settings = LedgerSettings { commit_writes_max: 30, writes_in_flight_max: 1, ..LedgerSettings::default() };
+    let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
+    let incoming = messages.iter().cloned().map(Incoming::Message).collect();
+    let before = store.items().len() + store.quarantined().len();
+    let out_of_time = || store.items().len() + store.quarantined().len() >= before + writes_max;
+    block_on(intake(store, &layout(), &epochs, settings, incoming, &out_of_time)).outcome
+}
+
 #[test]
-fn a_batch_of_too_many_windows_settles_what_fits_on_each_delivery() {
-    let body =
-        |id: i64| (0..20).map(|n| format!("{{\"timestamp\":{}}}\n", ARRIVAL.0 - 60_000 * (20 * id + n))).collect();
-    let messages: Vec<Message> = (0..5)
-        .map(|id| {
-            let body: String = body(id);
-            message(id as usize, &body)
-        })
-        .collect();
-    let settings = LedgerSettings { commit_items_max: 30, ..LedgerSettings::default() };
+fn a_batch_of_many_windows_settles_as_many_messages_as_there_is_time_for() {
+    let messages = large(|minute| format!("{{\"timestamp\":{}}}", ARRIVAL.0 - 60_000 * minute));
     let store = MemoryStore::default();
-    let first = deliver(&store, settings, &messages);
-    assert_eq!(first.failed, BTreeSet::from([2, 3, 4]));
-    deliver(&store, settings, &messages[2..]);
-    deliver(&store, settings, &messages[4..]);
+    assert_eq!(deliver_for(&store, 1_000, &messages).failed, BTreeSet::new(), "a round is no limit of a batch");
     assert_eq!(counted(&store), 100);
+    // Of the second round one message was settled, and the last was not begun.
+    let store = MemoryStore::default();
+    let first = deliver_for(&store, 60, &messages);
+    assert_eq!((first.failed, first.put, first.returned), (BTreeSet::from([2, 4]), 60, 20));
+    assert_eq!(deliver_for(&store, 60, &[messages[2].clone(), messages[4].clone()]).failed, BTreeSet::new());
+    assert_eq!(counted(&store), 100);
+}
+
+/// Whoever sends half of their events wrong: each message is set aside event by event, beside what it counts.
+#[test]
+fn bad_events_in_every_message_do_not_keep_all_from_being_settled() {
+    let messages = large(|n| if n % 2 == 0 { "{}".to_owned() } else { "{\"status\":\"200\"}".to_owned() });
+    let store = MemoryStore::default();
+    let (mut left, mut deliveries): (Vec<Message>, usize) = (messages, 0);
+    while !left.is_empty() {
+        let failed = deliver_for(&store, 40, &left).failed;
+        assert!(failed.len() < left.len(), "nothing was settled");
+        left = failed.iter().map(|place| left[*place].clone()).collect();
+        deliveries += 1;
+    }
+    assert_eq!((counted(&store), store.quarantined().len(), deliveries), (50, 50, 2));
 }
 
 #[test]
@@ -122,19 +148,38 @@ fn a_message_of_an_epoch_not_known_fails_alone() {
 fn the_first_delivery_of_a_producer_s_id_stands() {
     let store = MemoryStore::default();
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL.plus(60_000));
-    let send = |sending: usize, later_ms: i64, data: &str| {
-        let arrived_at = ARRIVAL.plus(later_ms);
-        let sent_as = Coordinates::new("sqs", [("message_id", format!("sending {sending}"))]);
-        let incoming = Incoming::Claiming { message: Message { arrived_at, ..message(0, data) }, sent_as };
+    let send = |later_ms: i64, data: &str| {
+        let sent_at = ARRIVAL.plus(later_ms);
+        let incoming = Incoming::Claiming { message: Message { arrived_at: sent_at, ..message(0, data) }, sent_at };
         let settings = LedgerSettings::default();
         block_on(intake(&store, &layout(), &epochs, settings, vec![incoming], &|| false))
     };
-    assert_eq!(send(0, 0, "{}").outcome.put, 1);
-    assert_eq!(send(1, 61_000, "{}").outcome.duplicate, 1, "an event without a timestamp stays in the first window");
-    assert_eq!(send(2, 61_000, "[{},{}]").outcome.quarantined, BTreeMap::from([(Reason::IdReused, 1)]));
+    assert_eq!(send(0, "{}").outcome.put, 1);
+    assert_eq!(send(61_000, "{}").outcome.duplicate, 1, "an event without a timestamp stays in the first window");
+    assert_eq!(send(61_000, "[{},{}]").outcome.quarantined, BTreeMap::from([(Reason::IdReused, 1)]));
+    // A day later it is the same object still.
+    assert_eq!(send(86_400_000, "[{},{}]").outcome.quarantined, BTreeMap::from([(Reason::IdReused, 1)]));
     assert_eq!(counted(&store), 1);
-    let key = store.quarantined().into_keys().next();
-    assert_eq!(key.as_deref(), Some("id_reused/2026/11/21/sqs/sending%202!record.json"));
+    let keys: Vec<String> = store.quarantined().into_keys().collect();
+    assert_eq!(keys, [format!("id_reused/2026/11/21/sqs/m0!{}!record.json", digest_of(b"[{},{}]"))]);
+}
+
+/// Its contributions may have expired: counted again it would count twice, or in place of what was sealed.
+#[test]
+fn what_was_first_sent_long_ago_is_not_counted_again() {
+    let store = MemoryStore::default();
+    let send = |later_ms: i64| {
+        let sent_at = ARRIVAL.plus(later_ms);
+        let epochs = EpochView::new(EpochTable::genesis(), sent_at);
+        let incoming =
+            vec![Incoming::Claiming { message: Message { arrived_at: sent_at, ..message(0, "{}") }, sent_at }];
+        block_on(intake(&store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false)).outcome
+    };
+    assert_eq!(send(0).put, 1);
+    assert_eq!(send(ARRIVAL_AGE_MS_MAX).duplicate, 1);
+    assert_eq!(send(ARRIVAL_AGE_MS_MAX + 1).quarantined, BTreeMap::from([(Reason::MessageTooOld, 1)]));
+    let kept = store.quarantined().into_values().next().expect("it is kept");
+    assert_eq!(kept.arrived_at, ARRIVAL, "so a replay is refused for its age");
 }
 
 proptest! {

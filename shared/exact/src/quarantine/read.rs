@@ -12,7 +12,7 @@ use weir_telemetry::{Millis, Reason, Rejected};
 /// keep it.
 const SOURCES: [(&str, &[&str]); 3] = [
     ("kinesis", &["stream", "shard", "sequence_number"]),
-    ("sqs", &["queue", "message_id"]),
+    ("sqs", &["queue", "message_id", "body"]),
     ("s3", &["bucket", "key", "version", "etag"]),
 ];
 /// Which event of its record it is, among the coordinates.

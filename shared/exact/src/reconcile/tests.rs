@@ -2,7 +2,7 @@ use super::*;
 use crate::compact::{CompactSettings, Compactor};
 use crate::fenced::{FencedLane, FencedSettings, Record};
 use crate::finalize::{FinalizeSettings, Finalizer};
-use crate::ledger::{self, Held, Identity, LedgerSettings, Message};
+use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
 use crate::memory::MemoryStore;
 use crate::quarantine::Coordinates;
 use crate::row::{Resolution, RowWindow, SUMMARY};
@@ -51,8 +51,9 @@ fn sqs(store: &MemoryStore, id: &str) {
         held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
-    let plan = ledger::plan(&layout(), &[(0, message)], &epochs, &LedgerSettings::default());
-    assert!(block_on(ledger::commit(store, &layout(), LedgerSettings::default(), plan, &|| false)).failed.is_empty());
+    let incoming = vec![Incoming::Message(message)];
+    let intake = block_on(ledger::intake(store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
+    assert!(intake.outcome.failed.is_empty());
 }
 
 fn finalize(store: &MemoryStore) {

@@ -128,6 +128,31 @@ fn a_request_under_the_old_rules_hides_none_under_the_new() {
     assert_eq!((put, deliveries), (1, 2));
 }
 
+/// A record that was set aside whole is put back under rules that take it apart and accept none of its events: each has a
+/// document of its own now. Under rules that accept them everything is put back, and each counts once.
+#[test]
+fn what_a_replay_took_apart_counts_by_its_parts_alone() {
+    let store = MemoryStore::default();
+    let epochs = EpochView::new(deeper_from_asked(), ASKED.plus(1));
+    let event = format!(r#"{{"more":{}{}}}"#, "[".repeat(40), "]".repeat(40));
+    let whole = object("sqs", None, format!("{event}\n{event}").as_bytes());
+    block_on(store.quarantine(&whole)).expect("it is kept");
+    let put = |key: String, requested_at: Millis| {
+        let request = Request { key, requested_at };
+        match block_on(take_up(&store, &layout(), &epochs, &request, ASKED.plus(1))) {
+            Ok(Some(Settled::Message(message))) => {
+                let incoming = vec![Incoming::Message(message)];
+                block_on(intake(&store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false)).outcome.put
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(put(whole.key(), ASKED.plus(-1)), 0);
+    assert_eq!(store.quarantined().len(), 3, "the whole and its events");
+    let keys: Vec<String> = store.quarantined().into_keys().collect();
+    assert_eq!(keys.into_iter().map(|key| put(key, ASKED)).sum::<u64>(), 2);
+}
+
 #[test]
 fn a_document_counts_under_its_own_key_alone() {
     let store = MemoryStore::default();

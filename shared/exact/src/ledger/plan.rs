@@ -1,0 +1,122 @@
+//! From messages to what is to be written, without I/O, in rounds of bounded work.
+
+use super::{Counts, Identity, Incoming, LedgerPlan, LedgerSettings, Message};
+use crate::counted;
+use crate::layout::Layout;
+use crate::ports::{StoreError, StoreErrorKind};
+use crate::quarantine::QuarantineObject;
+use foldhash::fast::FixedState;
+use smallvec::{SmallVec, smallvec};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use weir_rollup::{Rollup, SeriesKey};
+use weir_telemetry::{Batch, BatchEvent, EpochView, Millis, SeriesId, Window};
+
+/// Plans the messages of one batch, round by round: what a round comes to is made durable before the next is planned, so
+/// that a batch that does not fit the function's time settles a part of itself on every delivery.
+#[derive(Debug)]
+pub struct Planner<'a> {
+    layout: &'a Layout,
+    epochs: &'a EpochView,
+    settings: &'a LedgerSettings,
+    /// By identity, the place of its first message and the time whose rules decide over that.
+    seen: HashMap<Identity, (usize, Millis), FixedState>,
+    /// Places of messages whose identity was there before, and the place of the first.
+    twice: Vec<(usize, usize)>,
+    batch: Batch,
+    keys: Keys,
+}
+
+impl<'a> Planner<'a> {
+    /// For one batch.
+    pub fn new(layout: &'a Layout, epochs: &'a EpochView, settings: &'a LedgerSettings) -> Self {
+        let seen = HashMap::with_hasher(FixedState::default());
+        let (twice, batch, keys) = (vec![], Batch::default(), Keys::default());
+        Self { layout, epochs, settings, seen, twice, batch, keys }
+    }
+
+    /// Plans messages, each with its place, until they come to [`LedgerSettings::commit_writes_max`] writes or are over.
+    ///
+    /// A message whose rules are not known here and now (its epoch) is left for another delivery. The same identity twice
+    /// in a batch is one, and the later message shares the fate of the first ([`Self::twice`]): acknowledging one delivery
+    /// of a message acknowledges them all. Under other rules it is not the same, and left: a replay that was asked for while
+    /// nothing of its object was accepted claims nothing, and one behind it in the batch may just have claimed the identity
+    /// (ARCHITECTURE.md has the schedule).
+    pub fn round(&mut self, messages: &mut impl Iterator<Item = (usize, Incoming)>) -> LedgerPlan {
+        let mut plan = LedgerPlan::default();
+        while plan.writes() < self.settings.commit_writes_max
+            && let Some((place, incoming)) = messages.next()
+        {
+            match incoming {
+                Incoming::Message(message) | Incoming::Claiming { message, .. } => self.add(&mut plan, place, message),
+                Incoming::SetAside(object) => plan.set_aside(place, object),
+            }
+        }
+        plan
+    }
+
+    /// Places of messages whose identity was in the batch before, each with the place of the first: it settles with that one.
+    pub fn twice(&self) -> &[(usize, usize)] {
+        &self.twice
+    }
+
+    fn add(&mut self, plan: &mut LedgerPlan, place: usize, message: Message) {
+        match self.seen.get(&message.identity) {
+            Some((first, rules_at)) if *rules_at == message.rules_at => return self.twice.push((place, *first)),
+            Some(_) => {
+                let what = "the batch holds its identity under other rules: left for another delivery";
+                return plan.left.push((place, StoreError::new(StoreErrorKind::Unavailable, what)));
+            }
+            None => drop(self.seen.insert(message.identity.clone(), (place, message.rules_at))),
+        }
+        self.batch.clear();
+        let rejected = match message.add_to(&mut self.batch, self.epochs) {
+            Ok(rejected) => rejected,
+            Err(error) => return plan.left.push((place, error)),
+        };
+        plan.empty += u64::from(self.batch.events().is_empty() && rejected.is_empty());
+        let windows = by_window(&self.batch, &mut self.keys);
+        plan.contribute(self.layout, place, &message.identity, windows, self.settings.record_bytes_max);
+        for rejected in rejected {
+            let coordinates = message.coordinates.clone();
+            plan.set_aside(place, QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected });
+        }
+    }
+}
+
+/// The names of a batch's series, as what is stored shares them.
+#[derive(Debug, Default)]
+struct Keys(Vec<Option<Arc<SeriesKey>>>);
+
+impl Keys {
+    fn of(&mut self, batch: &Batch, id: SeriesId) -> Arc<SeriesKey> {
+        if self.0.len() <= id.index() {
+            self.0.resize(batch.all_series().len(), None);
+        }
+        let key = || Arc::new(counted::series_key(batch.series(id).clone()));
+        Arc::clone(self.0[id.index()].get_or_insert_with(key))
+    }
+}
+
+/// What a message's events add to each window.
+fn by_window(batch: &Batch, keys: &mut Keys) -> SmallVec<[(Window, Counts); 1]> {
+    let count = |rollup: &mut Rollup, event: &BatchEvent| {
+        rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
+    };
+    // The usual message, without the maps.
+    if let [event] = batch.events() {
+        let mut rollup = Rollup::default();
+        count(&mut rollup, event);
+        return smallvec![(event.window, smallvec![(keys.of(batch, event.series), rollup)])];
+    }
+    let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
+    for event in batch.events() {
+        count(windows.entry(event.window).or_default().entry(event.series).or_default(), event);
+    }
+    let mut named = |series: BTreeMap<SeriesId, Rollup>| {
+        let mut named: Counts = series.into_iter().map(|(id, rollup)| (keys.of(batch, id), rollup)).collect();
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+        named
+    };
+    windows.into_iter().map(|(window, series)| (window, named(series))).collect()
+}
