@@ -34,8 +34,7 @@ impl Follow<'_> {
         let Pointer { incoming, bucket, key } = pointer;
         let settled = ledger::settle(self.stores, self.layout, incoming, self.out_of_time).await?;
         let Incoming::Message(message) = settled else { return Ok(settled) };
-        let epoch = self.epochs.epoch_for(message.rules_at);
-        let epoch = epoch.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error.to_string()))?;
+        let epoch = self.epochs.epoch_for(message.rules_at)?;
         let wanted = Wanted { bucket, key, version: None, etag: None, size: None };
         Ok(match self.payload(&wanted, epoch.limits.payload_bytes_max).await {
             Ok(Some(data)) => Incoming::Message(Message { data, ..message }),

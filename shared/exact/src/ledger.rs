@@ -16,7 +16,7 @@ pub use plan::Planner;
 
 use crate::counted;
 use crate::layout::{Lanes, Layout};
-use crate::ports::{StoreError, StoreErrorKind};
+use crate::ports::StoreError;
 use crate::quarantine::{Coordinates, QuarantineObject};
 use sha2::{Digest, Sha256};
 use smallvec::{SmallVec, smallvec};
@@ -122,9 +122,7 @@ impl Held {
 impl Message {
     /// Decodes it into `batch`, if the rules that decide are known here and now, and gives what is set aside.
     pub(crate) fn add_to(&self, batch: &mut Batch, epochs: &EpochView) -> Result<Vec<Rejected>, StoreError> {
-        let epoch = epochs
-            .epoch_for(self.rules_at)
-            .map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error.to_string()))?;
+        let epoch = epochs.epoch_for(self.rules_at)?;
         Ok(match self.held {
             Held::Payload => batch.add_payload(&self.data, self.arrived_at, epoch),
             Held::Record => batch.add_record(&self.data, self.arrived_at, epoch),

@@ -6,6 +6,7 @@ use crate::quarantine::QuarantineObject;
 use crate::row::{Row, RowKey, RowVersion, RowWindow};
 use std::collections::BTreeMap;
 use std::future::Future;
+use weir_telemetry::EpochError;
 
 /// Key of an item in the contributions table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +103,18 @@ impl StoreError {
     /// Whether the same request may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
         matches!(self.kind, StoreErrorKind::Throttled | StoreErrorKind::Unavailable)
+    }
+}
+
+/// What cannot be decided under the rules as they were read: a later reading helps where they are only stale, and another
+/// version of the code where they are none that this one knows.
+impl From<EpochError> for StoreError {
+    fn from(error: EpochError) -> Self {
+        let kind = match error {
+            EpochError::Stale { .. } => StoreErrorKind::Unavailable,
+            EpochError::Unreadable(_) | EpochError::UnknownDecoder { .. } => StoreErrorKind::Unreadable,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

@@ -150,7 +150,8 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
     // Taken apart, its events have documents of their own, and each counts under its own; were the whole then decoded under
     // rules that accept them, they would count again with it.
     let taken_apart = !matches!(held, Held::Event(_)) && rejected.iter().any(|rejected| rejected.event_index.is_some());
-    let stands = if batch.events().is_empty() && !taken_apart {
+    let claims = !batch.events().is_empty() || (taken_apart && !left_out!(TakenApartNotClaimed));
+    let stands = if !claims {
         store.get(&layout.claim(message.identity.as_str())).await?.as_ref().map(Claim::from_item).transpose()?
     } else {
         Some(claim(store, layout, &message.identity, Claim::new(requested_at, &message.data)).await?)

@@ -44,6 +44,8 @@ pub enum Rule {
     IdClaimed,
     /// The first accepted replay claims the rules for all that follow.
     ReplayClaimed,
+    /// So does the first that takes a record apart, whatever it accepts of it.
+    TakenApartClaimed,
     /// A shard's identity has its stream's creation time in it.
     ShardOfOneStream,
     /// Which series have rows of their own is decided once for all computations of a window.
@@ -62,7 +64,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ConditionOnObserved,
         Self::Condition,
         Self::RecordsDropped,
@@ -83,6 +85,7 @@ impl Rule {
         Self::ClosingChangesFence,
         Self::IdClaimed,
         Self::ReplayClaimed,
+        Self::TakenApartClaimed,
         Self::ShardOfOneStream,
         Self::SeriesAdmittedOnce,
         Self::CatalogCondition,
@@ -104,6 +107,7 @@ impl Rule {
             Self::DeduplicationAcrossLanes => Some(Variant::DeduplicationPerLane),
             Self::SeriesAdmittedOnce => Some(Variant::EachComputationAdmits),
             Self::ObjectClaimed => Some(Variant::ObjectNotClaimed),
+            Self::TakenApartClaimed => Some(Variant::TakenApartNotClaimed),
             Self::SummaryWaits => Some(Variant::SummaryAheadOfEndpoints),
             _ => None,
         }

@@ -138,12 +138,12 @@ pub(super) fn plan(
 
 /// The epoch of a record over which something can be decided now.
 fn decidable<'e>(record: &Record, skip: Skip, epochs: &'e EpochView) -> Result<&'e Epoch, StoreError> {
-    let not_now = |why: String| StoreError::new(StoreErrorKind::Unavailable, why);
     match skip {
         Skip::HeldUntil(until) => {
-            Err(not_now(format!("record {} is on the skip list and held until {until}", record.sequence)))
+            let what = format!("record {} is on the skip list and held until {until}", record.sequence);
+            Err(StoreError::new(StoreErrorKind::Unavailable, what))
         }
-        Skip::No | Skip::Yes => epochs.epoch_for(record.arrived_at).map_err(|error| not_now(error.to_string())),
+        Skip::No | Skip::Yes => Ok(epochs.epoch_for(record.arrived_at)?),
     }
 }
 

@@ -155,9 +155,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead> Lane<'_, S, O> {
     }
 
     fn epoch(&self, arrived_at: Millis) -> Result<&Epoch, StoreError> {
-        let unknown =
-            |error: weir_telemetry::EpochError| StoreError::new(StoreErrorKind::Unavailable, error.to_string());
-        self.epochs.epoch_for(arrived_at).map_err(unknown)
+        Ok(self.epochs.epoch_for(arrived_at)?)
     }
 
     fn in_time(&self) -> Result<(), StoreError> {
