@@ -92,13 +92,11 @@ fn sqs(input: Vec<u8>, messages: usize) -> Case {
         let delivered = weir_envelope::sqs::read(&own, &mut arena).expect("an invocation");
         let mut queue = message::Queue::default();
         let read = delivered.into_iter().map(|delivered| message::read(delivered, &mut queue).expect("a message"));
-        let incoming: Vec<_> = read
-            .enumerate()
-            .filter_map(|(place, (_, received))| match received {
-                message::Received::Here(incoming) => Some((place, incoming)),
-                message::Received::Elsewhere(_) => None,
-            })
-            .collect();
+        let mut incoming = Vec::with_capacity(messages);
+        for (place, (_, received)) in read.enumerate() {
+            let message::Received::Here(here) = received else { continue };
+            incoming.push((place, here));
+        }
         assert_eq!(incoming.len(), messages);
         let plan = Planner::new(&layout, &epochs, &settings).round(&mut incoming.into_iter());
         assert_eq!(plan.received(), messages as u64);

@@ -109,11 +109,11 @@ type Placed<T> = Vec<(usize, T)>;
 
 /// Messages by where their payload is.
 fn sorted(received: Vec<Received>) -> (Placed<Incoming>, Placed<Pointer>) {
-    let (mut here, mut elsewhere) = (vec![], vec![]);
+    let (mut here, mut elsewhere) = (Vec::with_capacity(received.len()), vec![]);
     for (place, received) in received.into_iter().enumerate() {
         match received {
             Received::Here(incoming) => here.push((place, incoming)),
-            Received::Elsewhere(pointer) => elsewhere.push((place, pointer)),
+            Received::Elsewhere(pointer) => elsewhere.push((place, *pointer)),
         }
     }
     (here, elsewhere)

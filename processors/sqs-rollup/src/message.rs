@@ -13,7 +13,7 @@ pub(crate) enum Received {
     /// Its payload is its body.
     Here(Incoming),
     /// Its payload is an object.
-    Elsewhere(Pointer),
+    Elsewhere(Box<Pointer>),
 }
 
 /// A message whose payload lies in an object.
@@ -107,7 +107,7 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
         },
     };
     let received = match elsewhere {
-        Some((bucket, key)) => Received::Elsewhere(Pointer { incoming, bucket, key }),
+        Some((bucket, key)) => Received::Elsewhere(Box::new(Pointer { incoming, bucket, key })),
         None => Received::Here(incoming),
     };
     Ok((id, received))

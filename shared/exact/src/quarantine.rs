@@ -24,8 +24,8 @@ pub struct Coordinates {
     pub path: CoordinatePath,
 }
 
-/// Names and values, without a piece of memory each: every message has them, and few need them.
-pub type CoordinatePath = SmallVec<[(&'static str, Arc<str>); 3]>;
+/// Names and values. A message has two, held in place: every message has them, and few need them.
+pub type CoordinatePath = SmallVec<[(&'static str, Arc<str>); 2]>;
 
 impl Coordinates {
     /// Of `source`, with names and values from the widest to the narrowest.
