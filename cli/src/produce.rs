@@ -62,6 +62,7 @@ pub(crate) async fn run(produce: Produce, stack: &str) -> Result<ExitCode, Failu
     let bar = spinner("sending");
     let mut lines = lines(&produce)?;
     let mut gathered: Vec<Vec<u8>> = vec![];
+    let mut ids = Ids::new(rand::random());
     loop {
         let line = tokio::time::timeout(LINGER, lines.recv()).await;
         let (ended, idle) = (matches!(line, Ok(None)), line.is_err());
@@ -73,7 +74,9 @@ pub(crate) async fn run(produce: Produce, stack: &str) -> Result<ExitCode, Failu
         }
         if gathered.len() >= batch || ((ended || idle) && !gathered.is_empty()) {
             rate.wait(gathered.len()).await;
-            let payload = Payload { body: gathered.join(&b'\n'), events: gathered.len() as u64, own: None };
+            // A request that is sent again after its answer was lost, by the SDK too, counts once by it.
+            let own = (produce.to == Target::Sqs).then(|| (ids.next(), None));
+            let payload = Payload { body: gathered.join(&b'\n'), events: gathered.len() as u64, own };
             gathered.clear();
             // At a set rate records go out as they come, not when a request is full.
             sender.add(payload, produce.rate.is_some()).await?;
@@ -135,14 +138,32 @@ fn lines(produce: &Produce) -> Result<mpsc::Receiver<Result<Vec<u8>, Failure>>, 
     Ok(receiver)
 }
 
+/// Ids of one run's messages (`weir-id`): another run sends other messages.
+#[derive(Debug)]
+struct Ids {
+    run: u128,
+    sent: u64,
+}
+
+impl Ids {
+    fn new(run: u128) -> Self {
+        Self { run, sent: 0 }
+    }
+
+    fn next(&mut self) -> String {
+        self.sent += 1;
+        format!("produce-{:032x}-{}", self.run, self.sent)
+    }
+}
+
 /// One record, message or object.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
     pub(crate) body: Vec<u8>,
     /// Events inside, for the count of what was sent.
     pub(crate) events: u64,
-    /// The producer's own id and arrival, for a queue.
-    pub(crate) own: Option<(String, Millis)>,
+    /// The producer's own id, and arrival where it is not that of the sending, for a queue.
+    pub(crate) own: Option<(String, Option<Millis>)>,
 }
 
 /// Where payloads go.
@@ -226,7 +247,8 @@ async fn send_messages(
         let body = std::str::from_utf8(&payload.body).map_err(|error| failed("a message must be UTF-8", &error))?;
         let mut entry = SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(body);
         if let Some((id, arrived_at)) = &payload.own {
-            for (name, value) in [("weir-id", id.clone()), ("weir-arrived-at", arrived_at.to_string())] {
+            let arrived_at = arrived_at.map(|at| ("weir-arrived-at", at.to_string()));
+            for (name, value) in [("weir-id", id.clone())].into_iter().chain(arrived_at) {
                 let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
                 entry = entry.message_attributes(name, value.map_err(|error| failed(&tried, &error))?);
             }
@@ -316,5 +338,64 @@ impl Sender {
             self.settle_one().await?;
         }
         Ok(self.sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[test]
+    fn no_two_messages_have_one_id() {
+        let (mut one, mut other) = (Ids::new(1), Ids::new(2));
+        let ids = [one.next(), one.next(), other.next()];
+        assert_eq!(ids[0], "produce-00000000000000000000000000000001-1");
+        assert!(ids.iter().all(|id| ids.iter().filter(|again| *again == id).count() == 1));
+    }
+
+    /// What a queue is asked, twice, when it closes the connection of the first request: it may have taken it.
+    #[tokio::test]
+    async fn a_message_whose_answer_was_lost_is_sent_again_under_its_id() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/queue", listener.local_addr().unwrap());
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(&url)
+            .http_client(weir_aws::clients::http_client())
+            .build();
+        let payload = Payload { body: b"{}".to_vec(), events: 1, own: Some((Ids::new(7).next(), None)) };
+        let client = aws_sdk_sqs::Client::from_conf(config);
+        let sent = tokio::spawn(async move { send_messages(&client, &url, vec![payload]).await });
+        let mut asked = vec![];
+        for answer in [None, Some(r#"{"Successful":[],"Failed":[]}"#)] {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            asked.push(request(&mut connection).await);
+            if let Some(answer) = answer {
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
+                connection.write_all([head.as_bytes(), answer.as_bytes()].concat().as_slice()).await.unwrap();
+            }
+        }
+        assert!(sent.await.unwrap().is_ok_and(|refused| refused.is_empty()));
+        let id = "produce-00000000000000000000000000000007-1";
+        assert!(asked.iter().all(|body| body.contains("weir-id") && body.contains(id)), "{asked:?}");
+        assert!(!asked[0].contains("weir-arrived-at"));
+    }
+
+    /// Reads one request up to the end of its body, JSON that ends in `}`.
+    async fn request(connection: &mut tokio::net::TcpStream) -> String {
+        let mut text = String::new();
+        let mut room = [0; 4_096];
+        loop {
+            let read = connection.read(&mut room).await.unwrap();
+            text.push_str(std::str::from_utf8(&room[..read]).unwrap());
+            let body = text.split_once("\r\n\r\n").map(|(_, body)| body);
+            if read == 0 || body.is_some_and(|body| serde_json::from_str::<serde_json::Value>(body).is_ok()) {
+                return text;
+            }
+        }
     }
 }

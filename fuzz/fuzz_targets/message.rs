@@ -20,7 +20,11 @@ fuzz_target!(|body: &str| {
             counted_alike(payload, &spaced);
         }
         (MessageBody::Payload(Cow::Owned(payload)), spaced) => {
-            assert_eq!(STANDARD.decode(body.trim_ascii()).as_ref(), Ok(payload));
+            // Whatever tool wrote it: in lines or not, in either alphabet, with padding or without.
+            let mut letters: String = body.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
+            letters = letters.replace('-', "+").replace('_', "/");
+            let padding = "=".repeat(letters.trim_end_matches('=').len().wrapping_neg() % 4);
+            assert_eq!(STANDARD.decode(letters.trim_end_matches('=').to_owned() + &padding).as_ref(), Ok(payload));
             assert_eq!(spaced, held);
         }
         (_, spaced) => assert_eq!(spaced, held, "white space around a body says nothing"),

@@ -155,7 +155,7 @@ impl Traffic {
         let mut payload = Payload { body: lines(&events), events: events.len() as u64, own: None };
         // A producer that retries names its message; some of its retries come although the first send arrived.
         if self.workload.random().random_bool(0.2) && self.again.is_none() {
-            payload.own = Some((format!("demo-{}", self.number), self.begun));
+            payload.own = Some((format!("demo-{}", self.number), Some(self.begun)));
             self.again = Some((self.number + self.workload.random().random_range(1..2_000), payload.clone()));
         }
         Item { payload, to: To::Queue }

@@ -1,7 +1,7 @@
 //! `weir quarantine replay`: requests that objects be counted after all. `quarantine-replay` does the counting; asking
 //! twice counts once, so a run that ended half way is simply repeated.
 
-use super::find::{Found, arrival, select};
+use super::find::{Found, select};
 use super::{counts, objects};
 use crate::args::QuarantineReplay;
 use crate::aws::Aws;
@@ -10,10 +10,12 @@ use crate::terminal::{self, Answer, print_json, shown};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 use weir_aws::quarantine::QuarantineBucket;
-use weir_exact::ports::QuarantineGet;
+use weir_exact::ports::{QuarantineGet, StoreErrorKind};
+use weir_exact::quarantine::QuarantineObject;
 use weir_exact::replay::{REPLAY_AGE_MS_MAX, Request};
 use weir_telemetry::Millis;
 
@@ -25,12 +27,44 @@ const REQUESTS_IN_FLIGHT_MAX: usize = 8;
 const ATTEMPTS_MAX: u32 = 8;
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
+/// As `QuarantineObject::not_held` says it, of what the key tells.
+const WHOLE_OBJECT: &str = "it is an object, which is still where it was put";
+const UNREADABLE: &str = "its document cannot be read: see weir quarantine show";
+
 /// What is to be asked for, and what not.
 #[derive(Debug, Default)]
 struct Plan {
     ask: Vec<Found>,
     too_old: Vec<Found>,
-    not_held: Vec<Found>,
+    /// With why.
+    not_held: Vec<(Found, String)>,
+}
+
+/// What is to become of an object.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Ask,
+    TooOld,
+    /// Its document does not hold what is to be counted, and why: the function would acknowledge the request, and count
+    /// nothing.
+    NotHeld(String),
+}
+
+impl Plan {
+    fn add(&mut self, found: Found, verdict: Verdict) {
+        match verdict {
+            Verdict::Ask => self.ask.push(found),
+            Verdict::TooOld => self.too_old.push(found),
+            Verdict::NotHeld(why) => self.not_held.push((found, why)),
+        }
+    }
+
+    /// How many are not held, by why.
+    fn why_not_held(&self) -> BTreeMap<&str, u64> {
+        let mut counts = BTreeMap::new();
+        self.not_held.iter().for_each(|(_, why)| *counts.entry(why.as_str()).or_default() += 1);
+        counts
+    }
 }
 
 #[derive(Serialize)]
@@ -40,6 +74,8 @@ struct Report<'a> {
     requested: usize,
     too_old: Vec<&'a str>,
     not_held: Vec<&'a str>,
+    /// How many of them for which reason.
+    not_held_because: BTreeMap<&'a str, u64>,
 }
 
 pub(crate) async fn run(aws: &Aws, replay: &QuarantineReplay) -> Result<ExitCode, Failure> {
@@ -50,9 +86,9 @@ pub(crate) async fn run(aws: &Aws, replay: &QuarantineReplay) -> Result<ExitCode
     let now = weir_aws::clock::now();
     let bucket = QuarantineBucket::new(aws.s3(), aws.bucket("quarantine").await?);
     let plan = if replay.keys.is_empty() {
-        by_age(&bucket, select(aws, &replay.selection, now).await?, now).await?
+        selected(&bucket, select(aws, &replay.selection, now).await?, now).await?
     } else {
-        by_key(&bucket, &replay.keys, now).await?
+        named(&bucket, &replay.keys, now).await?
     };
     if !replay.json {
         show(&plan);
@@ -78,44 +114,65 @@ fn too_old_by_day(found: &Found, now: Millis) -> Option<bool> {
     }
 }
 
-/// By key and age alone; of the one day that the age cuts, objects are read.
-async fn by_age(bucket: &QuarantineBucket, found: Vec<Found>, now: Millis) -> Result<Plan, Failure> {
+/// By its key alone, where that tells; none where its document has to be read. A Kinesis record and its events are kept
+/// as they came, an S3 object never is; of a message only the body tells whether it points elsewhere, and of an object's
+/// event the detail whether it was cut.
+fn by_key_alone(found: &Found, now: Millis) -> Option<Verdict> {
+    match too_old_by_day(found, now) {
+        Some(true) => Some(Verdict::TooOld),
+        Some(false) if found.source == "s3" && found.whole => Some(Verdict::NotHeld(WHOLE_OBJECT.to_owned())),
+        Some(false) if found.source == "kinesis" => Some(Verdict::Ask),
+        _ => None,
+    }
+}
+
+fn by_document(object: &QuarantineObject, now: Millis) -> Verdict {
+    match object.not_held() {
+        _ if now.0 - object.arrived_at.0 > REPLAY_AGE_MS_MAX => Verdict::TooOld,
+        Some(why) => Verdict::NotHeld(why.to_owned()),
+        None => Verdict::Ask,
+    }
+}
+
+/// By their keys where these tell, else by their documents.
+async fn selected(bucket: &QuarantineBucket, found: Vec<Found>, now: Millis) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
+    let bar = terminal::bar("looking at what was set aside", found.len() as u64);
     let mut judged = stream::iter(found.into_iter().map(|found| async move {
-        let too_old = match too_old_by_day(&found, now) {
-            Some(too_old) => too_old,
-            None => arrival(bucket, &found).await?.is_none_or(|at| now.0 - at.0 > REPLAY_AGE_MS_MAX),
+        let verdict = match by_key_alone(&found, now) {
+            Some(verdict) => Some(verdict),
+            None => match bucket.set_aside(&found.key).await {
+                // Gone since it was listed.
+                Ok(object) => object.map(|object| by_document(&object, now)),
+                // One document that nobody can read keeps no other from being replayed.
+                Err(error) if error.kind() == StoreErrorKind::Unreadable => {
+                    Some(Verdict::NotHeld(UNREADABLE.to_owned()))
+                }
+                Err(error) => return Err(Failure::Failed(error.to_string())),
+            },
         };
-        Ok::<_, Failure>((found, too_old))
+        Ok((found, verdict))
     }))
     .buffered(REQUESTS_IN_FLIGHT_MAX);
-    while let Some((found, too_old)) = judged.try_next().await? {
-        // Of an object, the document keeps the beginning.
-        let place = match (too_old, found.source == "s3" && found.whole) {
-            (true, _) => &mut plan.too_old,
-            (_, true) => &mut plan.not_held,
-            _ => &mut plan.ask,
-        };
-        place.push(found);
+    while let Some((found, verdict)) = judged.try_next().await? {
+        bar.inc(1);
+        if let Some(verdict) = verdict {
+            plan.add(found, verdict);
+        }
     }
+    bar.finish_and_clear();
     Ok(plan)
 }
 
 /// Objects that were named are read: a key that is wrong is told here.
-async fn by_key(bucket: &QuarantineBucket, keys: &[String], now: Millis) -> Result<Plan, Failure> {
+async fn named(bucket: &QuarantineBucket, keys: &[String], now: Millis) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     for key in keys {
         let found = Found::new(key.clone(), 0);
         let found = found.ok_or_else(|| Failure::Usage(format!("{:?} is no key of quarantine", shown(key))))?;
         let object = bucket.set_aside(key).await.map_err(|error| Failure::Failed(error.to_string()))?;
         let object = object.ok_or_else(|| Failure::Failed(format!("no object {} in quarantine", shown(key))))?;
-        let found = Found { bytes: object.body().len() as i64, ..found };
-        let place = match (now.0 - object.arrived_at.0 > REPLAY_AGE_MS_MAX, object.not_held()) {
-            (true, _) => &mut plan.too_old,
-            (_, Some(_)) => &mut plan.not_held,
-            _ => &mut plan.ask,
-        };
-        place.push(found);
+        plan.add(Found { bytes: object.body().len() as i64, ..found }, by_document(&object, now));
     }
     Ok(plan)
 }
@@ -132,12 +189,14 @@ fn show(plan: &Plan) {
             objects(plan.too_old.len())
         ));
     }
+    for (why, count) in plan.why_not_held() {
+        say(&format!("{} cannot be replayed from quarantine: {why}", objects(count as usize)));
+    }
     if !plan.not_held.is_empty() {
-        say(&format!(
-            "{} cannot be replayed from quarantine, which does not hold all of it: put it anew below in/ of the landing \
-             bucket, mended where it was damaged, or have weir backfill notice an object once more",
-            objects(plan.not_held.len())
-        ));
+        say(
+            "what quarantine does not hold is sent again: an object put anew below in/ of the landing bucket, mended where it \
+             was damaged, or noticed once more by weir backfill; a message with its object where it says",
+        );
     }
 }
 
@@ -184,8 +243,11 @@ async fn send_batch(sqs: &aws_sdk_sqs::Client, url: &str, mut bodies: Vec<String
 fn report(replay: &QuarantineReplay, plan: &Plan, answer: Answer) -> Result<ExitCode, Failure> {
     let sent = answer == Answer::Yes;
     if replay.json {
-        let (too_old, not_held) = (keys(&plan.too_old), keys(&plan.not_held));
-        print_json(&Report { dry_run: !sent, requested: plan.ask.len(), too_old, not_held })?;
+        let (too_old, not_held) = (keys(&plan.too_old), keys(plan.not_held.iter().map(|(found, _)| found)));
+        let not_held_because = plan.why_not_held();
+        print_json(&Report { dry_run: !sent, requested: plan.ask.len(), too_old, not_held, not_held_because })?;
+    } else if plan.ask.is_empty() {
+        println!("nothing to ask for");
     } else if sent {
         println!("asked for {}; they count once, however often they are asked for", objects(plan.ask.len()));
     } else if answer == Answer::NobodyThere {
@@ -196,13 +258,15 @@ fn report(replay: &QuarantineReplay, plan: &Plan, answer: Answer) -> Result<Exit
     Ok(ExitCode::from(u8::from(refused)))
 }
 
-fn keys(found: &[Found]) -> Vec<&str> {
-    found.iter().map(|found| found.key.as_str()).collect()
+fn keys<'a>(found: impl IntoIterator<Item = &'a Found>) -> Vec<&'a str> {
+    found.into_iter().map(|found| found.key.as_str()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_exact::quarantine::Coordinates;
+    use weir_telemetry::{Reason, Rejected};
 
     #[test]
     fn only_the_day_that_the_age_cuts_needs_a_look() {
@@ -211,5 +275,32 @@ mod tests {
         assert_eq!(too_old_by_day(&on("06"), now), Some(true));
         assert_eq!(too_old_by_day(&on("07"), now), None);
         assert_eq!(too_old_by_day(&on("08"), now), Some(false));
+    }
+
+    #[test]
+    fn documents_are_read_only_where_keys_do_not_tell() {
+        let now = Millis::parse_rfc3339("2026-11-21T12:00:00Z").unwrap();
+        let check = |key: &str, expect: Option<Verdict>| {
+            assert_eq!(by_key_alone(&Found::new(key.to_owned(), 1).unwrap(), now), expect, "{key}");
+        };
+        check("r/2026/11/20/kinesis/s!h!1!record.json", Some(Verdict::Ask));
+        check("r/2026/11/20/kinesis/s!h!1!3.json", Some(Verdict::Ask));
+        check("r/2026/11/07/kinesis/s!h!1!3.json", None);
+        check("r/2026/11/06/sqs/q!m!record.json", Some(Verdict::TooOld));
+        check("r/2026/11/20/sqs/q!m!record.json", None);
+        check("r/2026/11/20/s3/b!k!v!record.json", Some(Verdict::NotHeld(WHOLE_OBJECT.to_owned())));
+        check("r/2026/11/20/s3/b!k!v!7.json", None);
+    }
+
+    /// A document that was never read is told of in the same words.
+    #[test]
+    fn a_whole_object_is_told_as_its_document_would_be() {
+        let object = QuarantineObject {
+            coordinates: Coordinates::new("s3", [("bucket", "b"), ("key", "k")]),
+            arrived_at: Millis(0),
+            rejected: Rejected { reason: Reason::NotJson, detail: String::new(), event_index: None, payload: vec![] },
+        };
+        assert_eq!(by_document(&object, Millis(0)), Verdict::NotHeld(WHOLE_OBJECT.to_owned()));
+        assert_eq!(by_document(&object, Millis(REPLAY_AGE_MS_MAX + 1)), Verdict::TooOld);
     }
 }

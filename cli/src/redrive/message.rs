@@ -58,6 +58,17 @@ pub(crate) fn judge(message: &Message, sent_at: Millis, identified: bool, begun:
     Verdict::Send { attributes, left_out }
 }
 
+/// What the queue counts of a message that is sent with these attributes: the body, and of each attribute its name, its
+/// data type and its value (AWS: "SendMessage", Amazon SQS API Reference).
+pub(crate) fn message_bytes(message: &Message, attributes: &BTreeMap<String, MessageAttributeValue>) -> usize {
+    let attribute = |(name, value): (&String, &MessageAttributeValue)| {
+        let text = value.string_value().map_or(0, str::len);
+        let binary = value.binary_value().map_or(0, |binary| binary.as_ref().len());
+        name.len() + value.data_type().len() + text + binary
+    };
+    message.body().map_or(0, str::len) + attributes.iter().map(attribute).sum::<usize>()
+}
+
 /// Makes room for ours: nobody of the fleet reads the others. The last by name go.
 fn leave_out(attributes: &mut BTreeMap<String, MessageAttributeValue>) -> usize {
     let others: Vec<String> = attributes.keys().filter(|name| *name != ID && *name != ARRIVED_AT).cloned().collect();
@@ -80,6 +91,7 @@ fn text(value: &str) -> MessageAttributeValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_sdk_sqs::primitives::Blob;
 
     const SENT: i64 = 1_795_224_605_000;
     const NOW: Millis = Millis(SENT + 86_400_000);
@@ -117,6 +129,15 @@ mod tests {
         check(&[(ARRIVED_AT, earlier)], true, &[(ARRIVED_AT, earlier), (ID, "m1")]);
         // Where the body has the identity, nothing is added.
         check(&[("trace", "t")], false, &[("trace", "t")]);
+    }
+
+    #[test]
+    fn attributes_are_counted_as_the_queue_counts_them() {
+        let binary = MessageAttributeValue::builder().data_type("Binary").binary_value(Blob::new([0; 100]));
+        let message = Message::builder().body("{}").build();
+        let attributes = BTreeMap::from([("a".to_owned(), text("é")), ("bc".to_owned(), binary.build().unwrap())]);
+        assert_eq!(message_bytes(&message, &BTreeMap::new()), 2);
+        assert_eq!(message_bytes(&message, &attributes), 2 + (1 + 6 + 2) + (2 + 6 + 100));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use aws_sdk_sqs::types::{
 };
 use futures::stream::{self, StreamExt};
 use indicatif::ProgressBar;
-use message::{Verdict, judge, sent_at};
+use message::{Verdict, judge, message_bytes, sent_at};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -178,7 +178,7 @@ impl Mover {
                 .build()
         };
         // One by one where ten together are too long.
-        let bytes: usize = sending.iter().map(|(message, ..)| message.body().map_or(0, str::len)).sum();
+        let bytes: usize = sending.iter().map(|(message, attributes, _)| message_bytes(message, attributes)).sum();
         let at_once = if bytes > SEND_BYTES_MAX { 1 } else { sending.len() };
         for chunk in sending.chunks(at_once) {
             let entries = chunk.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>();
@@ -252,8 +252,8 @@ impl Mover {
 /// A message, the attributes that it is sent with, and how many had no room.
 type Sending = (Message, BTreeMap<String, aws_sdk_sqs::types::MessageAttributeValue>, usize);
 
-/// Bytes of bodies in one request, with room for attributes (1 MiB in all).
-const SEND_BYTES_MAX: usize = 900_000;
+/// Bytes of bodies and attributes in one request (AWS: "SendMessageBatch", Amazon SQS API Reference: 1 MiB in all).
+const SEND_BYTES_MAX: usize = 1 << 20;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

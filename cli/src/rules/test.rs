@@ -47,7 +47,13 @@ pub(super) async fn run(aws: &Aws, test: RulesTest) -> Result<ExitCode, Failure>
     let table = super::read(&ContributionsTable::new(aws.dynamodb(), aws.contributions_table())).await?;
     let now = weir_aws::clock::now();
     let epoch = match &test.file {
-        Some(path) => File::read(path)?.epoch(&table, now),
+        Some(path) => {
+            let epoch = File::read(path)?.epoch(&table, now);
+            match epoch.unsound() {
+                Some(problem) => return Err(Failure::Usage(format!("{}: {problem}", path.display()))),
+                None => epoch,
+            }
+        }
         None => table.epoch_at(now).clone(),
     };
     if test.quarantine {

@@ -6,11 +6,12 @@ use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use std::borrow::Cow;
 use weir_exact::ports::{QuarantineGet, QuarantinePut, StoreError, StoreErrorKind};
-use weir_exact::quarantine::QuarantineObject;
+use weir_exact::quarantine::{QuarantineObject, document_bytes_max};
 use weir_exact::scratch::Scratch;
+use weir_telemetry::Limits;
 
-/// Longest document that is read, bytes: a Kinesis record of 10 MiB in base64, and room for the rest of it.
-const DOCUMENT_BYTES_MAX: i64 = 16 << 20;
+/// Longest document that is read, bytes: of the longest payload that may come under any epoch.
+const DOCUMENT_BYTES_MAX: u64 = document_bytes_max(Limits::raw_bytes_max(Limits::PAYLOAD_BYTES_MOST));
 
 /// The bucket.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ impl QuarantineGet for QuarantineBucket {
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
             Err(error) => return Err(store_error(&tried, &error)),
         };
-        let length = answer.content_length().unwrap_or_default();
+        let length = answer.content_length().unwrap_or_default().unsigned_abs();
         if length > DOCUMENT_BYTES_MAX {
             let what = format!("{tried}: {length} bytes; a document of quarantine has at most {DOCUMENT_BYTES_MAX}");
             return Err(StoreError::new(StoreErrorKind::Unreadable, what));

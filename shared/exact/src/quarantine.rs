@@ -55,6 +55,15 @@ struct Document<'a> {
     payload_base64: String,
 }
 
+/// Room for what a document holds besides its payload, bytes: texts of at most a few kilobytes (an S3 key has 1,024),
+/// escaped.
+const DOCUMENT_REST_BYTES: u64 = 64 << 10;
+
+/// Longest document of a payload that came with so many bytes.
+pub const fn document_bytes_max(payload_bytes: u64) -> u64 {
+    payload_bytes.div_ceil(3) * 4 + DOCUMENT_REST_BYTES
+}
+
 impl QuarantineObject {
     /// `<reason>/<yyyy>/<mm>/<dd>/<source>/<id>.json`, the date of arrival, the id of the coordinates.
     pub fn key(&self) -> String {
@@ -121,7 +130,28 @@ fn push_escaped(id: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_telemetry::{Field, Reason};
+    use weir_telemetry::{Epoch, Field, Limit, Limits, Reason};
+
+    #[test]
+    fn the_longest_payload_makes_no_longer_a_document_than_is_read() {
+        let check = |payload_bytes_max: u64| {
+            let raw_bytes_max = Limits::raw_bytes_max(payload_bytes_max);
+            let object = QuarantineObject {
+                // Characters that JSON writes in six.
+                coordinates: Coordinates::new("s3", [("bucket", "b".repeat(63)), ("key", "\u{1}".repeat(1_024))]),
+                arrived_at: Millis(1_795_224_605_000),
+                rejected: Rejected {
+                    reason: Reason::Exceeds(Limit::PayloadBytes),
+                    detail: "\u{1}".repeat(4_096),
+                    event_index: None,
+                    payload: vec![0; raw_bytes_max as usize],
+                },
+            };
+            assert!(object.body().len() as u64 <= document_bytes_max(raw_bytes_max));
+        };
+        check(1);
+        check(Epoch::genesis().limits.payload_bytes_max);
+    }
 
     #[test]
     fn an_object_says_what_and_where() {

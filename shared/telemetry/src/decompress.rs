@@ -11,8 +11,10 @@ use std::io;
 
 /// How a gzip member begins (RFC 1952).
 const GZIP: &[u8] = &[0x1f, 0x8b];
-/// How a zstd frame begins (RFC 8878).
+/// How a zstd frame begins (RFC 8878 §3.1.1).
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// How a skippable zstd frame goes on after its first byte, which is 0x50 to 0x5f (RFC 8878 §3.1.2): pzstd begins so.
+const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
 /// In words. The library's may change with its version; ours are part of what is stored.
 pub(crate) const DAMAGED: &str = "the payload begins like gzip or zstd but is damaged or cut short";
@@ -48,7 +50,12 @@ pub(crate) fn plain(payload: &[u8], bytes_max: u64) -> Result<Cow<'_, [u8]>, Fai
 
 /// Whether it begins like gzip or zstd.
 pub(crate) fn is_compressed(payload: &[u8]) -> bool {
-    payload.starts_with(GZIP) || payload.starts_with(ZSTD)
+    payload.starts_with(GZIP) || is_zstd(payload)
+}
+
+/// Whether it begins like zstd, with a frame that holds something or with a skippable one.
+fn is_zstd(payload: &[u8]) -> bool {
+    payload.starts_with(ZSTD) || matches!(payload, [0x50..=0x5f, rest @ ..] if rest.starts_with(ZSTD_SKIPPABLE))
 }
 
 /// Appends to `plain` what a compressed payload holds.

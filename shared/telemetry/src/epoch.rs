@@ -54,6 +54,48 @@ impl Epoch {
         }
     }
 
+    /// The limit under which nothing could count, if there is one: checked where an epoch is announced and not where it is
+    /// read, since one that stands is never edited.
+    fn limit_of_zero(&self) -> Option<String> {
+        let Limits {
+            payload_bytes_max,
+            events_per_record_max,
+            // 0 says that a record counts whole or not at all.
+            rejected_per_record_max: _,
+            series_per_record_max,
+            json_depth_max,
+        } = self.limits;
+        // `kept_bytes_max` may be 0: then quarantine keeps reasons alone.
+        let ObjectLimits {
+            object_bytes_max,
+            events_per_object_max,
+            event_bytes_max,
+            kept_bytes_max: _,
+            events_per_chunk,
+        } = self.object_limits;
+        let all: [(&str, u64); 8] = [
+            ("limits.payload_bytes_max", payload_bytes_max),
+            ("limits.events_per_record_max", events_per_record_max.into()),
+            ("limits.series_per_record_max", series_per_record_max.into()),
+            ("limits.json_depth_max", json_depth_max.into()),
+            ("object_limits.object_bytes_max", object_bytes_max),
+            ("object_limits.events_per_object_max", events_per_object_max.into()),
+            ("object_limits.event_bytes_max", event_bytes_max.into()),
+            ("object_limits.events_per_chunk", events_per_chunk.into()),
+        ];
+        let (name, _) = all.into_iter().find(|(_, limit)| *limit == 0)?;
+        Some(format!("{name} is 0, and nothing would be counted as what it is; it should be at least 1"))
+    }
+
+    /// What keeps these rules from being announced, if anything does, naming the setting and what it should be.
+    pub fn unsound(&self) -> Option<String> {
+        let (found, most) = (self.limits.payload_bytes_max, Limits::PAYLOAD_BYTES_MOST);
+        let too_much = || {
+            (found > most).then(|| format!("limits.payload_bytes_max is {found}; it should be at most {most} (64 MiB)"))
+        };
+        self.limit_of_zero().or_else(too_much).or_else(|| self.problem().map(str::to_owned))
+    }
+
     /// What keeps these rules from being in force, if anything does. [`Rules`] are sound by their type.
     fn problem(&self) -> Option<&'static str> {
         let ObjectLimits { object_bytes_max, events_per_object_max, event_bytes_max, kept_bytes_max, events_per_chunk } =

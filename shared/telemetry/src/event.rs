@@ -112,8 +112,11 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
         let mut fields = Fields::default();
-        while let Some(Name(name)) = map.next_key()? {
-            match Field::by_name(&name) {
+        // As it is written: a name may have an escape that no string can hold, half of a surrogate pair, and is then
+        // the name of no field.
+        while let Some(written) = map.next_key::<&RawValue>()? {
+            let name = serde_json::from_str::<Name<'_>>(written.get()).ok();
+            match name.and_then(|Name(name)| Field::by_name(&name)) {
                 Some(field) => {
                     if fields.values[field as usize].replace(map.next_value()?).is_some() {
                         fields.twice = fields.twice.or(Some(field));
@@ -315,12 +318,18 @@ mod tests {
         check(r#"{"timestamp":"1970-01-01T00:00:00.017Z"}"#, "default#unknown None None None Some(17)");
         check(r#"{"stat\u0075s":404}"#, "default#unknown Some(404) None None None");
         check(r#"{"x":1,"x":2}"#, "default#unknown None None None None");
+        // Escapes that stand for no character, where nobody reads them.
+        check(r#"{"\ud800":1,"status":200}"#, "default#unknown Some(200) None None None");
+        check(r#"{"x":"\udc00","y":{"\ud800":["\ud800"]},"status":200}"#, "default#unknown Some(200) None None None");
     }
 
     #[test]
     fn what_is_refused_and_in_which_words() {
         check("", "not_json: not JSON at line 1 column 0");
         check("{", "not_json: not JSON at line 1 column 1");
+        check("{\"a\tb\":1}", "not_json: not JSON at line 1 column 3");
+        check(r#"{"\x":1}"#, "not_json: not JSON at line 1 column 4");
+        check(r#"{"\ud80":1}"#, "not_json: not JSON at line 1 column 8");
         check(r#"{"a":1} {"#, "not_json: not JSON at line 1 column 9");
         check("17", "not_an_object: expected an object, found an integer");
         check("[]", "not_an_object: expected an object, found an array");

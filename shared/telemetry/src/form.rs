@@ -41,8 +41,9 @@ impl Room {
 ///
 /// What begins with `[` is an array or nothing: taken by its lines, an array cut short would be accepted in part.
 /// Otherwise one JSON value is tried first, since an object may be spread over lines; what is not one JSON value is
-/// taken line by line, so that a damaged line costs only itself. When no line is an object the payload is no NDJSON
-/// either, and is set aside whole: noise must not become one rejection a line.
+/// taken line by line, so that a damaged line costs only itself. An object that is still open where the payload ends was
+/// cut short and is one event, broken: a line within it may look like an event and is none. When no line is an object the
+/// payload is no NDJSON either, and is set aside whole: noise must not become one rejection a line.
 ///
 /// # Errors
 /// Why the payload is set aside whole.
@@ -56,7 +57,8 @@ pub(crate) fn split(plain: &[u8], room: Room, json_depth_max: u32) -> Result<Vec
         Ok(text) if text.starts_with('[') => return split_array(text, room, json_depth_max),
         Ok(text) => match split_value(text, json_depth_max) {
             Ok(event) => return Ok(vec![Ok(event)]),
-            Err(refusal) => refusal,
+            Err(NoValue { refusal, cut_short: true }) => return Err(refusal),
+            Err(NoValue { refusal, .. }) => refusal,
         },
         Err(error) => (Reason::NotUtf8, not_utf8(error.valid_up_to())),
     };
@@ -88,14 +90,24 @@ fn split_array(text: &str, room: Room, json_depth_max: u32) -> Result<Vec<Piece<
     Ok(elements.0.into_iter().map(|element| Ok(element.get())).collect())
 }
 
+/// Why a payload is not one object.
+struct NoValue {
+    refusal: Refusal,
+    /// It is the beginning of one.
+    cut_short: bool,
+}
+
 /// One object.
-fn split_value(text: &str, json_depth_max: u32) -> Result<&str, Refusal> {
-    let value: &RawValue = serde_json::from_str(text).map_err(|error| no_value(text, &error, json_depth_max))?;
+fn split_value(text: &str, json_depth_max: u32) -> Result<&str, NoValue> {
+    let value: &RawValue = serde_json::from_str(text).map_err(|error| NoValue {
+        refusal: no_value(text, &error, json_depth_max),
+        cut_short: text.starts_with('{') && error.is_eof(),
+    })?;
     if value.get().starts_with('{') {
         Ok(value.get())
     } else {
         let expected = "expected an event, an array of events or one event a line, found another value";
-        Err((Reason::NotAnObject, expected.to_owned()))
+        Err(NoValue { refusal: (Reason::NotAnObject, expected.to_owned()), cut_short: false })
     }
 }
 

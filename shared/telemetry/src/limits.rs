@@ -19,6 +19,16 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Highest `payload_bytes_max` that is announced, bytes: a payload is held in memory as it came, decompressed, and, when
+    /// it is set aside, in base64; and what reads quarantine must know how long a document may be.
+    pub const PAYLOAD_BYTES_MOST: u64 = 64 << 20;
+
+    /// Longest payload as it comes that may have `payload_bytes_max` bytes: what does not compress grows by frames and
+    /// headers when it is compressed.
+    pub const fn raw_bytes_max(payload_bytes_max: u64) -> u64 {
+        payload_bytes_max + payload_bytes_max / 64 + 1_024
+    }
+
     /// Of the first epoch.
     pub(crate) fn genesis() -> Self {
         Self {

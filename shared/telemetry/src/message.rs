@@ -1,11 +1,14 @@
 //! What the body of a queue's message holds: contract §1. Text only, so compressed payloads come in base64, and a body
 //! may point elsewhere instead of holding events.
 
+use crate::decompress::is_compressed;
 use crate::event::Refusal;
 use crate::notice::{self, Malformed, Notice};
 use crate::reject::Reason;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -41,16 +44,19 @@ pub enum MessageBody<'a> {
 /// First element of an Extended Client pointer, of version 2 and of version 1 of the library.
 const POINTERS: [&str; 2] =
     [r#""software.amazon.payloadoffloading.PayloadS3Pointer""#, r#""com.amazon.sqs.javamessaging.MessageS3Pointer""#];
-/// How base64 of a gzip (1f 8b 08) and of a zstd (28 b5 2f fd) begins.
-const COMPRESSED: [&str; 2] = ["H4sI", "KLUv/"];
+/// Padding or none: both are written.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+/// First characters of what a compressed payload begins with, in base64: of a gzip, a zstd frame and a skippable one.
+const COMPRESSED: [char; 6] = ['H', 'K', 'U', 'V', 'W', 'X'];
 
 impl<'a> MessageBody<'a> {
     /// Tells what `body` is. What is none of the special forms is a payload, bad or good.
     pub fn of(body: &'a str) -> Self {
         let trimmed = body.trim_ascii();
-        if COMPRESSED.iter().any(|start| trimmed.starts_with(start))
-            && let Ok(bytes) = STANDARD.decode(trimmed)
-        {
+        if let Some(bytes) = compressed(trimmed) {
             return Self::Payload(Cow::Owned(bytes));
         }
         if is_pointer(trimmed) {
@@ -65,6 +71,21 @@ impl<'a> MessageBody<'a> {
         }
         Self::Payload(Cow::Borrowed(body.as_bytes()))
     }
+}
+
+/// The compressed payload that a body is base64 of, if it is: in either alphabet (RFC 4648 §4, §5), in one line or many,
+/// with padding or without, as tools write it. Base64 of anything else is no form of the contract.
+fn compressed(text: &str) -> Option<Vec<u8>> {
+    if !text.starts_with(COMPRESSED) {
+        return None;
+    }
+    let letters = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(|byte| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    });
+    let bytes = BASE64.decode(letters.collect::<Vec<u8>>()).ok()?;
+    is_compressed(&bytes).then_some(bytes)
 }
 
 /// Whether a member may have one of the names by which notices are told: false of nearly every event, so that none of

@@ -111,12 +111,18 @@ impl Rules {
     }
 
     /// `/users/17?page=2` → `/users/{id}`. Only paths are touched: an endpoint that does not start with `/` (an RPC
-    /// method, a queue) is what it says. A lone `*` (as in `OPTIONS *`) is kept apart from the summary row's name.
+    /// method, a queue) is what it says. A lone `*` (as in `OPTIONS *`) is kept apart from the summary row's name, and
+    /// what is already written as that is (`%2A`) from it, one escape longer.
     pub(crate) fn endpoint<'a>(&'a self, service: &str, endpoint: &'a str) -> Cow<'a, str> {
         if endpoint == "*" {
             return Cow::Borrowed("%2A");
         }
-        let Some(path) = endpoint.strip_prefix('/') else { return Cow::Borrowed(endpoint) };
+        let Some(path) = endpoint.strip_prefix('/') else {
+            return match endpoint.strip_suffix("2A").and_then(|rest| rest.strip_prefix('%')) {
+                Some(escapes) if escapes.trim_start_matches("25").is_empty() => Cow::Owned(format!("%25{escapes}2A")),
+                _ => Cow::Borrowed(endpoint),
+            };
+        };
         let path = path.split(['?', '#']).next().unwrap_or(path);
         if let Some(template) = self.templates.as_ref().and_then(|templates| templates.find(service, path)) {
             return Cow::Borrowed(template);

@@ -60,9 +60,23 @@ impl fmt::Display for Series {
     }
 }
 
-/// `#` separates service and endpoint in a row's key: two services must not meet in one key.
+/// `#` separates service and endpoint in a row's key: two services must not meet in one key. So `#` is written `%23`,
+/// what is already written so one escape longer (`%23` → `%2523` → `%252523`), and every other `%` stays as it is.
 fn normalise_service(service: &str) -> String {
-    service.replace('#', "%23")
+    let mut normal = String::with_capacity(service.len());
+    for (at, character) in service.char_indices() {
+        match character {
+            '#' => normal.push_str("%23"),
+            '%' if is_escape_of(&service[at..], "23") => normal.push_str("%25"),
+            _ => normal.push(character),
+        }
+    }
+    normal
+}
+
+/// Whether `text` begins with the escape of the character `hex`, its `%` escaped any number of times: `%23`, `%2523`, …
+pub(crate) fn is_escape_of(text: &str, hex: &str) -> bool {
+    text.strip_prefix('%').is_some_and(|rest| rest.trim_start_matches("25").starts_with(hex))
 }
 
 /// What a record or object may name: its first series, and [`OTHER`] for all that go beyond them, by service where
@@ -98,7 +112,8 @@ impl SeriesRoom {
 
 #[cfg(test)]
 mod tests {
-    use super::Series;
+    use super::{Series, is_escape_of};
+    use proptest::prelude::*;
 
     #[test]
     fn endpoints_become_series() {
@@ -117,6 +132,11 @@ mod tests {
         check("/a//b/", "/a//b/");
         check("Users.Get?x=1", "Users.Get?x=1");
         check("*", "%2A");
+        check("%2A", "%252A");
+        check("%252A", "%25252A");
+        check("%2a", "%2a");
+        check("%2A/x", "%2A/x");
+        check("/a%20b", "/a%20b");
         check("/users/１７", "/users/１７");
     }
 
@@ -126,5 +146,44 @@ mod tests {
         let two = Series::new(Some("a"), Some("b#c"));
         assert_ne!(one.to_string(), two.to_string());
         assert_eq!(one.to_string(), "a%23b#c");
+    }
+
+    #[test]
+    fn services_are_escaped_where_they_could_meet_and_nowhere_else() {
+        let check = |given: &str, expect: &str| assert_eq!(Series::new(Some(given), None).service, expect);
+        check("a#b", "a%23b");
+        check("a%23b", "a%2523b");
+        check("a%2523b", "a%252523b");
+        check("%#%23%", "%%23%2523%");
+        check("100%", "100%");
+        check("a%20b%25c", "a%20b%25c");
+        check("%25#", "%25%23");
+    }
+
+    proptest! {
+        /// The escapes can be undone, so no two services and no two endpoints have one name.
+        #[test]
+        fn names_are_unescaped_to_what_was_given(service in "[#%235a]{1,12}", endpoint in "(\\*|[%25aA*]{1,10}|%(25){0,3}2A)") {
+            let series = Series::new(Some(&service), Some(&endpoint));
+            prop_assert!(!series.service.contains('#') && series.endpoint != "*");
+            let mut unescaped = String::new();
+            let mut rest = series.service.as_str();
+            while let Some(character) = rest.chars().next() {
+                let (from, to) = match rest {
+                    _ if rest.starts_with("%23") => ("%23", "#"),
+                    _ if is_escape_of(rest, "23") => ("%25", "%"),
+                    _ => (&rest[..character.len_utf8()], &rest[..character.len_utf8()]),
+                };
+                unescaped.push_str(to);
+                rest = &rest[from.len()..];
+            }
+            prop_assert_eq!(unescaped, service);
+            let unescaped = match series.endpoint.as_str() {
+                "%2A" => "*".to_owned(),
+                escaped if is_escape_of(escaped, "2A") && escaped.trim_start_matches("%25").trim_start_matches("25") == "2A" => escaped.replacen("%25", "%", 1),
+                other => other.to_owned(),
+            };
+            prop_assert_eq!(unescaped, endpoint);
+        }
     }
 }

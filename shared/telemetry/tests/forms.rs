@@ -151,7 +151,10 @@ proptest! {
     fn what_is_cut_short_is_set_aside(events in proptest::collection::vec(event(), 1..12), at in any::<usize>()) {
         let expect = alone(&events);
         for form in forms(&events) {
-            let cut = &form.bytes[..1 + at % (form.bytes.len() - 1)];
+            // Base64 is whole without its padding.
+            let padding = form.bytes.iter().rev().take_while(|byte| form.name.starts_with("base64") && **byte == b'=');
+            let length = form.bytes.len() - padding.count();
+            let cut = &form.bytes[..1 + at % (length - 1)];
             let Ok(decoded) = std::panic::catch_unwind(|| (form.read)(cut)) else {
                 return Err(TestCaseError::fail(form.name));
             };

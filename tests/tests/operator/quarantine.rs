@@ -62,7 +62,9 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
 
     assert!(fleet.weir(2, &["quarantine", "replay"]).await.err.contains("what to replay?"));
     let dry = fleet.weir(0, &["quarantine", "replay", "--since", "1h"]).await;
-    assert!(dry.out.contains("would ask for 5 objects; nothing is sent without --yes"), "{dry:?}");
+    assert!(dry.out.contains("would ask for 4 objects; nothing is sent without --yes"), "{dry:?}");
+    let told = "1 object cannot be replayed from quarantine: it is a pointer to an object";
+    assert!(dry.err.contains(told) && dry.err.contains("weir backfill"), "{dry:?}");
     assert_eq!(invocations(&fleet), 0);
 
     // What decodes is counted, what does not stands as before; a pointer is never taken for an event.
@@ -70,8 +72,11 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
     oracle.count(&good[1]);
     oracle.count(&good[2]);
     for _ in 0..2 {
-        let sent = fleet.weir(0, &["quarantine", "replay", "--since", "1h", "--yes", "--json"]).await.json();
-        assert_eq!((&sent["requested"], &sent["dry_run"]), (&5.into(), &false.into()));
+        // The answer is no for the one that is not asked for.
+        let sent = fleet.weir(1, &["quarantine", "replay", "--since", "1h", "--yes", "--json"]).await.json();
+        assert_eq!((&sent["requested"], &sent["dry_run"]), (&4.into(), &false.into()));
+        assert_eq!(sent["not_held"].as_array().map(Vec::len), Some(1));
+        assert_eq!(sent["not_held_because"]["it is a pointer to an object"], 1);
         fleet.settle().await;
         fleet.assert_rows(&oracle).await;
     }
@@ -79,6 +84,11 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
     let named = fleet.weir(0, &["quarantine", "replay", key, "--yes"]).await;
     assert!(named.out.contains("asked for 1 object;"), "{named:?}");
+
+    let nothing = fleet.weir(1, &["quarantine", "replay", "--reason", "bad_pointer", "--yes"]).await;
+    assert_eq!(nothing.out.trim(), "nothing to ask for", "{nothing:?}");
+    let nothing = fleet.weir(0, &["quarantine", "replay", "--reason", "too_late", "--yes"]).await;
+    assert_eq!((nothing.out.trim(), nothing.err.trim()), ("nothing to ask for", ""), "{nothing:?}");
 
     let old = too_old(&fleet).await;
     let refused = fleet.weir(1, &["quarantine", "replay", &old, "--yes"]).await;

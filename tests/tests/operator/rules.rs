@@ -37,6 +37,20 @@ async fn rules_are_tried_announced_and_never_edited() {
     let refused = fleet.weir(1, &["rules", "push", &new, "--at", &soon, "--yes"]).await;
     assert!(refused.err.contains("less than 20 min from now"), "{refused:?}");
     fleet.weir(2, &["rules", "push", &file("bad.json", r#"{"rule":1}"#)]).await;
+    // A limit under which nothing would count, and one that nothing could hold.
+    let limits = |events: u32, bytes: u64| {
+        format!(
+            r#"{{"limits":{{"payload_bytes_max":{bytes},"events_per_record_max":{events},"rejected_per_record_max":0,"series_per_record_max":1,"json_depth_max":9}}}}"#
+        )
+    };
+    let nothing = file("nothing.json", &limits(0, 1_000));
+    let refused = fleet.weir(1, &["rules", "push", &nothing, "--yes"]).await;
+    assert!(refused.err.contains("limits.events_per_record_max is 0"), "{refused:?}");
+    let refused = fleet.weir(2, &["rules", "test", "--file", &nothing, "/a"]).await;
+    assert!(refused.err.contains("nothing.json: limits.events_per_record_max is 0"), "{refused:?}");
+    let large = file("large.json", &limits(1, 1 << 30));
+    let refused = fleet.weir(2, &["rules", "test", "--file", &large, "/a"]).await;
+    assert!(refused.err.contains("limits.payload_bytes_max is 1073741824"), "{refused:?}");
     let announced = fleet.weir(0, &["rules", "push", &new, "--yes", "--json"]).await.json();
     assert_eq!((&announced["dry_run"], &announced["epoch"]["number"]), (&false.into(), &2.into()));
 

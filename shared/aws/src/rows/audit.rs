@@ -1,6 +1,6 @@
 //! Rows as they are checked: every attribute held against what the row's own counts and sketches make.
 
-use super::attributes::{attributes, row};
+use super::attributes::{attributes, earlier_duration_ms, row};
 use super::{Attributes, BATCH_GET_KEYS_MAX, RollupsTable, by_name, named};
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::BTreeMap;
@@ -35,6 +35,15 @@ fn audit(stored: &Attributes) -> AuditedRow {
     let mut contradictions = vec![];
     for (name, should) in should.iter().filter(|(name, _)| !BY_CLOCK.contains(&name.as_str())) {
         contradict(name, stored.get(name), should, &mut contradictions);
+    }
+    // A row that is not computed again keeps the rounding that it was written with.
+    if let Some(AttributeValue::M(earlier)) = earlier_duration_ms(&row) {
+        let stands = stored.get("duration_ms").and_then(|stored| stored.as_m().ok());
+        contradictions.retain(|contradiction| {
+            let name = contradiction.attribute.strip_prefix("duration_ms.");
+            let both = name.and_then(|name| Some((stands?.get(name)?, earlier.get(name)?)));
+            both.is_none_or(|(stands, earlier)| !says(stands, earlier))
+        });
     }
     AuditedRow { row: Ok(row), contradictions }
 }
@@ -119,6 +128,33 @@ mod tests {
 
     fn number(text: &str) -> AttributeValue {
         AttributeValue::N(text.to_owned())
+    }
+
+    /// Estimates were once rounded to the microsecond, and such rows may stand for as long as rows do.
+    #[test]
+    fn a_row_written_before_is_sound() {
+        let mut rollup = Rollup::default();
+        [1, 55, 56, 99].into_iter().for_each(|us| rollup.add(Status::UNKNOWN, Some(us), None));
+        let with = |p50: &'static str, avg: &'static str| {
+            let rollup = rollup.clone();
+            move |row: &mut Attributes| {
+                let window = RowWindow::containing(Resolution::Minute, Millis(1_795_224_605_000));
+                *row = attributes(&Row {
+                    key: RowKey { service: "s".to_owned(), endpoint: "/a".to_owned(), window },
+                    rollup,
+                    top_endpoints: None,
+                    version: RowVersion { revision: 4, algorithm: 1, state: State::Sealed },
+                    updated_at: Millis(1_795_224_605_123),
+                    expires_at: None,
+                });
+                let Some(AttributeValue::M(durations)) = row.get_mut("duration_ms") else { panic!("durations") };
+                durations.insert("p50".into(), number(p50));
+                durations.insert("avg".into(), number(avg));
+            }
+        };
+        check(with("0.0554954954955", "0.05275"), "");
+        check(with("0.055", "0.053"), "");
+        check(with("0.056", "0.05275"), "duration_ms.p50 is 0.056, not 0.0554954954955");
     }
 
     #[test]

@@ -226,3 +226,108 @@ proptest! {
         }
     }
 }
+
+/// Life of rows as the contract has it (§2), and as parameters set it: a minute 30 days from its end, an hour 400, a day for
+/// ever.
+#[test]
+fn rows_expire_by_their_resolution() {
+    const DAY_SECONDS: i64 = 86_400;
+    let check = |minute_life_ms: Option<i64>, hours: CompactSettings, expect: [Option<i64>; 3]| {
+        let store = MemoryStore::default();
+        let window = send(&store, 1, BEGUN, "s", "/a");
+        let settings = FinalizeSettings { row_life_ms: minute_life_ms, ..FinalizeSettings::default() };
+        block_on(Finalizer::new(&store, &store, layout(), settings).finalize(window, &[], BEGUN, true, &|| false))
+            .unwrap();
+        let moved = ["/a", "*"].map(|endpoint| SeriesKey { service: "s".to_owned(), endpoint: endpoint.to_owned() });
+        let compactor = Compactor::new(&store, &store, layout(), hours);
+        for window in [hour(BEGUN), day(BEGUN)] {
+            block_on(compactor.compact(window, &BTreeSet::from(moved.clone()), BEGUN, &|| false)).unwrap();
+        }
+        let rows = store.rows();
+        assert_eq!(rows.len(), 6);
+        for (key, row) in rows {
+            let life = match key.window.resolution() {
+                Resolution::Minute => expect[0],
+                Resolution::Hour => expect[1],
+                Resolution::Day => expect[2],
+            };
+            let end_seconds = key.window.end().0 / 1_000;
+            assert_eq!(
+                row.expires_at,
+                life.map(|days| end_seconds + days * DAY_SECONDS),
+                "{} {}",
+                key.series(),
+                key.window
+            );
+        }
+    };
+    let default = FinalizeSettings::default().row_life_ms;
+    check(default, CompactSettings::default(), [Some(30), Some(400), None]);
+    let days = |days: i64| Some(days * DAY_SECONDS * 1_000);
+    let others = CompactSettings { hour_life_ms: None, day_life_ms: days(900), ..CompactSettings::default() };
+    check(days(24), others, [Some(24), None, Some(900)]);
+    check(None, CompactSettings::default(), [None, Some(400), None]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    /// The ten largest by count, then name, of every resolution, as somebody would pick them who knows what was sent.
+    /// Few counts and many endpoints: ties, often at the tenth place, and names whose order is not that of their numbers.
+    #[test]
+    fn the_ten_largest_are_those_that_anybody_would_pick(counts in prop::collection::vec(0..4_usize, 8..16)) {
+        let store = MemoryStore::default();
+        let mut left: Vec<(String, u64)> = vec![];
+        let (mut id, mut moved) = (0, BTreeSet::new());
+        let mut windows = BTreeSet::new();
+        for (number, count) in counts.iter().enumerate() {
+            let endpoint = format!("/e{}", "ab".repeat(number % 3) + &"z".repeat(number / 3));
+            for minute in 0..*count {
+                id += 1;
+                windows.insert(send(&store, id, BEGUN.plus(minute as i64 * MINUTE_MS), "s", &endpoint));
+            }
+            if *count > 0 {
+                left.push((endpoint, *count as u64));
+            }
+        }
+        for window in windows {
+            moved.extend(finalize(&store, window, BEGUN));
+        }
+        for window in [hour(BEGUN), day(BEGUN)] {
+            block_on(compactor(&store).compact(window, &moved, BEGUN, &|| false)).unwrap();
+        }
+        let expect = picked(left);
+        for (key, row) in store.rows() {
+            match (key.endpoint.as_str(), key.window.resolution()) {
+                ("*", Resolution::Hour | Resolution::Day) => prop_assert_eq!(row.top_endpoints.as_ref(), Some(&expect)),
+                ("*", Resolution::Minute) => {
+                    // In the minute n an endpoint has one event if it has more than n in all.
+                    let minute = (key.window.start().0 - BEGUN.0) / MINUTE_MS;
+                    let mut names: Vec<(String, u64)> = expect_all(&counts, minute as usize);
+                    names = picked(names);
+                    prop_assert_eq!(row.top_endpoints, Some(names));
+                }
+                _ => prop_assert_eq!(row.top_endpoints, None),
+            }
+        }
+    }
+}
+
+/// Endpoints of the minute, one event each.
+fn expect_all(counts: &[usize], minute: usize) -> Vec<(String, u64)> {
+    let named = counts.iter().enumerate().filter(|(_, count)| **count > minute);
+    named.map(|(number, _)| (format!("/e{}", "ab".repeat(number % 3) + &"z".repeat(number / 3)), 1)).collect()
+}
+
+/// One after the other, each time the one that nobody left beats; no sort, which is what the code does.
+fn picked(mut left: Vec<(String, u64)>) -> Vec<(String, u64)> {
+    let mut picked = vec![];
+    while picked.len() < 10 && !left.is_empty() {
+        let beats = |one: &(String, u64), other: &(String, u64)| {
+            one.1 > other.1 || (one.1 == other.1 && one.0.as_bytes() < other.0.as_bytes())
+        };
+        let best = (0..left.len()).find(|at| !left.iter().any(|other| beats(other, &left[*at])));
+        picked.push(left.remove(best.expect("one that is not beaten")));
+    }
+    picked
+}

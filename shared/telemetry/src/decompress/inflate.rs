@@ -1,6 +1,6 @@
 //! Decompression of what is pushed: gzip members and zstd frames, one after another, or nothing to do.
 
-use super::{Failure, GZIP, ZSTD};
+use super::{Failure, GZIP, ZSTD, is_zstd};
 use flate2::write::MultiGzDecoder;
 use std::fmt;
 use std::io::Write;
@@ -84,7 +84,7 @@ impl Inflater {
         let Self::Untold(begin) = std::mem::replace(self, Self::Plain) else { return Ok(vec![]) };
         if begin.starts_with(GZIP) {
             *self = Self::Compressed(Blocks::of(Codec::Gzip(MultiGzDecoder::new(Vec::with_capacity(OUTPUT_BYTES)))));
-        } else if begin.starts_with(ZSTD) {
+        } else if is_zstd(&begin) {
             *self = Self::Compressed(Blocks::of(Codec::Zstd(Zstd::new()?)));
         }
         Ok(begin)

@@ -59,8 +59,8 @@ pub enum AnnounceError {
     Unsound {
         /// Its number.
         number: u32,
-        /// What is wrong.
-        problem: &'static str,
+        /// What is wrong, and what it should be.
+        problem: String,
     },
     /// The table would no longer fit its item.
     #[error(
@@ -111,7 +111,7 @@ impl EpochTable {
         if !decoders.contains(&epoch.decoder) {
             return Err(AnnounceError::UnknownDecoder { number, decoder: epoch.decoder });
         }
-        if let Some(problem) = epoch.problem() {
+        if let Some(problem) = epoch.unsound() {
             return Err(AnnounceError::Unsound { number, problem });
         }
         let mut announced = self.clone();
@@ -127,7 +127,7 @@ impl EpochTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Rules, Template};
+    use crate::{Limits, ObjectLimits, Rules, Template};
 
     const NOW: Millis = Millis(1_795_224_605_000);
     const EARLIEST: i64 = NOW.0 + EpochTable::NOTICE_MS + EpochTable::WRITE_MS;
@@ -164,6 +164,18 @@ mod tests {
         check(&two, Epoch { from_ms: EARLIEST, ..third() }, "not after epoch 2");
         check(&two, Epoch { decoder: 9, ..third() }, "needs decoder 9");
         check(&two, Epoch { splits: 0, ..third() }, "at least one split");
+        let none = Limits { events_per_record_max: 0, ..third().limits };
+        check(&two, Epoch { limits: none, ..third() }, "epoch 3: limits.events_per_record_max is 0");
+        let large = Limits { payload_bytes_max: (64 << 20) + 1, ..third().limits };
+        check(&two, Epoch { limits: large, ..third() }, "limits.payload_bytes_max is 67108865; it should be at most");
+        let shallow = Limits { json_depth_max: 0, ..third().limits };
+        check(&two, Epoch { limits: shallow, ..third() }, "limits.json_depth_max is 0");
+        let objects = ObjectLimits { event_bytes_max: 0, kept_bytes_max: 0, ..ObjectLimits::default() };
+        check(&two, Epoch { object_limits: objects, ..third() }, "object_limits.event_bytes_max is 0");
+        let unkept = ObjectLimits { kept_bytes_max: 0, ..ObjectLimits::default() };
+        let whole = Limits { rejected_per_record_max: 0, ..third().limits };
+        let meant = Epoch { object_limits: unkept, limits: whole, ..third() };
+        assert!(two.announce(meant, NOW, &Epoch::DECODERS).is_ok());
         check(&EpochTable::genesis(), Epoch { from_ms: EARLIEST - 1, ..second() }, "less than 20 min from now");
     }
 

@@ -1,7 +1,9 @@
 use super::*;
 use crate::ObjectRef;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 use serde_json::json;
+use std::io::Write as _;
 
 const TEST_EVENT: &str = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#;
 
@@ -46,8 +48,33 @@ fn bodies_are_told_apart() {
     check(&sns(TEST_EVENT), "test event");
     check(&sns("{}"), "an SNS notification of something else than S3 objects");
     check(&sns(&sns(TEST_EVENT)), "an SNS notification of something else than S3 objects");
-    let zstd = zstd::encode_all(&b"{}"[..], 1).unwrap();
-    assert_eq!(MessageBody::of(&STANDARD.encode(&zstd)), MessageBody::Payload(Cow::Owned(zstd)));
+    check("SGVsbG8gd29ybGQ=", "SGVsbG8gd29ybGQ=");
+}
+
+/// As `base64 file`, `base64 -w0`, and the libraries of most languages write it.
+#[test]
+fn base64_of_compressed_payloads_as_tools_write_it() {
+    let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    // Enough for several lines, and for characters that the two alphabets write differently.
+    (0..200).for_each(|n| writeln!(gzip, r#"{{"endpoint":"/{:x}"}}"#, n * n * 7919).unwrap());
+    let skippable = [&[0x5f, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 7][..], &zstd::encode_all(&b"{}"[..], 1).unwrap()].concat();
+    for payload in [gzip.finish().unwrap(), zstd::encode_all(&b"{}"[..], 1).unwrap(), skippable] {
+        let standard = STANDARD.encode(&payload);
+        let lines: Vec<&str> = standard.as_bytes().chunks(76).map(|line| str::from_utf8(line).unwrap()).collect();
+        for body in [
+            standard.clone(),
+            format!("{standard}\n"),
+            lines.join("\n"),
+            lines.join("\r\n") + "\r\n",
+            standard.trim_end_matches('=').to_owned(),
+            URL_SAFE.encode(&payload),
+            URL_SAFE_NO_PAD.encode(&payload),
+        ] {
+            assert_eq!(MessageBody::of(&body), MessageBody::Payload(Cow::Borrowed(&payload)), "{body}");
+        }
+        let broken = format!("{}!{}", &standard[..8], &standard[8..]);
+        check(&broken, &broken);
+    }
 }
 
 #[test]

@@ -52,6 +52,17 @@ fn forms() {
     check(&gzip(b"{}\n{}\n"), "2");
     check(&[gzip(b"{}\n"), gzip(b"{}\n")].concat(), "2");
     check(&zstd::encode_all(&b"[{},{}]"[..], 1).unwrap(), "2");
+    let frame = zstd::encode_all(&b"{}\n"[..], 1).unwrap();
+    check(&[&frame[..], &frame, &frame].concat(), "3");
+    // As pzstd writes it: before each frame a skippable one that says how long it is.
+    for magic in [0x50, 0x57, 0x5f] {
+        let skippable = [&[magic, 0x2a, 0x4d, 0x18, 4, 0, 0, 0][..], &[0, 1, 2, 3]].concat();
+        check(&[&skippable[..], &frame, &skippable, &frame].concat(), "2");
+        check(&skippable, "0");
+        check(&[&frame[..], &skippable].concat(), "1");
+        check(&skippable[..10], "0 not_decompressible@record");
+        check(&[&skippable[..], &frame[..6]].concat(), "0 not_decompressible@record");
+    }
     check(&gzip(b""), "0");
 }
 
@@ -69,6 +80,15 @@ fn broken_forms_cost_only_what_is_broken() {
     check(b"\xff\xfe\x00", "0 not_utf8@record");
     check(&gzip(b"{}")[..15], "0 not_decompressible@record");
     check(b"[{},\n{},\n{}\n", "0 not_json@record");
+    // An object that is cut short is one event, broken, and no line within it is an event by itself.
+    check(b"{\n  \"calls\": [\n    {\"status\":200},\n    {\"status\":500}\n", "0 not_json@record");
+    check(b"{\n\"a\":\n{\"status\":200}\n", "0 not_json@record");
+    check(b"{\"a\":[\n{}\n", "0 not_json@record");
+    // Lines, of which the first or the last is cut short, are not.
+    check(b"{\"status\":20\n{}\n{}\n", "2 not_json@0");
+    check(b"{\"endpoint\":\"/lo\n{}\n{}\n", "2 not_json@0");
+    check(b"{\"a\":[\n{}\n{}\n", "2 not_json@0");
+    check(b"{}\n{}\n{\"status\":", "2 not_json@2");
     check(b"[1]\n{}\n", "0 not_json@record");
     check(b" [{}\n\xff\n{}\n", "0 not_utf8@record");
     check(b"\x1f\x8bnot gzip", "0 not_decompressible@record");
