@@ -54,8 +54,7 @@ impl Follow<'_> {
 
     /// The object's bytes; none where they cannot be a payload of that many bytes.
     async fn payload(&self, wanted: &Wanted, payload_bytes_max: u64) -> Result<Option<Vec<u8>>, ReadError> {
-        // What does not compress grows by frames and headers when it is compressed.
-        let bytes_max = payload_bytes_max + payload_bytes_max / 64 + 1_024;
+        let bytes_max = Limits::raw_bytes_max(payload_bytes_max);
         let mut object = self.objects.reader().open(wanted).await.map_err(|error| read_error(&error))?;
         if object.size() > bytes_max {
             return Ok(None);
