@@ -24,8 +24,8 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
-    Accepted, Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Rejected, Series, SeriesId, Window,
-    decode_event_alone, decode_payload, decode_record,
+    Batch, BatchEvent, Decoded, Epoch, EpochView, Millis, Rejected, Series, SeriesId, Window, decode_event_alone,
+    decode_payload, decode_record,
 };
 
 /// What a contribution is counted under, once. Cheap to clone: a plan has it once for each window.
@@ -216,13 +216,6 @@ pub fn plan(
 
 /// What a chunk of an object adds to each window.
 pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
-
-/// Counts one event where it belongs.
-pub(crate) fn count(windows: &mut Windows, accepted: Accepted) {
-    let Accepted { window, series, status, duration_us, user } = accepted;
-    let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
-    rollup.add(counted::status(status), duration_us, user.as_deref().map(str::as_bytes));
-}
 
 impl LedgerPlan {
     fn reject(&mut self, place: usize, message: &Message, rejected: Vec<Rejected>) {
