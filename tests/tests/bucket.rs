@@ -81,7 +81,7 @@ async fn any_key_is_listed_and_read_and_what_was_not_read_is_not_counted() {
         let mut outcomes = BTreeMap::new();
         let each = |outcome: &weir_objects::Outcome| {
             let object = (outcome.object.key.clone(), outcome.object.etag.clone());
-            outcomes.insert(object, outcome.read.as_ref().map(|bytes| *bytes).map_err(|error| error.kind()));
+            outcomes.insert(object, outcome.read.as_ref().copied().map_err(|error| error.kind()));
         };
         let summary = objects.reader().read_all(futures::stream::iter(all), each).await;
         let bytes = keys.iter().map(|key| key.len() as u64).sum();
