@@ -147,6 +147,8 @@ async fn multipart_copy_and_batch_delete() {
     let upload =
         fixture.s3.create_multipart_upload().bucket(PLAIN).key("big").content_type("x/y").send().await.unwrap();
     let id = upload.upload_id().unwrap();
+    let initiated = std::time::SystemTime::now();
+    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
     let mut parts = Vec::new();
     for (number, body) in [(1, big.clone()), (2, b"tail".to_vec())] {
         let part =
@@ -162,6 +164,9 @@ async fn multipart_copy_and_batch_delete() {
     assert_eq!(again.code(), Some("NoSuchUpload"));
     let head = fixture.s3.head_object().bucket(PLAIN).key("big").send().await.unwrap();
     assert_eq!((head.content_length(), head.content_type()), (Some((5 << 20) + 4), Some("x/y")));
+    // Dated from its initiation; two seconds are more than the one to which the header is rounded.
+    let modified = std::time::SystemTime::try_from(*head.last_modified().unwrap()).unwrap();
+    assert!(modified <= initiated, "{modified:?} is after {initiated:?}");
 
     let copy = fixture.s3.copy_object().bucket(VERSIONED).key("copy").copy_source(format!("{PLAIN}/big"));
     copy.send().await.unwrap();
@@ -195,6 +200,30 @@ async fn notifications_reach_the_queue() {
     assert_eq!(record["s3"]["object"]["key"], "in/a+b%2B%C3%BC.json");
     assert_eq!(record["s3"]["object"]["size"], 5);
     assert!(record["s3"]["object"]["versionId"].is_string());
+    fixture.plane.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_parts_is_noticed_when_it_is_complete() {
+    let fixture = Fixture::start().await;
+    let upload = fixture.s3.create_multipart_upload().bucket(VERSIONED).key("in/parts").send().await.unwrap();
+    let id = upload.upload_id().unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let completed = jiff::Timestamp::now();
+    let part = fixture.s3.upload_part().bucket(VERSIONED).key("in/parts").upload_id(id).part_number(1);
+    let etag = part.body(ByteStream::from_static(b"{}")).send().await.unwrap().e_tag.unwrap();
+    let part = CompletedPart::builder().part_number(1).e_tag(etag).build();
+    let complete = fixture.s3.complete_multipart_upload().bucket(VERSIONED).key("in/parts").upload_id(id);
+    complete.multipart_upload(CompletedMultipartUpload::builder().parts(part).build()).send().await.unwrap();
+    let url = format!("{}/000000000000/landing", fixture.plane.endpoint_url());
+    let received = fixture.sqs.receive_message().queue_url(url).max_number_of_messages(10).wait_time_seconds(2);
+    let received = received.send().await.unwrap();
+    let last: serde_json::Value = serde_json::from_str(received.messages().last().unwrap().body().unwrap()).unwrap();
+    assert_eq!(last["Records"][0]["eventName"], "ObjectCreated:CompleteMultipartUpload");
+    let at: jiff::Timestamp = last["Records"][0]["eventTime"].as_str().unwrap().parse().unwrap();
+    assert!(at.as_millisecond() >= completed.as_millisecond(), "{at} is before {completed}");
+    let head = fixture.s3.head_object().bucket(VERSIONED).key("in/parts").send().await.unwrap();
+    assert!(head.last_modified().unwrap().secs() < completed.as_second() + 1);
     fixture.plane.shutdown().await;
 }
 

@@ -180,3 +180,47 @@ async fn every_object_counts_once() {
     fleet.assert_no_dead_letters().await;
     fleet.plane.shutdown().await;
 }
+
+/// On a bucket without versions an object is what has its ETag, and the first delivery claims its arrival.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_without_versions_counts_once_by_its_etag() {
+    const PLAIN: &str = "without-versions";
+    let fleet = Fleet::start().await;
+    fleet.s3.create_bucket().bucket(PLAIN).send().await.expect("a bucket");
+    let mut oracle = Oracle::default();
+    let put = async |key: &str, body: Vec<u8>| {
+        let put = fleet.s3.put_object().bucket(PLAIN).key(key).body(body.into()).send().await.expect("PutObject");
+        assert_eq!(put.version_id, None);
+        put.e_tag.expect("an ETag").trim_matches('"').to_owned()
+    };
+    let notice = |key: &str, etag: &str| {
+        let object = serde_json::json!({"key": key, "eTag": etag});
+        serde_json::json!({"Records": [{
+            "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": PLAIN}, "object": object},
+        }]})
+        .to_string()
+    };
+
+    // Noticed twice, put again as it was, and noticed again.
+    let body = events(&mut oracle, 30, false);
+    let etag = put("in/same", body.clone()).await;
+    send(&fleet, "weir-landing", notice("in/same", &etag)).await;
+    send(&fleet, "weir-landing", notice("in/same", &etag)).await;
+    fleet.settle().await;
+    assert_eq!(put("in/same", body).await, etag);
+    send(&fleet, "weir-landing", notice("in/same", &etag)).await;
+    // Overwritten before it is read: the older content is nowhere any more, the younger counts.
+    let older = put("in/overwritten", b"{\"service\":\"never\"}".to_vec()).await;
+    let younger = put("in/overwritten", events(&mut oracle, 20, true)).await;
+    send(&fleet, "weir-landing", notice("in/overwritten", &older)).await;
+    send(&fleet, "weir-landing", notice("in/overwritten", &younger)).await;
+
+    fleet.settle().await;
+    fleet.assert_rows(&oracle).await;
+    let quarantined = found::quarantine(&fleet.s3).await;
+    let found: Vec<_> = quarantined.values().map(|object| (object.text("reason"), object.text("key"))).collect();
+    assert_eq!(found, [("object_changed", "in/overwritten")]);
+    fleet.assert_no_dead_letters().await;
+    fleet.plane.shutdown().await;
+}

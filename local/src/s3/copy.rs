@@ -44,6 +44,7 @@ impl Store {
             etag: md5_hex(&bytes),
             bytes,
             condition: WriteCondition::default(),
+            created_ms: None,
             event: "ObjectCreated:Copy",
         };
         let about = self.put(object).await?;

@@ -120,10 +120,10 @@ impl Store {
         input: CompleteMultipartUploadInput,
     ) -> S3Result<CompleteMultipartUploadOutput> {
         let wanted = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
-        let (headers, parts) = {
+        let (headers, initiated_ms, parts) = {
             let state = self.state();
             let upload = upload(bucket(&state, &input.bucket)?, &input.upload_id, &input.key)?;
-            (upload.headers.clone(), chosen(upload, &wanted)?)
+            (upload.headers.clone(), upload.initiated_ms, chosen(upload, &wanted)?)
         };
         let length: usize = parts.iter().map(|part| part.bytes.len()).sum();
         if length as u64 > super::STORED_BYTES_MAX {
@@ -141,6 +141,7 @@ impl Store {
             bytes: bytes.freeze(),
             etag,
             condition: WriteCondition { if_match: input.if_match, if_none_match: input.if_none_match },
+            created_ms: Some(initiated_ms),
             event: "ObjectCreated:CompleteMultipartUpload",
         };
         let about = self.put(object).await?;

@@ -72,7 +72,7 @@ impl Notifier {
             "eventVersion": "2.1",
             "eventSource": "aws:s3",
             "awsRegion": self.region,
-            "eventTime": timestamp(about.modified_ms),
+            "eventTime": timestamp(super::object::now_ms()),
             "eventName": event,
             "userIdentity": {"principalId": format!("AWS:{}", self.account)},
             "requestParameters": {"sourceIPAddress": "127.0.0.1"},

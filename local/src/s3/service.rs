@@ -133,7 +133,8 @@ impl S3 for Store {
         let etag = md5_hex(&bytes);
         let condition = WriteCondition { if_match: input.if_match, if_none_match: input.if_none_match };
         let (bucket, key) = (input.bucket, input.key);
-        let object = NewObject { bucket, key, headers, bytes, etag, condition, event: "ObjectCreated:Put" };
+        let object =
+            NewObject { bucket, key, headers, bytes, etag, condition, created_ms: None, event: "ObjectCreated:Put" };
         let about = self.put(object).await?;
         let sums = reply::checksum(&about);
         ok(PutObjectOutput {

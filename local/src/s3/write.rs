@@ -30,6 +30,8 @@ pub(crate) struct NewObject {
     pub(crate) bytes: Bytes,
     pub(crate) etag: String,
     pub(crate) condition: WriteCondition,
+    /// When it was created, if that is not now: S3 dates an object of parts from the initiation of its upload.
+    pub(crate) created_ms: Option<u64>,
     /// `ObjectCreated:Put` and its kin.
     pub(crate) event: &'static str,
 }
@@ -150,7 +152,7 @@ pub(crate) fn verified(
 impl Store {
     /// Writes one version and tells the bucket's queues.
     pub(crate) async fn put(&self, object: NewObject) -> S3Result<Description> {
-        let NewObject { bucket: name, key, headers, bytes, etag, condition, event } = object;
+        let NewObject { bucket: name, key, headers, bytes, etag, condition, created_ms, event } = object;
         check_key(&key)?;
         let size = bytes.len() as u64;
         let sequence = {
@@ -172,7 +174,7 @@ impl Store {
                 delete_marker: false,
                 size,
                 etag: etag.clone(),
-                modified_ms: now_ms(),
+                modified_ms: created_ms.unwrap_or_else(now_ms),
                 headers: headers.clone(),
             };
             if let Some(disk) = &self.inner.disk {

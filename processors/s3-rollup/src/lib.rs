@@ -3,12 +3,13 @@
 //! - **Trigger**: the landing queue, with `ReportBatchItemFailures`.
 //! - **Input**: S3 event notifications, plain or wrapped by SNS, and `s3:TestEvent`. The objects hold one event, an
 //!   array or one event a line, plain, gzip or zstd. They are read concurrently, within bytes in flight that come from
-//!   the function's memory, and decoded as they are read: none is ever held whole.
+//!   the function's memory, and decoded as they are read: none is ever held whole. Long ones are read one at a time.
 //! - **Output**: per (window, lane) one immutable item of all the batch's objects in it, each under its version (without
 //!   versions its ETag) and the number of its chunk; one quarantine object per rejected event or object.
 //! - **Failure**: a message is reported if any of its objects could not be read or written; it comes back, and an object
-//!   counts once. Missing, changed, archived and damaged objects are set aside, and so is a body that is no notice.
-//!   What the function may not read (403) ends in the dead-letter queue, with an error line that says what to grant.
+//!   counts once. One that takes all the time there is fails its own message and not its neighbours'. Missing, changed,
+//!   archived and damaged objects are set aside, and so is a body that is no notice. What the function
+//!   may not read (403) ends in the dead-letter queue, with an error line that says what to grant.
 
 mod message;
 
@@ -50,7 +51,8 @@ impl Handler {
         let epochs = Epochs::new(stores.contributions().clone(), generation(environment)?);
         let memory_mib = memory_mib(environment)?;
         let objects = Objects::new(&connection, memory_mib);
-        Ok(Self { stores, objects, epochs, settings: settings(memory_mib) })
+        let settings = settings(memory_mib, objects.reader().settings().stream_bytes_max());
+        Ok(Self { stores, objects, epochs, settings })
     }
 
     /// Handles one batch.
@@ -60,7 +62,7 @@ impl Handler {
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let mut line = BatchLine::begin(&event.context, "s3");
-        let out_of_time = || clock::out_of_time(begun, deadline);
+        let time = clock::ReadingTime::new(begun, deadline);
         let epochs = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&epochs);
 
@@ -75,7 +77,7 @@ impl Handler {
         let (ids, deliveries): (Vec<String>, Vec<Delivery>) = received.into_iter().unzip();
         let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));
         let (stores, settings) = (apart.as_ref().unwrap_or(&self.stores), &self.settings);
-        let intake = objects::intake(stores, &self.objects, &layout, &epochs, settings, deliveries, &out_of_time).await;
+        let intake = objects::intake(stores, &self.objects, &layout, &epochs, settings, deliveries, &time).await;
         line.stage("count").links(&links);
         tell_errors(&event.context.request_id, &intake.outcome.errors);
         log(line, &intake);
@@ -84,13 +86,17 @@ impl Handler {
 }
 
 /// An eighth of the memory for what is read and not yet written, and a sixteenth of that for each object in flight; a
-/// quarter is the reader's.
-fn settings(memory_mib: usize) -> ObjectSettings {
+/// quarter is the reader's. The rest is the process, and what one object takes that is read by itself: its zstd window (at
+/// most 128 MiB, which its writer has asked for by name) and a chunk of 100,000 events (some 60 MB, if no two are of one
+/// series and minute).
+fn settings(memory_mib: usize, object_beside_bytes_max: u64) -> ObjectSettings {
     const OBJECTS_IN_FLIGHT_MAX: usize = 16;
     let round_bytes_max = (memory_mib << 20) / 8;
     ObjectSettings {
         ledger: LedgerSettings::default(),
         objects_in_flight_max: OBJECTS_IN_FLIGHT_MAX,
+        // Longer ones are fetched in ranges, several at once, and gain nothing by company.
+        object_beside_bytes_max,
         object_held_bytes_max: round_bytes_max / OBJECTS_IN_FLIGHT_MAX,
         round_bytes_max,
     }
@@ -99,7 +105,8 @@ fn settings(memory_mib: usize) -> ObjectSettings {
 fn log(mut line: BatchLine, intake: &ObjectIntake) {
     let outcome = &intake.outcome;
     line.put("batch_size", intake.messages).put("objects", intake.objects).put("twice", intake.twice);
-    line.put("sound", intake.sound).put("empty", intake.empty).put("large", intake.large).put("bytes", intake.bytes);
+    line.put("sound", intake.sound).put("empty", intake.empty).put("large", intake.large);
+    line.put("alone", intake.alone).put("bytes", intake.bytes);
     line.put("failed", outcome.failed.len()).put("errors", outcome.errors.len());
     line.count("received", outcome.received).count("applied", outcome.put).count("duplicate", outcome.duplicate);
     line.quarantined(&outcome.quarantined).count("returned", outcome.returned);

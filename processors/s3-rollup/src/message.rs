@@ -18,6 +18,8 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Delivery), Error> {
     let queue_arn = message.event_source_arn.ok_or("a message without eventSourceARN")?;
     let sent_at = message.attributes.get("SentTimestamp").and_then(|sent| sent.parse().ok());
     let sent_at = Millis(sent_at.ok_or("a message without SentTimestamp")?);
+    // It decides what is read first, and nothing else.
+    let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
     let body = message.body.unwrap_or_default();
     let noticed = noticed(&body).unwrap_or_else(|(reason, detail)| {
         let queue = queue_arn.rsplit(':').next().unwrap_or_default();
@@ -25,7 +27,7 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Delivery), Error> {
         let rejected = Rejected { reason, detail, event_index: None, payload: body.into_bytes() };
         Noticed::SetAside(QuarantineObject { coordinates, arrived_at: sent_at, rejected })
     });
-    Ok((id, Delivery { sent_at, noticed }))
+    Ok((id, Delivery { sent_at, receives, noticed }))
 }
 
 fn noticed(body: &str) -> Result<Noticed, (Reason, String)> {
@@ -55,10 +57,10 @@ mod tests {
     fn check(body: &str, expect: &str) {
         let message = serde_json::json!({
             "messageId": "m", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:weir-landing", "body": body,
-            "attributes": {"SentTimestamp": "1000000000000"},
+            "attributes": {"SentTimestamp": "1000000000000", "ApproximateReceiveCount": "3"},
         });
         let (id, delivery) = read(serde_json::from_value(message).unwrap()).unwrap();
-        assert_eq!((id.as_str(), delivery.sent_at), ("m", Millis(1_000_000_000_000)));
+        assert_eq!((id.as_str(), delivery.sent_at, delivery.receives), ("m", Millis(1_000_000_000_000), 3));
         let got = match delivery.noticed {
             Noticed::Objects(objects) => {
                 objects.iter().map(|object| object.identity().to_string()).collect::<Vec<_>>().join(" ")

@@ -17,6 +17,84 @@ pub const DEADLINE_MARGIN: Duration = Duration::from_secs(6);
 /// leaves half of it for work.
 pub fn out_of_time(begun: SystemTime, deadline: SystemTime) -> bool {
     let whole = deadline.duration_since(begun).unwrap_or(Duration::ZERO);
-    let margin = DEADLINE_MARGIN.min(whole / 2);
-    SystemTime::now() + margin >= deadline
+    SystemTime::now() + margin(whole) >= deadline
+}
+
+fn margin(whole: Duration) -> Duration {
+    DEADLINE_MARGIN.min(whole / 2)
+}
+
+/// Objects are read until so long before writing ends: what is read by then can be written, some thousand items a few at a
+/// time or as many as a round holds.
+pub const READING_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long what was read waits for company before it is written.
+const A_WHILE: Duration = Duration::from_secs(1);
+
+/// The time that a batch of notices has: what [`out_of_time`] says of writing, and less for reading. A timeout too short
+/// for that leaves half of its time for work to reading.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadingTime {
+    begun: SystemTime,
+    deadline: SystemTime,
+}
+
+impl ReadingTime {
+    /// Of a handler that began then, with that deadline.
+    pub fn new(begun: SystemTime, deadline: SystemTime) -> Self {
+        Self { begun, deadline }
+    }
+
+    fn reading_is_over_at(&self, now: SystemTime) -> bool {
+        let whole = self.deadline.duration_since(self.begun).unwrap_or(Duration::ZERO);
+        let writing = whole - margin(whole);
+        let reading = writing - READING_MARGIN.min(writing / 2);
+        now >= self.begun + reading
+    }
+}
+
+impl weir_exact::objects::Deadline for ReadingTime {
+    fn reading_is_over(&self) -> bool {
+        self.reading_is_over_at(SystemTime::now())
+    }
+
+    fn writing_is_over(&self) -> bool {
+        out_of_time(self.begun, self.deadline)
+    }
+
+    async fn a_while(&self) {
+        tokio::time::sleep(A_WHILE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reading_ends_before_writing_does() {
+        let ends_after = |timeout: u64| {
+            let time = ReadingTime::new(UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(timeout));
+            let over = |ms: &u64| time.reading_is_over_at(UNIX_EPOCH + Duration::from_millis(*ms));
+            (0..=timeout * 1_000).step_by(250).find(over)
+        };
+        // Of 300 s the last 6 are for the answer, and 10 before them for writing.
+        assert_eq!(ends_after(300), Some(284_000));
+        assert_eq!(ends_after(20), Some(7_000));
+        // A short timeout leaves half of it for work, and half of that for reading.
+        assert_eq!(ends_after(4), Some(1_000));
+        assert_eq!(ends_after(0), Some(0));
+    }
+
+    proptest! {
+        #[test]
+        fn some_time_is_left_for_both(timeout_ms in 2_u64..900_000) {
+            let whole = Duration::from_millis(timeout_ms);
+            let time = ReadingTime::new(UNIX_EPOCH, UNIX_EPOCH + whole);
+            let writing = whole - margin(whole);
+            prop_assert!(!time.reading_is_over_at(UNIX_EPOCH));
+            prop_assert!(time.reading_is_over_at(UNIX_EPOCH + writing.mul_f64(0.999)));
+        }
+    }
 }

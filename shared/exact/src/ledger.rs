@@ -25,7 +25,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
-    Accepted, Batch, Decoded, Epoch, EpochView, Millis, Rejected, Series, Window, decode_event_alone, decode_payload,
+    Batch, Decoded, Epoch, EpochView, Millis, Rejected, Series, Window, decode_event_alone, decode_payload,
     decode_record,
 };
 
@@ -156,13 +156,6 @@ pub(crate) type Counts = SmallVec<[(Arc<SeriesKey>, Rollup); 1]>;
 
 /// What a chunk of an object adds to each window.
 pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
-
-/// Counts one event where it belongs.
-pub(crate) fn count(windows: &mut Windows, accepted: Accepted) {
-    let Accepted { window, series, status, duration_us, user } = accepted;
-    let rollup = windows.entry(window).or_default().entry(counted::series_key(series)).or_default();
-    rollup.add(counted::status(status), duration_us, user.as_deref().map(str::as_bytes));
-}
 
 impl LedgerPlan {
     /// Adds what is counted under one identity: by window, the series ascending.

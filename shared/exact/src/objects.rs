@@ -5,25 +5,34 @@
 //! until then, as rollups, and a large one is read twice: once to judge it, and once to write it chunk by chunk. Either
 //! way the chunks are the same, and memory is bounded whatever the object's size.
 //!
+//! Short objects are read side by side, long ones one at a time. What was read is written before long, however long the
+//! others take: a message that waits for its neighbours' objects would fail with them, and end in the dead-letter queue.
+//!
 //! An object counts under its version and its `LastModified`, however often it is noticed. Without versions the same
 //! content put again has the same ETag and another `LastModified`: the first delivery claims its arrival.
 //!
 //! Not here: S3 (`weir-objects`, `weir-aws`), what a notice looks like (`weir-telemetry`).
 
+mod alone;
+mod beside;
 mod chunks;
 pub mod memory;
 mod read;
 mod reading;
+mod time;
 
 pub use read::{Content, ObjectAt, ObjectRead, Opened, Pieces, ReadError};
+pub use time::Deadline;
 
 use crate::layout::Layout;
 use crate::ledger::{self, LedgerOutcome, LedgerPlan, LedgerSettings};
-use crate::ports::{ContributionPut, QuarantinePut};
+use crate::ports::{ContributionPut, QuarantinePut, StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
+use alone::Alone;
 use chunks::Chunks;
-use futures::stream::{self, StreamExt};
-use reading::{First, Wanted};
+use futures::channel::mpsc::{Sender, channel};
+use futures::future::join;
+use reading::Wanted;
 use std::collections::{BTreeMap, BTreeSet};
 use weir_telemetry::{EpochView, Millis, ObjectTotals};
 
@@ -36,9 +45,13 @@ pub const OBJECT_AGE_MS_MAX: i64 = crate::replay::REPLAY_AGE_MS_MAX;
 pub struct ObjectSettings {
     /// Of the ledger.
     pub ledger: LedgerSettings,
-    /// Objects read at a time.
+    /// Objects read side by side.
     pub objects_in_flight_max: usize,
-    /// What one object's chunks may take while it is read, bytes; a larger one is read twice.
+    /// Length of an object that is read beside others, bytes. A longer one is read by itself, as is one whose length is
+    /// not known.
+    pub object_beside_bytes_max: u64,
+    /// What one object's chunks may take while it is read, bytes; a larger one is read twice. And what its decoder may
+    /// take beside other objects; one that needs more is read by itself.
     pub object_held_bytes_max: usize,
     /// What is held of objects that were read before it is written, bytes.
     pub round_bytes_max: usize,
@@ -49,6 +62,8 @@ pub struct ObjectSettings {
 pub struct Delivery {
     /// When it was sent.
     pub sent_at: Millis,
+    /// How often it was handed out, this time included.
+    pub receives: u32,
     /// What it holds.
     pub noticed: Noticed,
 }
@@ -79,75 +94,60 @@ pub struct ObjectIntake {
     pub empty: u64,
     /// Of these, objects read twice for their size.
     pub large: u64,
+    /// Objects read one at a time, whatever became of them.
+    pub alone: u64,
     /// Bytes of the sound objects.
     pub bytes: u64,
 }
 
-/// Handles a batch of notices. A message fails if any of its objects could not be read or written. `out_of_time` is
-/// asked before each piece and each write that is not begun yet.
-pub async fn intake<S, O>(
+/// Handles a batch of notices. A message fails if any of its objects could not be read or written.
+pub async fn intake<S, O, D>(
     store: &S,
     objects: &O,
     layout: &Layout,
     epochs: &EpochView,
     settings: &ObjectSettings,
     deliveries: Vec<Delivery>,
-    out_of_time: &(dyn Fn() -> bool + Sync),
+    deadline: &D,
 ) -> ObjectIntake
 where
     S: ContributionPut + QuarantinePut,
     O: ObjectRead,
+    D: Deadline,
 {
-    let lane = Lane { store, objects, layout, epochs, settings, out_of_time };
+    let lane = Lane { store, objects, layout, epochs, settings, deadline };
     let mut work = Work::of(deliveries);
-    let mut intake = ObjectIntake {
-        messages: work.messages,
-        objects: work.wanted.len() as u64,
-        twice: work.twice,
-        ..ObjectIntake::default()
-    };
-    let (mut plan, mut held) = (LedgerPlan::default(), 0);
-    for (place, object) in std::mem::take(&mut work.set_aside) {
-        plan.set_aside(place, object);
+    let (messages, objects, twice) = (work.messages, work.wanted.len() as u64, work.twice);
+    let is_short = |size: Option<u64>| size.is_some_and(|size| size <= settings.object_beside_bytes_max);
+    let (beside, mut long): (Vec<_>, Vec<_>) = work.wanted.into_iter().partition(|wanted| is_short(wanted.object.size));
+    // The shortest first: so most are settled. But what takes all the time would keep those behind it from being settled
+    // for ever, since they come back together: at the next delivery another is first.
+    long.sort_by_key(|wanted| wanted.object.size.unwrap_or(u64::MAX));
+    let receives = long.iter().map(|wanted| wanted.receives.saturating_sub(1)).max().unwrap_or(0) as usize;
+    let first = receives % long.len().max(1);
+    long.rotate_left(first);
+    let (mut sender, receiver) = channel(work.places.len());
+    let mut outcome = LedgerOutcome::default();
+    for wanted in long {
+        read_alone(&mut sender, Alone { wanted, judged: None }, &mut outcome);
     }
-    let lane = &lane;
-    let reading = work.wanted.into_iter().map(|wanted| async move {
-        let first = lane.first(&wanted).await;
-        (wanted, first)
-    });
-    let mut read = stream::iter(reading).buffer_unordered(settings.objects_in_flight_max);
-    let mut large = vec![];
-    while let Some((wanted, first)) = read.next().await {
-        match first {
-            Ok(First::Sound { totals, arrived_at, mut chunks }) => {
-                intake.count(&totals);
-                held += chunks.bytes();
-                lane.plan(&mut plan, &wanted, arrived_at, &mut chunks);
-            }
-            Ok(First::Large { totals, arrived_at }) => large.push((wanted, totals, arrived_at)),
-            Ok(First::SetAside(object)) => plan.set_aside(wanted.place, object),
-            Err(error) => intake.outcome.fail(&[wanted.place], error),
-        }
-        if held >= settings.round_bytes_max || plan.writes() >= settings.ledger.commit_writes_max {
-            lane.commit(&mut plan, &mut intake).await;
-            held = 0;
-        }
-    }
-    drop(read);
-    lane.commit(&mut plan, &mut intake).await;
-    // One at a time: each takes as much memory as it may.
-    for (wanted, totals, arrived_at) in large {
-        match lane.second(&wanted, totals, arrived_at, &mut intake).await {
-            Ok(()) => {
-                intake.large += 1;
-                intake.count(&totals);
-            }
-            Err(error) => intake.outcome.fail(&[wanted.place], error),
-        }
-    }
+    let set_aside = std::mem::take(&mut work.set_aside);
+    let (beside, alone) = join(lane.side_by_side(beside, set_aside, sender), lane.one_by_one(receiver)).await;
+    let mut intake = ObjectIntake { outcome, messages, objects, twice, ..ObjectIntake::default() };
+    intake.add(beside);
+    intake.add(alone);
     let failed = std::mem::take(&mut intake.outcome.failed);
     intake.outcome.failed = failed.iter().flat_map(|place| work.places[*place].iter().copied()).collect();
     intake
+}
+
+/// Hands an object on to be read by itself. There is room for all objects of the batch, and who takes them waits for all;
+/// were it otherwise, its message would have to come back.
+fn read_alone(alone: &mut Sender<Alone>, object: Alone, outcome: &mut LedgerOutcome) {
+    if let Err(refused) = alone.try_send(object) {
+        let what = format!("nobody reads objects by themselves any more ({refused})");
+        outcome.fail(&[refused.into_inner().wanted.place], StoreError::new(StoreErrorKind::Unavailable, what));
+    }
 }
 
 impl ObjectIntake {
@@ -156,19 +156,33 @@ impl ObjectIntake {
         self.empty += u64::from(totals.accepted + totals.rejected == 0);
         self.bytes += totals.bytes;
     }
+
+    /// Adds what another part of the batch came to.
+    fn add(&mut self, part: Self) {
+        let Self { outcome, messages, objects, twice, sound, empty, large, alone, bytes } = part;
+        self.outcome.merge(outcome);
+        self.messages += messages;
+        self.objects += objects;
+        self.twice += twice;
+        self.sound += sound;
+        self.empty += empty;
+        self.large += large;
+        self.alone += alone;
+        self.bytes += bytes;
+    }
 }
 
 /// What everything in a batch needs.
-struct Lane<'a, S, O> {
+struct Lane<'a, S, O, D> {
     store: &'a S,
     objects: &'a O,
     layout: &'a Layout,
     epochs: &'a EpochView,
     settings: &'a ObjectSettings,
-    out_of_time: &'a (dyn Fn() -> bool + Sync),
+    deadline: &'a D,
 }
 
-impl<S: ContributionPut + QuarantinePut, O: ObjectRead> Lane<'_, S, O> {
+impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S, O, D> {
     /// Plans to write what is ready.
     fn plan(&self, plan: &mut LedgerPlan, wanted: &Wanted, arrived_at: Millis, chunks: &mut Chunks) {
         let (ready, rejected) = chunks.drain();
@@ -185,7 +199,8 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead> Lane<'_, S, O> {
     /// Writes what is planned; whether all of it is durable.
     async fn commit(&self, plan: &mut LedgerPlan, intake: &mut ObjectIntake) -> bool {
         let plan = std::mem::take(plan);
-        let outcome = ledger::commit(self.store, self.layout, self.settings.ledger, plan, self.out_of_time).await;
+        let out_of_time = || self.deadline.writing_is_over();
+        let outcome = ledger::commit(self.store, self.layout, self.settings.ledger, plan, &out_of_time).await;
         let durable = outcome.failed.is_empty();
         intake.outcome.merge(outcome);
         durable
@@ -207,7 +222,7 @@ impl Work {
     fn of(deliveries: Vec<Delivery>) -> Self {
         let mut work = Self { messages: deliveries.len() as u64, ..Self::default() };
         let mut known = BTreeMap::new();
-        for (message, Delivery { sent_at, noticed }) in deliveries.into_iter().enumerate() {
+        for (message, Delivery { sent_at, receives, noticed }) in deliveries.into_iter().enumerate() {
             match noticed {
                 Noticed::SetAside(object) => {
                     work.set_aside.push((work.places.len(), object));
@@ -222,7 +237,7 @@ impl Work {
                             continue;
                         }
                         work.places.push(BTreeSet::from([message]));
-                        work.wanted.push(Wanted { place, object, noticed_at: sent_at });
+                        work.wanted.push(Wanted { place, object, noticed_at: sent_at, receives });
                     }
                 }
             }

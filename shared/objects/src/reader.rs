@@ -60,8 +60,7 @@ impl Reader {
     /// [`ReadError`] when S3 does not give it.
     pub async fn open(&self, wanted: &Wanted) -> Result<Object, ReadError> {
         let place = Place { client: self.client.clone(), wanted: wanted.clone(), settings: self.settings };
-        let part_bytes = self.settings.part_bytes as u64;
-        if wanted.size.is_some_and(|size| size > 2 * part_bytes) {
+        if wanted.size.is_some_and(|size| size > self.settings.stream_bytes_max()) {
             return self.in_ranges(place).await;
         }
         let room = wanted.size.unwrap_or(u64::MAX).min(STREAM_BYTES as u64) as usize;

@@ -34,6 +34,11 @@ impl ReadSettings {
             stall_ms_max: 5_000,
         }
     }
+
+    /// Length up to which an object is fetched as it comes, and not in ranges. Bytes.
+    pub fn stream_bytes_max(&self) -> u64 {
+        2 * self.part_bytes as u64
+    }
 }
 
 /// What a body that is taken as it comes holds at most: the connection's buffer (hyper reads up to 400 KB ahead).

@@ -194,7 +194,6 @@ impl Histogram {
     }
 
     /// What the bins take in memory besides, bytes.
-    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bins.several.pages.capacity() * size_of::<Page>()
     }

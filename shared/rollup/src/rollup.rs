@@ -115,6 +115,14 @@ impl Rollup {
         }
     }
 
+    /// What it takes in memory beside itself, bytes. Cheap enough to be asked for every event.
+    pub fn heap_bytes(&self) -> usize {
+        let statuses = if self.statuses.spilled() { self.statuses.capacity() * size_of::<(Status, u64)>() } else { 0 };
+        statuses
+            + self.durations.as_ref().map_or(0, |durations| durations.histogram().bytes())
+            + self.users.heap_bytes()
+    }
+
     /// All events.
     pub fn events(&self) -> u64 {
         self.count_where(|_| true)

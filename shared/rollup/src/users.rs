@@ -113,6 +113,15 @@ impl std::fmt::Debug for UserSketch {
 }
 
 impl UserSketch {
+    /// What it takes in memory beside itself, bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            State::Coupons(coupons) if coupons.spilled() => coupons.capacity() * size_of::<Coupon>(),
+            State::Coupons(_) => 0,
+            State::Registers(_) => REGISTERS,
+        }
+    }
+
     /// Counts a user, identified by UTF-8 bytes ([`User::of`]).
     pub fn add(&mut self, user: &[u8]) {
         if let Some(user) = User::of(user) {

@@ -99,6 +99,11 @@ impl<'e> ObjectDecoder<'e> {
         }
     }
 
+    /// What it holds in memory, bytes: the decompressor's window, the event at hand, the object's beginning.
+    pub fn held_bytes(&self) -> usize {
+        self.inflater.held_bytes() + self.plain.held_bytes() + self.kept.capacity()
+    }
+
     /// Ends the object, and gives its last events.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ use weir_telemetry::{Epoch, EpochTable, EpochView, Millis};
 pub(crate) const TIMEOUT_MS: i64 = 30_000;
 /// A function begins no write when its time is up but for this, milliseconds.
 const MARGIN_MS: i64 = 6_000;
+/// And reads no object when it is up but for this, milliseconds.
+const READING_MARGIN_MS: i64 = 12_000;
 
 /// An environment of a function: what it keeps from one invocation to the next.
 pub(crate) struct Environment<E> {
@@ -203,6 +205,11 @@ pub(crate) fn invoke<E: Send + Sync + 'static, T: Send + 'static>(
 /// Whether an invocation that began at `begun` may begin another write.
 pub(crate) fn out_of_time(client: &Client, begun: Millis) -> bool {
     lock(&client.world).now.0 >= begun.0 + TIMEOUT_MS - MARGIN_MS
+}
+
+/// Whether an invocation that began at `begun` should read no more.
+pub(crate) fn reading_is_over(client: &Client, begun: Millis) -> bool {
+    lock(&client.world).now.0 >= begun.0 + TIMEOUT_MS - READING_MARGIN_MS
 }
 
 /// The time, as an invocation reads it.

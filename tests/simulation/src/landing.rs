@@ -9,7 +9,7 @@ use crate::functions::{self, Environment, LedgerFunction};
 use crate::queue::{self, Body, LANDING, Sent};
 use crate::rules::Rule;
 use crate::seen::Seen;
-use crate::world::{World, lock};
+use crate::world::{Slot, World, lock};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use md5::{Digest, Md5};
@@ -17,7 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use weir_exact::ledger::Identity;
-use weir_exact::objects::{self, Content, Delivery, Noticed, ObjectAt, ObjectRead, Opened, Pieces, ReadError};
+use weir_exact::objects::{
+    self, Content, Deadline, Delivery, Noticed, ObjectAt, ObjectRead, Opened, Pieces, ReadError,
+};
 use weir_telemetry::Millis;
 
 /// What stands in the bucket, and all that ever stood there.
@@ -167,6 +169,29 @@ async fn find(client: &Client, at: &ObjectAt, what: impl FnOnce() -> String) -> 
     client.request(what, run).await?
 }
 
+/// The time that an invocation has.
+struct Time<'c> {
+    client: &'c Client,
+    begun: Millis,
+}
+
+impl Deadline for Time<'_> {
+    fn reading_is_over(&self) -> bool {
+        functions::reading_is_over(self.client, self.begun)
+    }
+
+    fn writing_is_over(&self) -> bool {
+        functions::out_of_time(self.client, self.begun)
+    }
+
+    async fn a_while(&self) {
+        let slot = Slot::empty();
+        let over = slot.clone();
+        lock(&self.client.world).after(1_000, move |_| over.fill(()));
+        slot.await;
+    }
+}
+
 /// The shell of `s3-rollup`: places in the batch of the messages that failed.
 pub(crate) fn handle(
     environment: Arc<Environment<LedgerFunction>>,
@@ -176,16 +201,18 @@ pub(crate) fn handle(
     Box::pin(async move {
         let LedgerFunction { client, rules } = &environment.inner;
         let (view, layout) = rules.view(functions::now(client)).await.ok()?;
-        let settings = lock(&client.world).state.settings;
-        let deliveries = messages.into_iter().filter_map(|(_, sent)| match sent.body {
-            Body::Notice(at) => Some(Delivery { sent_at: sent.sent_at, noticed: Noticed::Objects(vec![*at]) }),
-            Body::Payload(_) | Body::Replay(_) => None,
-        });
+        let (settings, deliveries) = {
+            let world = lock(&client.world);
+            let deliveries = messages.into_iter().filter_map(|(place, sent)| {
+                let receives = world.state.notices.receives(place);
+                let Body::Notice(at) = sent.body else { return None };
+                Some(Delivery { sent_at: sent.sent_at, receives, noticed: Noticed::Objects(vec![*at]) })
+            });
+            (world.state.settings, deliveries.collect())
+        };
         let bucket = Bucket { client: client.clone(), piece_bytes: settings.piece_bytes };
-        let out_of_time = || functions::out_of_time(client, begun);
-        let intake =
-            objects::intake(client, &bucket, &layout, &view, &settings.objects, deliveries.collect(), &out_of_time)
-                .await;
+        let time = Time { client, begun };
+        let intake = objects::intake(client, &bucket, &layout, &view, &settings.objects, deliveries, &time).await;
         let mut world = lock(&client.world);
         world.state.seen.add(Seen::Objects, intake.sound);
         world.state.seen.add(Seen::LargeObjects, intake.large);

@@ -162,6 +162,7 @@ fn draw_state(choices: &mut Choices, left_out: Option<Rule>) -> State {
     let objects = ObjectSettings {
         ledger,
         objects_in_flight_max: choices.one_of(&[4, 1]) as usize,
+        object_beside_bytes_max: choices.one_of(&[1 << 20, 0, 100]),
         object_held_bytes_max: choices.one_of(&[1 << 20, 0, 700]),
         round_bytes_max: choices.one_of(&[1 << 20, 0]),
     };

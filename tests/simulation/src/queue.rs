@@ -219,6 +219,13 @@ fn deliver(world: &mut World, which: Which, batch: Vec<usize>) {
     invoke(world, environment, which.pool, handler, done);
 }
 
+impl Queue {
+    /// How often a message was handed out that is waiting still.
+    pub(crate) fn receives(&self, place: usize) -> u32 {
+        self.waiting.get(&place).map_or(1, |waiting| waiting.receives)
+    }
+}
+
 /// The shell of `sqs-rollup` and of `quarantine-replay`: places in the batch of the messages that failed.
 fn handle(
     environment: Arc<Environment<LedgerFunction>>,

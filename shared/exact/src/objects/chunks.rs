@@ -1,10 +1,11 @@
 //! What an object adds up to, chunk by chunk.
 
+use crate::counted;
 use crate::layout::Layout;
-use crate::ledger::{Counts, Identity, LedgerPlan, Windows, count};
+use crate::ledger::{Counts, Identity, LedgerPlan, Windows};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use weir_rollup::{Rollup, SeriesKey, stored};
+use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{Accepted, Epoch, ObjectEvent, Rejected};
 
 /// Events of an object that are counted together, under an identity of their own.
@@ -29,10 +30,27 @@ impl Chunk {
         plan.contribute(layout, place, &object.chunk(self.number), windows, record_bytes_max);
     }
 
-    /// Bytes that it holds, about.
+    /// Counts one event where it belongs; how many bytes the chunk takes more by it, about.
+    fn count(&mut self, accepted: Accepted) -> usize {
+        let Accepted { window, series, status, duration_us, user } = accepted;
+        let series = counted::series_key(series);
+        let names = series.service.len() + series.endpoint.len();
+        let rollup = self.windows.entry(window).or_default().entry(series).or_default();
+        let before = if rollup.is_empty() { None } else { Some(rollup.heap_bytes()) };
+        rollup.add(counted::status(status), duration_us, user.as_deref().map(str::as_bytes));
+        self.events += 1;
+        // Nothing that a rollup holds ever shrinks.
+        before.map_or_else(
+            || SERIES_BYTES + names + rollup.heap_bytes(),
+            |before| rollup.heap_bytes().saturating_sub(before),
+        )
+    }
+
+    /// What [`Self::count`] added up to.
+    #[cfg(test)]
     fn bytes(&self) -> usize {
         let series = self.windows.values().flatten();
-        series.map(|(key, rollup)| SERIES_OVERHEAD_BYTES + stored::bytes_max(key, rollup)).sum()
+        series.map(|(key, rollup)| SERIES_BYTES + key.service.len() + key.endpoint.len() + rollup.heap_bytes()).sum()
     }
 }
 
@@ -40,8 +58,9 @@ fn shared(series: BTreeMap<SeriesKey, Rollup>) -> Counts {
     series.into_iter().map(|(key, rollup)| (Arc::new(key), rollup)).collect()
 }
 
-/// What a series takes in memory beyond its stored form: two strings, a map's place, empty bins. Bytes.
-const SERIES_OVERHEAD_BYTES: usize = 512;
+/// What a series takes in memory beside its names' letters and what its rollup holds: the rollup itself, two strings, its
+/// place in maps whose nodes are on average two thirds full, the window's map where it is the only one. Bytes.
+const SERIES_BYTES: usize = 2 * (size_of::<SeriesKey>() + size_of::<Rollup>()) + 64;
 /// What a rejected event takes beyond its payload, bytes.
 const REJECTED_OVERHEAD_BYTES: usize = 256;
 
@@ -51,42 +70,41 @@ const REJECTED_OVERHEAD_BYTES: usize = 256;
 pub(super) struct Chunks {
     events_per_chunk: u64,
     open: Chunk,
+    /// Held in `open`, about.
+    open_bytes: usize,
     /// Full, in order.
     full: Vec<Chunk>,
     rejected: Vec<Rejected>,
     /// Held in `full` and `rejected`, about.
-    bytes: usize,
+    ready_bytes: usize,
 }
 
 impl Chunks {
     pub(super) fn new(epoch: &Epoch) -> Self {
         let events_per_chunk = epoch.object_limits.events_per_chunk.into();
-        Self { events_per_chunk, open: Chunk::default(), full: vec![], rejected: vec![], bytes: 0 }
+        let (open, full, rejected) = (Chunk::default(), vec![], vec![]);
+        Self { events_per_chunk, open, open_bytes: 0, full, rejected, ready_bytes: 0 }
     }
 
     pub(super) fn take(&mut self, event: ObjectEvent) {
         match event {
-            ObjectEvent::Accepted(accepted) => self.count(accepted),
+            ObjectEvent::Accepted(accepted) => {
+                self.open_bytes += self.open.count(accepted);
+                if self.open.events == self.events_per_chunk {
+                    let next = Chunk { number: self.open.number + 1, ..Chunk::default() };
+                    self.close(next);
+                }
+            }
             ObjectEvent::Rejected(rejected) => {
-                self.bytes += rejected.payload.len() + REJECTED_OVERHEAD_BYTES;
+                self.ready_bytes += rejected.payload.len() + REJECTED_OVERHEAD_BYTES;
                 self.rejected.push(rejected);
             }
         }
     }
 
-    fn count(&mut self, accepted: Accepted) {
-        count(&mut self.open.windows, accepted);
-        self.open.events += 1;
-        if self.open.events == self.events_per_chunk {
-            let next = Chunk { number: self.open.number + 1, ..Chunk::default() };
-            self.close(next);
-        }
-    }
-
     fn close(&mut self, next: Chunk) {
-        let chunk = std::mem::replace(&mut self.open, next);
-        self.bytes += chunk.bytes();
-        self.full.push(chunk);
+        self.full.push(std::mem::replace(&mut self.open, next));
+        self.ready_bytes += std::mem::take(&mut self.open_bytes);
     }
 
     /// Ends the object: its last chunk is as full as it gets.
@@ -96,9 +114,9 @@ impl Chunks {
         }
     }
 
-    /// Bytes held, about, without the chunk that is still open.
+    /// Bytes held, about.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.open_bytes + self.ready_bytes
     }
 
     /// Whether anything is ready to be written.
@@ -108,7 +126,40 @@ impl Chunks {
 
     /// What is ready to be written; the open chunk stays.
     pub(super) fn drain(&mut self) -> (Vec<Chunk>, Vec<Rejected>) {
-        self.bytes = 0;
+        self.ready_bytes = 0;
         (std::mem::take(&mut self.full), std::mem::take(&mut self.rejected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use weir_telemetry::{Millis, ObjectDecoder, ObjectLimits};
+
+    const ARRIVAL: Millis = Millis(1_795_224_605_000);
+
+    proptest! {
+        /// What is counted event by event is what stands there, whether a chunk is open or full.
+        #[test]
+        fn bytes_are_counted_as_events_come(
+            events in proptest::collection::vec((0..3_i64, 0..4_u8, 0..600_u16, 0..9_u64, 0..900_u16), 0..400),
+            events_per_chunk in 1..300_u32,
+        ) {
+            let object_limits = ObjectLimits { events_per_chunk, event_bytes_max: 300, ..ObjectLimits::default() };
+            let epoch = Epoch { object_limits, ..Epoch::genesis() };
+            let mut chunks = Chunks::new(&epoch);
+            let mut decoder = ObjectDecoder::new(ARRIVAL, &epoch);
+            for (minute, endpoint, status, magnitude, user) in events {
+                let at = ARRIVAL.0 - 60_000 * minute;
+                let event = format!(
+                    "{{\"endpoint\":\"/{}\",\"status\":{status},\"duration_ms\":{},\"user_id\":{user},\"timestamp\":{at}}}\n",
+                    "x".repeat(endpoint.into()), 7_u64.pow(magnitude as u32)
+                );
+                decoder.push(event.as_bytes(), |event| chunks.take(event));
+                let stand = chunks.full.iter().chain([&chunks.open]).map(Chunk::bytes).sum::<usize>();
+                prop_assert_eq!(chunks.bytes(), stand);
+            }
+        }
     }
 }

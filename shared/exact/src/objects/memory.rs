@@ -79,6 +79,8 @@ pub enum ReadFault {
     Refused,
     /// It breaks after so many pieces.
     BrokenAfter(usize),
+    /// It gives nothing any more after so many pieces, and does not end.
+    StalledAfter(usize),
 }
 
 /// Wraps a source of objects; `decide` says what happens to each reading.
@@ -100,27 +102,29 @@ impl<O: ObjectRead, F: Fn(&ObjectAt) -> ReadFault + Sync> ObjectRead for Failing
     type Pieces = FailingPieces<O::Pieces>;
 
     async fn open(&self, object: &ObjectAt) -> Result<Opened<Self::Pieces>, ReadError> {
-        let left = match (self.decide)(object) {
+        let fault = match (self.decide)(object) {
             ReadFault::Refused => return Err(broken()),
-            ReadFault::BrokenAfter(pieces) => Some(pieces),
-            ReadFault::None => None,
+            fault => fault,
         };
         let Opened { created_at, pieces } = self.inner.open(object).await?;
-        Ok(Opened { created_at, pieces: FailingPieces { inner: pieces, left } })
+        Ok(Opened { created_at, pieces: FailingPieces { inner: pieces, fault } })
     }
 }
 
-/// Pieces that may break off.
+/// Pieces that may break off, or stop coming.
 #[derive(Debug)]
 pub struct FailingPieces<P> {
     inner: P,
-    left: Option<usize>,
+    fault: ReadFault,
 }
 
 impl<P: Pieces> Pieces for FailingPieces<P> {
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(1).ok_or_else(broken)?;
+        match &mut self.fault {
+            ReadFault::BrokenAfter(0) => return Err(broken()),
+            ReadFault::StalledAfter(0) => return std::future::pending().await,
+            ReadFault::BrokenAfter(left) | ReadFault::StalledAfter(left) => *left -= 1,
+            ReadFault::None | ReadFault::Refused => {}
         }
         self.inner.next().await
     }

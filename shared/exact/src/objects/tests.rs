@@ -1,14 +1,16 @@
-use super::memory::{FailingObjects, MemoryObjects, ReadFault};
+use super::memory::{FailingObjects, MemoryObjects, MemoryPieces, ReadFault};
 use super::*;
 use crate::failing::{FailingStore, Fault, Request};
 use crate::finalize::fold;
 use crate::ledger::Identity;
 use crate::memory::MemoryStore;
 use crate::ports::{Expected, Item, PutOutcome, StoreError};
+use bytes::Bytes;
 use futures::executor::block_on;
 use proptest::prelude::*;
 use std::pin::pin;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use weir_telemetry::{Epoch, EpochTable, Generation, ObjectLimits, Window};
 
@@ -29,11 +31,66 @@ fn epochs() -> EpochView {
 
 fn settings(object_held_bytes_max: usize) -> ObjectSettings {
     let ledger = LedgerSettings::default();
-    ObjectSettings { ledger, objects_in_flight_max: 3, object_held_bytes_max, round_bytes_max: 1 << 20 }
+    ObjectSettings {
+        ledger,
+        objects_in_flight_max: 3,
+        object_beside_bytes_max: SHORT,
+        object_held_bytes_max,
+        round_bytes_max: 1 << 20,
+    }
 }
 
+/// What a notice says of the length of an object that is read beside others, and of one that is not. Bytes.
+const SHORT: u64 = 1_000;
+const LONG: u64 = 1_001;
+
 fn object(key: &str, content: Content) -> ObjectAt {
-    ObjectAt { bucket: "b".into(), key: key.into(), content, size: None }
+    ObjectAt { bucket: "b".into(), key: key.into(), content, size: Some(SHORT) }
+}
+
+fn long(number: usize) -> ObjectAt {
+    ObjectAt { size: Some(LONG), ..version(number) }
+}
+
+/// Time that passes as somebody waits for it, and with each piece that is read.
+#[derive(Default)]
+struct Clock {
+    passed: AtomicU64,
+    reading_ends_at: u64,
+    writing_ends_at: u64,
+}
+
+impl Clock {
+    fn endless() -> Self {
+        Self::until(u64::MAX, u64::MAX)
+    }
+
+    fn until(reading_ends_at: u64, writing_ends_at: u64) -> Self {
+        Self { reading_ends_at, writing_ends_at, ..Self::default() }
+    }
+
+    fn pass(&self) {
+        self.passed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_before(&self, end: u64) -> bool {
+        self.passed.load(Ordering::Relaxed) < end
+    }
+}
+
+impl Deadline for Clock {
+    fn reading_is_over(&self) -> bool {
+        !self.is_before(self.reading_ends_at)
+    }
+
+    fn writing_is_over(&self) -> bool {
+        !self.is_before(self.writing_ends_at)
+    }
+
+    async fn a_while(&self) {
+        another_poll().await;
+        self.pass();
+    }
 }
 
 fn version(number: usize) -> ObjectAt {
@@ -41,7 +98,7 @@ fn version(number: usize) -> ObjectAt {
 }
 
 fn delivery(objects: &[ObjectAt]) -> Delivery {
-    Delivery { sent_at: CREATED.plus(1_000), noticed: Noticed::Objects(objects.to_vec()) }
+    Delivery { sent_at: CREATED.plus(1_000), receives: 1, noticed: Noticed::Objects(objects.to_vec()) }
 }
 
 /// As many events over two minutes, and with `bad` one that is none.
@@ -56,7 +113,7 @@ where
     O: ObjectRead,
 {
     let settings = settings(held_bytes_max);
-    block_on(intake(store, objects, &layout(), &epochs(), &settings, deliveries, &|| false))
+    block_on(intake(store, objects, &layout(), &epochs(), &settings, deliveries, &Clock::endless()))
 }
 
 /// Events counted, by window.
@@ -169,9 +226,151 @@ fn nothing_is_begun_out_of_time() {
     objects.put(&version(0), CREATED, body(2, false));
     let settings = settings(1 << 20);
     let deliveries = vec![delivery(&[version(0)])];
-    let intake = block_on(intake(&store, &objects, &layout(), &epochs(), &settings, deliveries, &|| true));
+    let intake = block_on(intake(&store, &objects, &layout(), &epochs(), &settings, deliveries, &Clock::until(0, 0)));
     assert_eq!(intake.outcome.failed, BTreeSet::from([0]));
     assert_eq!(store.items(), []);
+}
+
+/// Short or long, stalled from its first byte or later: whoever else is in its batch is settled, at the first delivery.
+#[test]
+fn an_object_that_does_not_end_keeps_no_other_from_being_settled() {
+    let longest = ObjectAt { size: Some(LONG + 1), ..version(0) };
+    for (slow, after) in [(version(0), 0), (version(0), 3), (longest.clone(), 0), (longest, 3)] {
+        let (store, objects) = (MemoryStore::default(), MemoryObjects::new(10));
+        (0..6).for_each(|number| objects.put(&version(number), CREATED, body(2, false)));
+        let objects = FailingObjects::new(objects, |at: &ObjectAt| {
+            if at.key == slow.key { ReadFault::StalledAfter(after) } else { ReadFault::None }
+        });
+        let batch = [slow.clone(), version(1), version(2), long(3), version(4), long(5)];
+        let deliveries = batch.iter().map(|at| delivery(std::slice::from_ref(at))).collect();
+        let (clock, settings) = (Clock::until(100, 200), settings(1 << 20));
+        let intake = block_on(intake(&store, &objects, &layout(), &epochs(), &settings, deliveries, &clock));
+        assert_eq!(intake.outcome.failed, BTreeSet::from([0]), "{slow:?} {after}: {:?}", intake.outcome.errors);
+        assert_eq!(counted(&store).values().sum::<u64>(), 10, "{slow:?} {after}");
+        assert!(clock.passed.load(Ordering::Relaxed) < 110, "what does not end is given up when reading is over");
+    }
+}
+
+/// The shortest of several long objects does not end: it is read first, and takes all the time. When all come back
+/// together another is first, and only the one that does not end is left.
+#[test]
+fn another_long_object_is_first_at_the_next_delivery() {
+    let (store, objects) = (MemoryStore::default(), MemoryObjects::new(10));
+    (0..4).for_each(|number| objects.put(&version(number), CREATED, body(2, false)));
+    let stalls = |at: &ObjectAt| if at.key == version(0).key { ReadFault::StalledAfter(1) } else { ReadFault::None };
+    let objects = FailingObjects::new(objects, stalls);
+    for (receives, failed) in [(1, vec![0, 1, 2, 3]), (2, vec![0])] {
+        let batch = (0..4).map(|number| ObjectAt { size: Some(LONG + number as u64), ..version(number) });
+        let deliveries = batch.map(|at| Delivery { receives, ..delivery(&[at]) }).collect();
+        let (clock, settings) = (Clock::until(100, 200), settings(1 << 20));
+        let intake = block_on(intake(&store, &objects, &layout(), &epochs(), &settings, deliveries, &clock));
+        assert_eq!(intake.outcome.failed, failed.into_iter().collect(), "received {receives} times");
+    }
+    assert_eq!(counted(&store).values().sum::<u64>(), 6);
+}
+
+/// What was read at the last moment is written all the same: nobody reads until there is no time to write.
+#[test]
+fn what_was_read_in_time_is_written() {
+    let (store, objects) = (MemoryStore::default(), MemoryObjects::new(1 << 20));
+    (0..3).for_each(|number| objects.put(&version(number), CREATED, body(2, false)));
+    let clock = Clock::until(5, 10);
+    let objects = Timed { objects: &objects, clock: &clock };
+    let settings = ObjectSettings { objects_in_flight_max: 1, ..settings(1 << 20) };
+    let deliveries = (0..3).map(|number| delivery(&[version(number)])).collect();
+    let intake = block_on(intake(&store, &objects, &layout(), &epochs(), &settings, deliveries, &clock));
+    assert_eq!((intake.outcome.failed, intake.sound), (BTreeSet::from([2]), 2), "{:?}", intake.outcome.errors);
+    assert_eq!(counted(&store).values().sum::<u64>(), 4);
+}
+
+/// Each takes 40 pieces of time to judge and 40 to write: there is time for one, and not for the first readings of
+/// all before it.
+#[test]
+fn of_several_large_objects_each_delivery_settles_some() {
+    let (store, objects) = (MemoryStore::default(), MemoryObjects::new(40));
+    let batch = [0, 1, 2].map(long);
+    batch.iter().for_each(|at| objects.put(at, CREATED, body(60, false)));
+    let mut left: Vec<ObjectAt> = batch.to_vec();
+    for delivered in 1..=3 {
+        let clock = Clock::until(130, 150);
+        let timed = Timed { objects: &objects, clock: &clock };
+        let settings = settings(0);
+        let deliveries = left.iter().map(|at| delivery(std::slice::from_ref(at))).collect();
+        let intake = block_on(intake(&store, &timed, &layout(), &epochs(), &settings, deliveries, &clock));
+        let failed: Vec<ObjectAt> = intake.outcome.failed.iter().map(|place| left[*place].clone()).collect();
+        assert!(failed.len() < left.len(), "delivery {delivered} settled nothing: {:?}", intake.outcome.errors);
+        left = failed;
+    }
+    assert_eq!((left, counted(&store).values().sum::<u64>()), (vec![], 180));
+}
+
+/// A chunk that is still open when its object ends was not held against anything: fifty series of an object of one chunk.
+#[test]
+fn what_an_object_holds_is_bounded_also_in_an_open_chunk() {
+    let object_limits = ObjectLimits { event_bytes_max: 60, ..ObjectLimits::default() };
+    let epoch = Epoch { object_limits, ..Epoch::genesis() };
+    let epochs = EpochView::new(EpochTable { epochs: vec![epoch], ..EpochTable::genesis() }, CREATED);
+    let (store, objects) = (MemoryStore::default(), MemoryObjects::new(100));
+    let body: String = (0..50).map(|n| format!("{{\"endpoint\":\"/shops/x{n}y\"}}\n")).collect();
+    objects.put(&version(0), CREATED, body);
+    let run = |bytes_max| {
+        let (layout, settings) = (layout(), settings(bytes_max));
+        let deliveries = vec![delivery(&[version(0)])];
+        block_on(intake(&store, &objects, &layout, &epochs, &settings, deliveries, &Clock::endless()))
+    };
+    let (roomy, narrow) = (run(1 << 20), run(10_000));
+    assert_eq!((roomy.sound, roomy.large, roomy.outcome.put), (1, 0, 50));
+    assert_eq!((narrow.sound, narrow.large, narrow.outcome.duplicate), (1, 1, 50), "{:?}", narrow.outcome.errors);
+}
+
+/// A zstd frame of one block stored as it is, with a window of 8 MiB (RFC 8878).
+fn wide(plain: &str) -> Vec<u8> {
+    let block = (plain.len() as u32) << 3 | 1;
+    [&b"\x28\xb5\x2f\xfd\x00"[..], &[13 << 3], &block.to_le_bytes()[..3], plain.as_bytes()].concat()
+}
+
+#[test]
+fn windows_that_do_not_fit_beside_others_are_opened_one_at_a_time() {
+    let (store, objects) = (MemoryStore::default(), MemoryObjects::new(1_000));
+    // More than the decompressor waits for before it looks at them.
+    let body_of_a_block = body(20, false) + &"\n".repeat(40_000);
+    (0..3).for_each(|number| objects.put(&version(number), CREATED, wide(&body_of_a_block)));
+    objects.put(&version(3), CREATED, body(20, false));
+    let deliveries: Vec<Delivery> = (0..4).map(|number| delivery(&[version(number)])).collect();
+    let intake = deliver(&store, &objects, 1 << 20, deliveries.clone());
+    assert_eq!(intake.outcome.failed, BTreeSet::new(), "{:?}", intake.outcome.errors);
+    assert_eq!((intake.sound, intake.alone, intake.large), (4, 3, 0));
+    assert_eq!(counted(&store).values().sum::<u64>(), 80);
+    // With room for all of them nobody waits.
+    let intake = deliver(&store, &objects, 16 << 20, deliveries);
+    assert_eq!((intake.sound, intake.alone, counted(&store).values().sum::<u64>()), (4, 0, 80));
+}
+
+/// Objects of which each piece takes time.
+struct Timed<'c> {
+    objects: &'c MemoryObjects,
+    clock: &'c Clock,
+}
+
+struct TimedPieces<'c> {
+    pieces: MemoryPieces,
+    clock: &'c Clock,
+}
+
+impl<'c> ObjectRead for Timed<'c> {
+    type Pieces = TimedPieces<'c>;
+
+    async fn open(&self, object: &ObjectAt) -> Result<Opened<TimedPieces<'c>>, ReadError> {
+        let Opened { created_at, pieces } = self.objects.open(object).await?;
+        Ok(Opened { created_at, pieces: TimedPieces { pieces, clock: self.clock } })
+    }
+}
+
+impl Pieces for TimedPieces<'_> {
+    async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        self.clock.pass();
+        self.pieces.next().await
+    }
 }
 
 #[test]
@@ -239,7 +438,8 @@ proptest! {
         faults in proptest::collection::vec(prop_oneof![
             3 => Just(Fault::None), 1 => Just(Fault::Before), 1 => Just(Fault::After), 1 => Just(Fault::Twice)], 1..30),
         reads in proptest::collection::vec(prop_oneof![
-            4 => Just(ReadFault::None), 1 => Just(ReadFault::Refused), 1 => (0..5_usize).prop_map(ReadFault::BrokenAfter)], 1..10),
+            4 => Just(ReadFault::None), 1 => Just(ReadFault::Refused), 1 => (0..5_usize).prop_map(ReadFault::BrokenAfter),
+            1 => (0..5_usize).prop_map(ReadFault::StalledAfter)], 1..10),
         piece_bytes in 1..200_usize,
     ) {
         let store = MemoryStore::default();
@@ -261,7 +461,8 @@ proptest! {
             }).collect();
             let settings = settings(if *small { 0 } else { 1 << 20 });
             let (layout, epochs, store) = (layout(), epochs(), Slow(&failing));
-            let run = intake(&store, &troubled, &layout, &epochs, &settings, batch, &|| false);
+            let clock = Clock::endless();
+            let run = intake(&store, &troubled, &layout, &epochs, &settings, batch, &clock);
             poll_at_most(*polls, run);
         }
         let rest: Vec<Delivery> = at.iter().map(|at| delivery(std::slice::from_ref(at))).collect();

@@ -4,7 +4,7 @@ use super::{Failure, GZIP, ZSTD, is_zstd};
 use flate2::write::MultiGzDecoder;
 use std::fmt;
 use std::io::Write;
-use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
+use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 /// Decompressed at once, bytes: as much as the gzip decoder hands over too.
 const OUTPUT_BYTES: usize = 32 << 10;
@@ -17,6 +17,12 @@ const BLOCK_BYTES: usize = 32 << 10;
 /// Largest window of a zstd frame, as a power of two, bytes: 128 MiB, the library's own default, written down since
 /// a frame that one version refuses every version must refuse.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// What zlib's inflate takes beside its output: its window of 32 KB and its tables. Bytes.
+const GZIP_BYTES: usize = 64 << 10;
+
+/// How zstd says that it got no memory (`ZSTD_error_memory_allocation` of zstd_errors.h, negated; its numbers are fixed).
+const ZSTD_NO_MEMORY: usize = 64_usize.wrapping_neg();
 
 /// Takes decompressed bytes; fails when there are too many.
 type Sink<'f> = &'f mut dyn FnMut(&[u8]) -> Result<(), Failure>;
@@ -79,6 +85,15 @@ impl Inflater {
         }
     }
 
+    /// What is held in memory, bytes: of zstd above all the frame's window.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Untold(begin) => begin.len(),
+            Self::Plain => 0,
+            Self::Compressed(blocks) => blocks.block.capacity() + blocks.codec.held_bytes(),
+        }
+    }
+
     /// Decides by the bytes so far, and gives them back.
     fn tell(&mut self) -> Result<Vec<u8>, Failure> {
         let Self::Untold(begin) = std::mem::replace(self, Self::Plain) else { return Ok(vec![]) };
@@ -102,6 +117,13 @@ impl Codec {
         match self {
             Self::Gzip(decoder) => gunzip(decoder, bytes, sink),
             Self::Zstd(zstd) => zstd.push(bytes, sink),
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::Gzip(decoder) => GZIP_BYTES + decoder.get_ref().capacity(),
+            Self::Zstd(zstd) => zstd.context.sizeof() + zstd.output.capacity(),
         }
     }
 }
@@ -159,7 +181,7 @@ fn gunzip(decoder: &mut MultiGzDecoder<Vec<u8>>, mut bytes: &[u8], sink: Sink<'_
 }
 
 pub(crate) struct Zstd {
-    decoder: Decoder<'static>,
+    context: DCtx<'static>,
     output: Vec<u8>,
     /// Whether a frame has begun and not ended.
     in_frame: bool,
@@ -167,9 +189,9 @@ pub(crate) struct Zstd {
 
 impl Zstd {
     fn new() -> Result<Self, Failure> {
-        let mut decoder = Decoder::new()?;
-        decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
-        Ok(Self { decoder, output: vec![0; OUTPUT_BYTES], in_frame: false })
+        let mut context = DCtx::create();
+        context.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX)).map_err(damaged)?;
+        Ok(Self { context, output: vec![0; OUTPUT_BYTES], in_frame: false })
     }
 
     fn push(&mut self, mut bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
@@ -188,7 +210,7 @@ impl Zstd {
         let mut input = InBuffer::around(bytes);
         loop {
             let mut output = OutBuffer::around(&mut self.output[..]);
-            self.in_frame = self.decoder.run(&mut input, &mut output)? != 0;
+            self.in_frame = self.context.decompress_stream(&mut output, &mut input).map_err(damaged)? != 0;
             let written = output.pos();
             sink(&self.output[..written])?;
             // A full output may have left some in the decoder; at a frame's end it has not.
@@ -197,4 +219,11 @@ impl Zstd {
             }
         }
     }
+}
+
+/// What an error of zstd's says of the bytes. That there is no memory says nothing of them: whether an object is set aside
+/// must not depend on the machine, so this ends as every other allocation that fails does.
+fn damaged(code: usize) -> Failure {
+    assert_ne!(code, ZSTD_NO_MEMORY, "no memory for a zstd frame's window: the function needs a larger MemorySize");
+    Failure::Damaged
 }

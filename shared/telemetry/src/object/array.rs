@@ -67,6 +67,11 @@ impl Array {
         }
     }
 
+    /// What is held of the event at hand, bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.element.held_bytes()
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8], events: &mut Events<'_>, each: Each<'_>) {
         let mut begin = 0;
         for (at, byte) in bytes.iter().copied().enumerate() {

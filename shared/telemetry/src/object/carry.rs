@@ -48,6 +48,11 @@ impl Carry {
         &self.bytes
     }
 
+    /// What it takes in memory, bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Length of the whole event, bytes.
     pub(super) fn length(&self) -> u64 {
         self.length

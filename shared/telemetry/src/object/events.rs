@@ -22,13 +22,15 @@ pub(super) struct Events<'e> {
     first_rejected: Option<Refusal>,
     /// Rejected before it is known whether the object holds events at all; bounded as all rejected ones are.
     held: Option<Vec<Rejected>>,
+    /// Payloads of these, bytes.
+    held_bytes: usize,
 }
 
 impl<'e> Events<'e> {
     pub(super) fn new(arrival: Millis, epoch: &'e Epoch) -> Self {
         let series = SeriesRoom::new(epoch.limits.series_per_record_max as usize);
         let first_rejected = None;
-        Self { arrival, epoch, series, accepted: 0, rejected: 0, found: 0, first_rejected, held: None }
+        Self { arrival, epoch, series, accepted: 0, rejected: 0, found: 0, first_rejected, held: None, held_bytes: 0 }
     }
 
     /// Decodes one event, without counting it.
@@ -78,7 +80,10 @@ impl<'e> Events<'e> {
         let detail = noting_the_cut(detail, payload.len(), length);
         let rejected = Rejected { reason, detail, event_index, payload };
         match &mut self.held {
-            Some(held) => held.push(rejected),
+            Some(held) => {
+                self.held_bytes += rejected.payload.len();
+                held.push(rejected);
+            }
             None => each(ObjectEvent::Rejected(rejected)),
         }
     }
@@ -95,8 +100,14 @@ impl<'e> Events<'e> {
         self.held = Some(vec![]);
     }
 
+    /// What is held by that, bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     pub(super) fn release(&mut self, each: Each<'_>) {
         let held = self.held.take().unwrap_or_default();
+        self.held_bytes = 0;
         if !self.is_refused() {
             held.into_iter().for_each(|rejected| each(ObjectEvent::Rejected(rejected)));
         }

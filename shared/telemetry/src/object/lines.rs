@@ -21,6 +21,11 @@ impl Lines {
         Self { line: Carry::new(limits), line_bytes_max: limits.event_bytes_max as usize, seen_object: false }
     }
 
+    /// What is held of the event at hand, bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.line.held_bytes()
+    }
+
     pub(super) fn push(&mut self, mut bytes: &[u8], events: &mut Events<'_>, each: Each<'_>) {
         while let Some(at) = memchr::memchr(b'\n', bytes) {
             self.end(&bytes[..at], events, each);

@@ -47,6 +47,17 @@ impl<'e> Plain<'e> {
         }
     }
 
+    /// What is held of the text, bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        let text = match &self.form {
+            Form::Untold(text) | Form::Short(text) => text.capacity(),
+            Form::Lines(lines) => lines.held_bytes(),
+            Form::Array(array) => array.held_bytes(),
+            Form::Refused(_) => 0,
+        };
+        text + self.events.held_bytes()
+    }
+
     /// # Errors
     /// [`Failure::TooLong`] with more bytes than an object may have.
     pub(super) fn push(&mut self, bytes: &[u8], each: Each<'_>) -> Result<(), Failure> {

@@ -188,6 +188,37 @@ fn a_bomb_is_not_held() {
     }
 }
 
+/// A zstd frame of one block that is stored as it is (RFC 8878), whose window has so many bytes as a power of two.
+fn frame(window_log: u8, plain: &[u8]) -> Vec<u8> {
+    let block = (plain.len() as u32) << 3 | 1;
+    [&b"\x28\xb5\x2f\xfd\x00"[..], &[(window_log - 10) << 3], &block.to_le_bytes()[..3], plain].concat()
+}
+
+#[test]
+fn what_is_held_is_said() {
+    let epoch = Epoch::genesis();
+    let held = |object: &[u8]| {
+        let mut decoder = ObjectDecoder::new(ARRIVAL, &epoch);
+        decoder.push(object, |_| {});
+        decoder.held_bytes()
+    };
+    let near = |got: usize, expect: usize| assert!((expect..expect + (1 << 20)).contains(&got), "{got}, not {expect}");
+    near(held(b"{}"), 0);
+    near(held(&gzip(b"{}\n{}")), 0);
+    // The window alone, and before its frame holds as much.
+    let more_than_a_block_of_input = b"{}\n".repeat(20_000);
+    for window_log in [17, 21, 23, 27] {
+        near(held(&frame(window_log, &more_than_a_block_of_input)), 1 << window_log);
+    }
+    // An event whose end is not there yet; and more of one than is kept.
+    near(held(&[b' '; 2_000_000]), 0);
+    near(held(format!("[\"{}", "x".repeat(2_000_000)).as_bytes()), 1 << 20);
+    // Lines that are none, until one is.
+    let noise = format!("{}\n", "x".repeat(10_000)).repeat(300);
+    near(held(noise.as_bytes()), 3_000_000);
+    near(held(format!("{noise}{{}}\n").as_bytes()), 0);
+}
+
 /// A piece of an object: an event, or what came in its place. None begins an object that another could end.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let bytes = |text: &'static [u8]| Just(text.to_vec());
