@@ -11,7 +11,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::ExitCode;
-use weir_exact::objects::OBJECT_AGE_MS_MAX;
+use weir_exact::retention::RETURN_MS_MAX;
 use weir_exact::scratch::Scratch;
 use weir_objects::{Listed, Versions};
 
@@ -52,7 +52,7 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
         None => State { uri: backfill.uri.clone(), ..State::default() },
     };
     let (s3, sqs) = (aws.s3(), aws.sqs());
-    let oldest_ms = weir_aws::clock::now().0 - OBJECT_AGE_MS_MAX;
+    let oldest_ms = weir_aws::clock::now().0 - RETURN_MS_MAX;
     let bar = spinner("listing");
     let after = state.after.clone();
     let mut pages = std::pin::pin!(weir_objects::list(&s3, &bucket, &prefix, Versions::Latest, after.as_deref()));

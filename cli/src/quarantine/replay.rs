@@ -16,7 +16,8 @@ use std::time::Duration;
 use weir_aws::quarantine::QuarantineBucket;
 use weir_exact::ports::{QuarantineGet, StoreErrorKind};
 use weir_exact::quarantine::QuarantineObject;
-use weir_exact::replay::{REPLAY_AGE_MS_MAX, Request};
+use weir_exact::replay::Request;
+use weir_exact::retention::RETURN_MS_MAX;
 use weir_telemetry::Millis;
 
 /// Messages in one request (AWS: "SendMessageBatch", Amazon SQS API Reference).
@@ -106,7 +107,7 @@ pub(crate) async fn run(aws: &Aws, replay: &QuarantineReplay) -> Result<ExitCode
 
 /// Whether an arrival is too long ago, if the day alone decides.
 fn too_old_by_day(found: &Found, now: Millis) -> Option<bool> {
-    let oldest = now.plus(-REPLAY_AGE_MS_MAX);
+    let oldest = now.plus(-RETURN_MS_MAX);
     match (found.day >= oldest, found.day_end() <= oldest) {
         (true, _) => Some(false),
         (_, true) => Some(true),
@@ -128,7 +129,7 @@ fn by_key_alone(found: &Found, now: Millis) -> Option<Verdict> {
 
 fn by_document(object: &QuarantineObject, now: Millis) -> Verdict {
     match object.not_held() {
-        _ if now.0 - object.arrived_at.0 > REPLAY_AGE_MS_MAX => Verdict::TooOld,
+        _ if now.0 - object.arrived_at.0 > RETURN_MS_MAX => Verdict::TooOld,
         Some(why) => Verdict::NotHeld(why.to_owned()),
         None => Verdict::Ask,
     }
@@ -301,6 +302,6 @@ mod tests {
             rejected: Rejected { reason: Reason::NotJson, detail: String::new(), event_index: None, payload: vec![] },
         };
         assert_eq!(by_document(&object, Millis(0)), Verdict::NotHeld(WHOLE_OBJECT.to_owned()));
-        assert_eq!(by_document(&object, Millis(REPLAY_AGE_MS_MAX + 1)), Verdict::TooOld);
+        assert_eq!(by_document(&object, Millis(RETURN_MS_MAX + 1)), Verdict::TooOld);
     }
 }

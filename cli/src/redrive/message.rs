@@ -6,6 +6,7 @@
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use std::collections::BTreeMap;
+use weir_exact::retention::RETURN_MS_MAX;
 use weir_telemetry::Millis;
 
 /// Attributes of one message (AWS: "Message quotas", Amazon SQS Developer Guide).
@@ -14,7 +15,7 @@ const ID: &str = "weir-id";
 const ARRIVED_AT: &str = "weir-arrived-at";
 /// How old an arrival may be when it is sent again: `sqs-rollup` takes it up to 14 days before the sending, by the
 /// queue's clock; what it refused would be set aside, though half of it may be counted. Milliseconds.
-const AGE_MS_MAX: i64 = 14 * 86_400_000 - 10 * 60_000;
+const AGE_MS_MAX: i64 = RETURN_MS_MAX - 10 * 60_000;
 
 /// What is to be done with a dead message.
 #[derive(Clone, Debug, PartialEq)]

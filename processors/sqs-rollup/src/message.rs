@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use weir_envelope::EnvelopeError;
 use weir_envelope::sqs::Message as Delivered;
-use weir_exact::ledger::{ARRIVAL_AGE_MS_MAX, Held, Identity, Incoming, Message};
+use weir_exact::ledger::{Held, Identity, Incoming, Message};
 use weir_exact::quarantine::{Coordinates, QuarantineObject};
+use weir_exact::retention::RETURN_MS_MAX;
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
 /// A message as received.
@@ -141,7 +142,7 @@ fn is_id(text: &str) -> bool {
 
 fn arrival(text: &str, sent_at: Millis) -> Option<Millis> {
     let arrived_at = text.parse().map(Millis).or_else(|_| Millis::parse_rfc3339(text)).ok()?;
-    let possible = sent_at.plus(-ARRIVAL_AGE_MS_MAX)..=sent_at.plus(ARRIVAL_AHEAD_MS_MAX);
+    let possible = sent_at.plus(-RETURN_MS_MAX)..=sent_at.plus(ARRIVAL_AHEAD_MS_MAX);
     possible.contains(&arrived_at).then_some(arrived_at)
 }
 

@@ -15,9 +15,10 @@ mod directory;
 
 pub use directory::Directory;
 
-use crate::finalize::{Computed, Grace, SEALED_AFTER_MS};
+use crate::finalize::{Computed, Grace};
 use crate::layout::Layout;
 use crate::ports::{ContributionGet, ContributionPut, ContributionQuery, RowOutcome, RowPut, RowQuery, StoreError};
+use crate::retention::SEALED_AFTER_MS;
 use crate::row::{Resolution, Row, RowKey, RowVersion, RowWindow, SUMMARY, State};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,16 +18,12 @@ use crate::ports::{
     ContributionGet, ContributionPut, ContributionQuery, Item, RowOutcome, RowPut, RowVersions, StoreError,
 };
 use crate::progress::Progress;
+use crate::retention::SEALED_AFTER_MS;
 use crate::row::{ALGORITHM, Row, RowKey, RowVersion, State};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use weir_telemetry::{Millis, Window};
-
-/// After its end by this much nothing can arrive for a window any more: 48 h of lateness, 4 days in a
-/// source, 14 in a dead-letter queue. Less than the contributions' life of 21 days, so that the last
-/// computation still finds them all. Milliseconds.
-pub const SEALED_AFTER_MS: i64 = 20 * 86_400_000;
 
 /// When a window counts as complete.
 #[derive(Clone, Copy, Debug)]

@@ -13,14 +13,11 @@
 //! | `scratch:<name>` | `<partition key>\|<sort key>` of any of these | of a scratch generation: [`crate::scratch`] |
 
 use crate::ports::ItemKey;
+use crate::retention::CONTRIBUTION_LIFE_MS;
 use crate::row::RowWindow;
 use crate::sequence::Shard;
 use weir_rollup::SeriesKey;
 use weir_telemetry::{Generation, Millis, StableHasher, Window, stable_hash};
-
-/// Contributions live this long after their window, milliseconds: longer than anything can still arrive
-/// (48 h of lateness + 4 days in a source + 14 days in a dead-letter queue).
-pub const CONTRIBUTION_LIFE_MS: i64 = 21 * 86_400_000;
 
 /// Partition keys over which claims are spread. Not the lanes: a claim that is not found is no claim.
 const CLAIM_PARTITIONS: u64 = 16;

@@ -11,7 +11,7 @@ mod plan;
 
 pub use claim::{Claim, claim};
 pub use commit::{LedgerOutcome, LedgerSettings, commit};
-pub use intake::{ARRIVAL_AGE_MS_MAX, Incoming, Intake, intake, settle};
+pub use intake::{Incoming, Intake, intake, settle};
 pub use plan::Planner;
 
 use crate::counted;

@@ -39,6 +39,7 @@ pub mod progress;
 pub mod quarantine;
 pub mod reconcile;
 pub mod replay;
+pub mod retention;
 pub mod row;
 pub mod scratch;
 pub mod sequence;

@@ -36,10 +36,6 @@ use reading::Wanted;
 use std::collections::{BTreeMap, BTreeSet};
 use weir_telemetry::{EpochView, Millis, ObjectTotals};
 
-/// How long before its notice an object may have been created: as for a replay, so that its windows still have their
-/// contributions ([`crate::replay::REPLAY_AGE_MS_MAX`]). Milliseconds.
-pub const OBJECT_AGE_MS_MAX: i64 = crate::replay::REPLAY_AGE_MS_MAX;
-
 /// Bounds of the lane for objects.
 #[derive(Clone, Copy, Debug)]
 pub struct ObjectSettings {

@@ -15,12 +15,8 @@ use crate::layout::Layout;
 use crate::ledger::{Claim, Held, Identity, Message, claim};
 use crate::ports::{ContributionGet, ContributionPut, QuarantineGet, StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
+use crate::retention::RETURN_MS_MAX;
 use weir_telemetry::{Batch, Decoded, Epoch, EpochView, MessageBody, Millis};
-
-/// How long after its arrival a replay may be asked for, and its request be sent or redriven. Its events lie up to 48 h
-/// before that, and the request up to 4 days in its queue: 20 days together, after which a window is sealed. What is
-/// older is read again from where it came (`weir backfill`). Milliseconds.
-pub const REPLAY_AGE_MS_MAX: i64 = 14 * 86_400_000;
 
 /// One object that is to be put back.
 #[derive(Clone, Debug)]
@@ -38,7 +34,7 @@ pub struct Replay {
 pub enum Settled {
     /// A message of the ledger lane. Where it is set aside again, it overwrites its object.
     Message(Message),
-    /// Asked for or sent later than [`REPLAY_AGE_MS_MAX`] after arrival: it stays where it is.
+    /// Asked for or sent later than [`RETURN_MS_MAX`] after arrival: it stays where it is.
     TooOld,
     /// Its document does not hold what is to be counted, and why: it stays where it is.
     NotHeld(&'static str),
@@ -130,7 +126,7 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
     replay: Replay,
 ) -> Result<Settled, StoreError> {
     let Replay { object, requested_at, sent_at } = replay;
-    if requested_at.max(sent_at).0.saturating_sub(object.arrived_at.0) > REPLAY_AGE_MS_MAX {
+    if requested_at.max(sent_at).0.saturating_sub(object.arrived_at.0) > RETURN_MS_MAX {
         return Ok(Settled::TooOld);
     }
     let (data, held) = match object.payload() {

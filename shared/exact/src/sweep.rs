@@ -1,6 +1,6 @@
 //! Which windows to recompute although nothing said that they changed: a trigger may have been lost.
 
-use crate::finalize::SEALED_AFTER_MS;
+use crate::retention::SEALED_AFTER_MS;
 use crate::row::{Resolution, RowWindow};
 use weir_telemetry::{Millis, Window};
 

@@ -10,8 +10,8 @@ use crate::reject::{Limit, Reason, Rejected};
 use crate::series::{Series, SeriesRoom};
 use crate::time::{Millis, Window};
 
-/// How far before its arrival an event may lie, milliseconds.
-const LATENESS_MS_MAX: i64 = 48 * 3_600_000;
+/// How far before its arrival an event may lie (contract §1), milliseconds.
+pub const LATENESS_MS_MAX: i64 = 48 * 3_600_000;
 /// How far after its arrival an event may lie (clocks of producers), milliseconds.
 const FUTURE_MS_MAX: i64 = 10 * 60_000;
 

@@ -1,7 +1,6 @@
 //! How long things live against one another, and what weir's processors need to start.
 
-use weir_exact::layout::CONTRIBUTION_LIFE_MS;
-use weir_exact::replay::REPLAY_AGE_MS_MAX;
+use weir_exact::retention::{CONTRIBUTION_LIFE_MS, LATENESS_MS_MAX, RETURN_MS_MAX};
 
 use crate::finding::Findings;
 use crate::fleet::{Fleet, SourceKind, or_default};
@@ -10,9 +9,9 @@ use crate::rule::{Example, Rule, Severity};
 const DAY_SECONDS: i64 = 86_400;
 const CONTRIBUTION_LIFE_SECONDS: i64 = CONTRIBUTION_LIFE_MS / 1_000;
 /// How long a dead letter or a quarantined record may come back.
-const RETURN_SECONDS: i64 = REPLAY_AGE_MS_MAX / 1_000;
-/// How much older than its arrival an event may be (README: accepted from 48 h before).
-const LATENESS_SECONDS: i64 = 2 * DAY_SECONDS;
+const RETURN_SECONDS: i64 = RETURN_MS_MAX / 1_000;
+/// How much older than its arrival an event may be.
+const LATENESS_SECONDS: i64 = LATENESS_MS_MAX / 1_000;
 /// A row must outlive the contributions of its window, which DynamoDB deletes "within a few days" of their expiry:
 /// computed from what is left of them it would be a smaller one.
 const MINUTE_ROW_DAYS_MIN: i64 = CONTRIBUTION_LIFE_SECONDS / DAY_SECONDS + 3;

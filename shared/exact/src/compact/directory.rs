@@ -1,8 +1,9 @@
 //! Which series an hour or a day has.
 
 use crate::finalize::Catalog;
-use crate::layout::{CONTRIBUTION_LIFE_MS, Layout};
+use crate::layout::Layout;
 use crate::ports::{ContributionGet, ContributionPut, ContributionQuery, Expected, Item, StoreError};
+use crate::retention::CONTRIBUTION_LIFE_MS;
 use crate::row::RowWindow;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -4,6 +4,7 @@ use crate::finalize::{FinalizeSettings, Finalizer};
 use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
 use crate::memory::MemoryStore;
 use crate::quarantine::Coordinates;
+use crate::retention::SEALED_AFTER_MS;
 use futures::executor::block_on;
 use proptest::prelude::*;
 use weir_telemetry::{EpochTable, EpochView, Generation, Window};

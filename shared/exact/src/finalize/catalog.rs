@@ -11,8 +11,9 @@
 //! would have to take back what `~other` counts, at a revision that does not move.
 
 use super::Totals;
-use crate::layout::{CONTRIBUTION_LIFE_MS, Layout};
+use crate::layout::Layout;
 use crate::ports::{ContributionGet, ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
+use crate::retention::CONTRIBUTION_LIFE_MS;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

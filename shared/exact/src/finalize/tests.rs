@@ -4,6 +4,7 @@ use crate::fenced::{FencedLane, FencedSettings, Record};
 use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
 use crate::memory::MemoryStore;
 use crate::quarantine::Coordinates;
+use crate::retention::SEALED_AFTER_MS;
 use crate::row::SUMMARY;
 use crate::sequence::{SequenceNumber, Shard};
 use futures::executor::block_on;

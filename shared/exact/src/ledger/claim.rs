@@ -6,8 +6,9 @@
 //! every other follows it.
 
 use super::{Identity, digest_of};
-use crate::layout::{CONTRIBUTION_LIFE_MS, Layout};
+use crate::layout::Layout;
 use crate::ports::{ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
+use crate::retention::CONTRIBUTION_LIFE_MS;
 use serde::{Deserialize, Serialize};
 use weir_telemetry::Millis;
 

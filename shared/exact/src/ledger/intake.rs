@@ -5,14 +5,10 @@ use super::{LedgerOutcome, LedgerSettings, Message, Planner, commit};
 use crate::layout::Layout;
 use crate::ports::{ContributionPut, QuarantinePut, StoreError};
 use crate::quarantine::QuarantineObject;
+use crate::retention::RETURN_MS_MAX;
 use futures::stream::{self, StreamExt};
 use std::collections::BTreeSet;
 use weir_telemetry::{EpochView, Millis, Reason, Rejected};
-
-/// How much older than its sending the arrival may be under which a message counts: 14 days in a dead-letter queue, whose
-/// messages expire by their first sending. With 4 more days in the queue and 48 h of lateness that is 20, and
-/// contributions live 21. What is older may find its contributions gone, and would be counted again. Milliseconds.
-pub const ARRIVAL_AGE_MS_MAX: i64 = 14 * 86_400_000;
 
 /// A message as delivered.
 #[derive(Clone, Debug)]
@@ -143,7 +139,7 @@ pub async fn settle<S: ContributionPut>(
     if stands.digest != own.digest {
         return another_body(store, layout, message, own).await;
     }
-    if sent_at.0.saturating_sub(stands.at_ms) > ARRIVAL_AGE_MS_MAX {
+    if sent_at.0.saturating_sub(stands.at_ms) > RETURN_MS_MAX {
         // Under its first arrival: a replay of it is refused for its age.
         let message = Message { arrived_at: stands.at(), ..message };
         return Ok(set_aside(message, Reason::MessageTooOld, TOO_OLD));

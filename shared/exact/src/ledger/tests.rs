@@ -3,6 +3,7 @@ use crate::failing::{FailingStore, Fault, Request};
 use crate::finalize::fold;
 use crate::memory::MemoryStore;
 use crate::ports::{ContributionPut, Item, QuarantinePut};
+use crate::retention::RETURN_MS_MAX;
 use futures::executor::block_on;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -176,8 +177,8 @@ fn what_was_first_sent_long_ago_is_not_counted_again() {
         block_on(intake(&store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false)).outcome
     };
     assert_eq!(send(0).put, 1);
-    assert_eq!(send(ARRIVAL_AGE_MS_MAX).duplicate, 1);
-    assert_eq!(send(ARRIVAL_AGE_MS_MAX + 1).quarantined, BTreeMap::from([(Reason::MessageTooOld, 1)]));
+    assert_eq!(send(RETURN_MS_MAX).duplicate, 1);
+    assert_eq!(send(RETURN_MS_MAX + 1).quarantined, BTreeMap::from([(Reason::MessageTooOld, 1)]));
     let kept = store.quarantined().into_values().next().expect("it is kept");
     assert_eq!(kept.arrived_at, ARRIVAL, "so a replay is refused for its age");
 }

@@ -2,10 +2,11 @@
 
 use super::chunks::Chunks;
 use super::time::in_time;
-use super::{Content, Deadline, Lane, OBJECT_AGE_MS_MAX, ObjectAt, ObjectRead, Pieces, ReadError};
+use super::{Content, Deadline, Lane, ObjectAt, ObjectRead, Pieces, ReadError};
 use crate::ledger::{Claim, claim};
 use crate::ports::{ContributionPut, QuarantinePut, StoreError};
 use crate::quarantine::QuarantineObject;
+use crate::retention::RETURN_MS_MAX;
 use weir_telemetry::{Epoch, Millis, ObjectDecoder, ObjectTotals, Reason, Rejected};
 
 /// An object to read.
@@ -65,7 +66,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
     async fn judge(&self, wanted: &Wanted, room: Room) -> Result<First, ReadError> {
         let opened = self.read_in_time(self.objects.open(&wanted.object)).await?;
         let arrived_at = self.arrival(&wanted.object, opened.created_at).await?;
-        if wanted.noticed_at.0 - arrived_at.0 > OBJECT_AGE_MS_MAX {
+        if wanted.noticed_at.0 - arrived_at.0 > RETURN_MS_MAX {
             let detail = format!(
                 "created at {arrived_at}, more than 14 days before its notice was sent: its windows may be sealed, and \
                  an earlier notice may have counted it"

@@ -5,6 +5,7 @@ use crate::finalize::fold;
 use crate::ledger::Identity;
 use crate::memory::MemoryStore;
 use crate::ports::{Expected, Item, PutOutcome, StoreError};
+use crate::retention::RETURN_MS_MAX;
 use bytes::Bytes;
 use futures::executor::block_on;
 use proptest::prelude::*;
@@ -196,7 +197,7 @@ fn what_cannot_be_read_is_set_aside_under_its_reason() {
     let etag = |tag: &str| object("in/e", Content::Etag(tag.into()));
     objects.put(&etag("old"), CREATED, body(1, false));
     objects.put(&etag("new"), CREATED, body(1, false));
-    let old = CREATED.plus(1_000 - OBJECT_AGE_MS_MAX - 1);
+    let old = CREATED.plus(1_000 - RETURN_MS_MAX - 1);
     objects.put(&version(1), old, body(1, false));
     objects.put(&version(2), CREATED, &b"[{}"[..]);
     let all = [version(0), etag("old"), version(1), version(2)];

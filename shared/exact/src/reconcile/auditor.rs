@@ -7,21 +7,20 @@
 
 use super::{Finding, ShardItems, by_shard, compare, minute_rows};
 use crate::compact::{self, Directory};
-use crate::finalize::{Catalog, Computed, SEALED_AFTER_MS};
+use crate::finalize::{Catalog, Computed};
 use crate::layout::Layout;
 use crate::ports::{ContributionGet, ContributionQuery, Item, RowAudit, RowQuery, StoreError, StoreErrorKind};
 use crate::progress::{Progress, Totals};
+use crate::retention::SEALED_AFTER_MS;
 use crate::row::{Row, RowKey, RowWindow, SUMMARY};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use weir_rollup::SeriesKey;
-use weir_telemetry::{Millis, Window};
+use weir_telemetry::{LATENESS_MS_MAX, Millis, Window};
 
 /// The oldest begin of a window that can be judged: its contributions live 21 days, and nothing moves after 20.
 /// Milliseconds.
 pub const FROM_AGE_MS_MAX: i64 = SEALED_AFTER_MS;
-/// How long before its stream's creation a shard's first events may be: 48 h of lateness. Milliseconds.
-const LATENESS_MS: i64 = 48 * 3_600_000;
 /// How long an hour or day may be behind a row that moved: the longest batching window of its trigger and the longest
 /// default timeout, 300 s each. Milliseconds.
 const COMPACT_LAG_MS: i64 = 600_000;
@@ -326,7 +325,7 @@ fn shards(
 ) {
     let Covers { from, before: Standing(before) } = covers;
     let names: BTreeSet<String> = after.keys().chain(held.keys()).cloned().collect();
-    for shard in names.into_iter().filter(|shard| began(shard).is_some_and(|at| at.plus(-LATENESS_MS) >= *from)) {
+    for shard in names.into_iter().filter(|shard| began(shard).is_some_and(|at| at.plus(-LATENESS_MS_MAX) >= *from)) {
         let items = held.remove(&shard).unwrap_or_default();
         let (first, last) = (before.get(&shard), after.get(&shard));
         let accepted = |progress: Option<&Progress>| progress.map_or(0, |progress| progress.totals.accepted);

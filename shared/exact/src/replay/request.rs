@@ -1,14 +1,12 @@
 //! A request to put one object back, as it lies in the queue of replays.
 
+use crate::retention::RETURN_MS_MAX;
 use serde::{Deserialize, Serialize};
 use weir_telemetry::Millis;
 
 const FORMAT: u8 = 1;
 /// Longest key, bytes (AWS: "Naming Amazon S3 objects", Amazon S3 User Guide).
 const KEY_BYTES_MAX: usize = 1_024;
-/// How much older than its sending a request may be: 14 days in the dead-letter queue before it was redriven.
-/// Milliseconds.
-const AGE_MS_MAX: i64 = 14 * 86_400_000;
 /// How far the clock of the one who asked may be ahead of the queue's, milliseconds.
 const AHEAD_MS_MAX: i64 = 10 * 60_000;
 
@@ -74,7 +72,7 @@ impl Request {
         }
         let requested_at =
             Millis::parse_rfc3339(&requested_at).map_err(|error| RequestError(format!("requested_at: {error}")))?;
-        if !(sent_at.plus(-AGE_MS_MAX)..=sent_at.plus(AHEAD_MS_MAX)).contains(&requested_at) {
+        if !(sent_at.plus(-RETURN_MS_MAX)..=sent_at.plus(AHEAD_MS_MAX)).contains(&requested_at) {
             let what = format!(
                 "requested_at {requested_at}: expected from 14 days before to 10 min after it was sent ({sent_at})"
             );
@@ -98,7 +96,7 @@ mod tests {
             body,
             r#"{"format":1,"key":"not_json/2026/11/21/sqs/q!m!record.json","requested_at":"2026-11-21T01:30:05Z"}"#
         );
-        for sent_at in [SENT.plus(-AHEAD_MS_MAX), SENT, SENT.plus(AGE_MS_MAX)] {
+        for sent_at in [SENT.plus(-AHEAD_MS_MAX), SENT, SENT.plus(RETURN_MS_MAX)] {
             assert_eq!(Request::from_body(&body, sent_at), Ok(request.clone()));
         }
     }

@@ -83,7 +83,7 @@ fn twice_counts_once_and_too_late_not_at_all() {
     assert_eq!(replay(&store, &whole, ASKED, ASKED).as_deref(), Ok("1 put, 0 twice, 0 set aside"));
     let later = ASKED.plus(60_000);
     assert_eq!(replay(&store, &whole, later, later).as_deref(), Ok("0 put, 1 twice, 0 set aside"));
-    let last = ARRIVAL.plus(REPLAY_AGE_MS_MAX);
+    let last = ARRIVAL.plus(RETURN_MS_MAX);
     assert_eq!(replay(&store, &whole, last, last).as_deref(), Ok("0 put, 1 twice, 0 set aside"));
     assert_eq!(replay(&store, &whole, last.plus(1), last.plus(1)).as_deref(), Ok("too old"));
     // Asked for in time, and redriven too late.
