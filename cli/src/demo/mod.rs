@@ -107,7 +107,7 @@ async fn drive(demo: &Demo, seed: u64, plane: &Plane, trouble: &Trouble) -> Resu
     if let Some(endpoint) = &trouble.endpoint
         && !endpoint.calm().await
     {
-        say("a request held back by the chaos was not done in time");
+        say("a delayed request did not complete in time");
     }
     let settled = plane.quiesce(QUIET, SETTLE_MAX).await;
     bar.finish_and_clear();

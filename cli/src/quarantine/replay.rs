@@ -1,5 +1,5 @@
-//! `weir quarantine replay`: requests that objects be counted after all. `quarantine-replay` does the counting; asking
-//! twice counts once, so a run that ended half way is simply repeated.
+//! `weir quarantine replay`: requests that quarantined objects be counted. `quarantine-replay` does the counting; a request
+//! sent twice counts once, so an interrupted run is simply repeated.
 
 use super::find::{Found, arrival, select};
 use super::{counts, objects};
@@ -35,7 +35,7 @@ struct Plan {
 
 #[derive(Serialize)]
 struct Report<'a> {
-    /// Whether anything was sent.
+    /// True when nothing was sent.
     dry_run: bool,
     requested: usize,
     too_old: Vec<&'a str>,
@@ -44,7 +44,7 @@ struct Report<'a> {
 
 pub(crate) async fn run(aws: &Aws, replay: &QuarantineReplay) -> Result<ExitCode, Failure> {
     if replay.keys.is_empty() && replay.selection.is_everything() {
-        let what = "what to replay? Name keys, or --reason, --source, --since or --from and --to";
+        let what = "what to replay? Give keys, or --reason, --source, --since, --from or --to";
         return Err(Failure::Usage(what.to_owned()));
     }
     let now = weir_aws::clock::now();
@@ -57,7 +57,7 @@ pub(crate) async fn run(aws: &Aws, replay: &QuarantineReplay) -> Result<ExitCode
     if !replay.json {
         show(&plan);
     }
-    let question = format!("ask for {} to be counted?", objects(plan.ask.len()));
+    let question = format!("request that {} be counted?", objects(plan.ask.len()));
     let answer = match plan.ask.is_empty() {
         true => Answer::NobodyThere,
         false => terminal::go_on(replay.yes, replay.json, &question)?,
@@ -101,12 +101,12 @@ async fn by_age(bucket: &QuarantineBucket, found: Vec<Found>, now: Millis) -> Re
     Ok(plan)
 }
 
-/// Objects that were named are read: a key that is wrong is told here.
+/// Objects that were named are read, so that a wrong key is reported here.
 async fn by_key(bucket: &QuarantineBucket, keys: &[String], now: Millis) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     for key in keys {
         let found = Found::new(key.clone(), 0);
-        let found = found.ok_or_else(|| Failure::Usage(format!("{:?} is no key of quarantine", shown(key))))?;
+        let found = found.ok_or_else(|| Failure::Usage(format!("{:?} is not a quarantine key", shown(key))))?;
         let object = bucket.set_aside(key).await.map_err(|error| Failure::Failed(error.to_string()))?;
         let object = object.ok_or_else(|| Failure::Failed(format!("no object {} in quarantine", shown(key))))?;
         let found = Found { bytes: object.body().len() as i64, ..found };
@@ -127,15 +127,14 @@ fn show(plan: &Plan) {
     }
     if !plan.too_old.is_empty() {
         say(&format!(
-            "{} arrived more than 14 days ago and cannot be replayed: what counted them may be forgotten. What nobody \
-             has counted can be put anew below in/ of the landing bucket; weir backfill names what else is as old there",
+            "{} older than 14 days: cannot be replayed without risk of double counting",
             objects(plan.too_old.len())
         ));
     }
     if !plan.not_held.is_empty() {
         say(&format!(
-            "{} cannot be replayed from quarantine, which does not hold all of it: put it anew below in/ of the landing \
-             bucket, mended where it was damaged, or have weir backfill notice an object once more",
+            "{} cannot be replayed: quarantine does not hold the whole payload. Use weir backfill for objects still in \
+             their bucket, or upload a corrected copy below in/ in the landing bucket",
             objects(plan.not_held.len())
         ));
     }
@@ -143,7 +142,7 @@ fn show(plan: &Plan) {
 
 async fn send(aws: &Aws, ask: &[Found], requested_at: Millis) -> Result<(), Failure> {
     let (sqs, url) = (aws.sqs(), aws.queue_url("replay").await?);
-    let bar = terminal::bar("asking", ask.len() as u64);
+    let bar = terminal::bar("requesting", ask.len() as u64);
     let mut sent = stream::iter(ask.chunks(SEND_MESSAGES_MAX).map(|chunk| {
         let bodies = chunk.iter().map(|found| Request { key: found.key.clone(), requested_at }.to_body()).collect();
         send_batch(&sqs, &url, bodies)
@@ -176,7 +175,7 @@ async fn send_batch(sqs: &aws_sdk_sqs::Client, url: &str, mut bodies: Vec<String
         tokio::time::sleep(RETRY_AFTER).await;
     }
     Err(Failure::Failed(format!(
-        "{tried}: requests were refused {ATTEMPTS_MAX} times in a row; repeat the command, what was sent counts once"
+        "{tried}: requests were refused {ATTEMPTS_MAX} times in a row; repeat the command: what was already sent counts once"
     )))
 }
 
@@ -187,9 +186,9 @@ fn report(replay: &QuarantineReplay, plan: &Plan, answer: Answer) -> Result<Exit
         let (too_old, not_held) = (keys(&plan.too_old), keys(&plan.not_held));
         print_json(&Report { dry_run: !sent, requested: plan.ask.len(), too_old, not_held })?;
     } else if sent {
-        println!("asked for {}; they count once, however often they are asked for", objects(plan.ask.len()));
+        println!("requested {}; each counts once, however often it is requested", objects(plan.ask.len()));
     } else if answer == Answer::NobodyThere {
-        println!("would ask for {}; nothing is sent without --yes", objects(plan.ask.len()));
+        println!("would request {}; nothing was sent: confirm with --yes", objects(plan.ask.len()));
     }
     let left = plan.too_old.len() + plan.not_held.len();
     let refused = answer == Answer::No || ((replay.yes || sent) && left > 0);

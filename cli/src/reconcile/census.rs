@@ -43,7 +43,7 @@ pub(super) async fn take(aws: &Aws, layout: &Layout, asked: &Reconcile, now: Mil
     let from = asked.from.unwrap_or_else(|| asked.to.unwrap_or(now).plus(-since));
     if from < oldest {
         return Err(Failure::Usage(format!(
-            "--from {from} is more than 20 days ago: what made those rows is about to expire; the oldest that can be judged is {oldest}"
+            "--from {from} is more than 20 days ago: those rows' contributions are about to expire; the oldest that can be checked is {oldest}"
         )));
     }
     if from >= to {

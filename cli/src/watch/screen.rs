@@ -62,7 +62,7 @@ pub(super) async fn show(looker: Looker, mut view: Watch, interval: Duration) ->
             () = &mut ended => return Ok(ExitCode::SUCCESS),
             _ = ticks.tick() => {}
             told = keys.recv() => match told {
-                None => return Err(Failure::Failed("the terminal gives no keys any more".to_owned())),
+                None => return Err(Failure::Failed("cannot read keys from the terminal any more".to_owned())),
                 Some(Told::Resized) => {}
                 Some(Told::Key(key)) => match view.key(key) {
                     Then::Quit => return Ok(ExitCode::SUCCESS),

@@ -62,7 +62,7 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
 
     assert!(fleet.weir(2, &["quarantine", "replay"]).await.err.contains("what to replay?"));
     let dry = fleet.weir(0, &["quarantine", "replay", "--since", "1h"]).await;
-    assert!(dry.out.contains("would ask for 5 objects; nothing is sent without --yes"), "{dry:?}");
+    assert!(dry.out.contains("would request 5 objects; nothing was sent: confirm with --yes"), "{dry:?}");
     assert_eq!(invocations(&fleet), 0);
 
     // What decodes is counted, what does not stands as before; a pointer is never taken for an event.
@@ -78,7 +78,7 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
     let after = found::quarantine(&fleet.s3).await;
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
     let named = fleet.weir(0, &["quarantine", "replay", key, "--yes"]).await;
-    assert!(named.out.contains("asked for 1 object;"), "{named:?}");
+    assert!(named.out.contains("requested 1 object;"), "{named:?}");
 
     let old = too_old(&fleet).await;
     let refused = fleet.weir(1, &["quarantine", "replay", &old, "--yes"]).await;
