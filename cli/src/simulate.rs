@@ -107,7 +107,7 @@ fn save(path: &Path, campaign: &Campaign, seconds: f64) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| failed(&format!("writing {}", path.display()), &error))
 }
 
-/// One seed, told from beginning to end.
+/// One seed, described step by step.
 #[expect(clippy::print_stdout, reason = "the result of the command")]
 fn show(seed: u64) -> ExitCode {
     println!("{}", tell(seed));

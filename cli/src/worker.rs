@@ -71,7 +71,7 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
         worker.plan().mappings.len(),
         endpoint_url.as_deref().map(|url| format!(" at {url}")).unwrap_or_default()
     ));
-    // A sandbox cannot be given other credentials: before they expire, all begin anew with the next ones.
+    // A sandbox cannot be given other credentials: before they expire, all restart with the next ones.
     loop {
         let next = tokio::select! {
             () = &mut interrupted => None,

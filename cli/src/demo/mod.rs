@@ -35,7 +35,7 @@ use weir_local::{EndpointFaults, Plane};
 
 /// The demo's stack: it runs on a port of its own, so the name is never another stack's.
 const STACK: &str = "weir";
-/// Events sent unless told otherwise.
+/// Events sent by default.
 const EVENTS: u64 = 200_000;
 /// Short windows: the demo is watched. A failed batch of the queue comes back at once, not after minutes.
 const PARAMETERS: [(&str, &str); 6] = [

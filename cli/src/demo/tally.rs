@@ -31,7 +31,7 @@ pub(crate) enum Trouble {
 use Trouble::*;
 
 impl Trouble {
-    /// In the order in which they are told.
+    /// In the order in which they are reported.
     pub(crate) const ALL: [Trouble; 19] = [
         Killed,
         Paused,

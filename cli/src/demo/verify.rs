@@ -1,4 +1,4 @@
-//! The account of every event: what was sent against what stands.
+//! The account of every event: what was sent against what is stored.
 
 use super::explain;
 use super::oracle::{Oracle, SentThrough};
@@ -19,7 +19,7 @@ use weir_telemetry::Millis;
 /// Differences named one by one.
 const DIFFERENCES_SHOWN_MAX: usize = 20;
 
-/// What was sent, what stands, and where the two differ.
+/// What was sent, what is stored, and where the two differ.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Account {
     pub(crate) seed: u64,

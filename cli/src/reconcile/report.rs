@@ -69,7 +69,7 @@ struct Told {
 }
 
 impl Report<'_> {
-    /// Whether nothing is wrong: no finding, and no message that nobody works on.
+    /// Whether nothing is wrong: no finding, and no dead letter.
     pub(super) fn is_equal(&self) -> bool {
         self.verdict.is_equal() && self.queues.iter().all(|queue| queue.dead == 0)
     }

@@ -120,7 +120,7 @@ impl Mover {
             let now = weir_aws::clock::now();
             let mut sending = vec![];
             for message in messages {
-                // Without it there is no telling what the message counts under.
+                // Without it the message's identity is unknown.
                 let sent_at = sent_at(&message)
                     .ok_or_else(|| Failure::Failed(format!("{}: a message without SentTimestamp", self.dead)))?;
                 let verdict = judge(&message, sent_at, self.identified, self.begun, now);

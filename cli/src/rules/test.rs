@@ -1,4 +1,4 @@
-//! `weir rules test`: what rules make of endpoints, and of what was set aside.
+//! `weir rules test`: what rules make of endpoints, and of quarantined telemetry.
 
 use super::file::File;
 use crate::args::{RulesTest, Selection};
@@ -37,7 +37,7 @@ struct Outlook {
     objects: u64,
     /// Events that would be counted.
     accepted: u64,
-    /// Events or records that would be set aside again.
+    /// Events or records that would be rejected again.
     rejected: u64,
     /// Objects that cannot be replayed from quarantine.
     not_held: u64,

@@ -97,7 +97,7 @@ async fn look(mut looker: Looker, mut wanted: Wanted, pause: Duration) -> (Looke
     (looker, wanted, found)
 }
 
-/// Keys and sizes as they come. The thread ends when nobody listens any more, or the terminal is gone.
+/// Keys and sizes as they come. The thread ends when the receiver is dropped or the terminal is gone.
 fn keys() -> mpsc::Receiver<Told> {
     let (sender, receiver) = mpsc::channel(KEYS_WAITING_MAX);
     std::thread::spawn(move || {
