@@ -82,7 +82,7 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
 
     let old = too_old(&fleet).await;
     let refused = fleet.weir(1, &["quarantine", "replay", &old, "--yes"]).await;
-    assert!(refused.err.contains("weir backfill"), "{refused:?}");
+    assert!(refused.err.contains("older than 14 days"), "{refused:?}");
     acknowledged_or_dead(&fleet, &old).await;
     fleet.assert_rows(&oracle).await;
     fleet.plane.shutdown().await;
