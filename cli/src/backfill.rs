@@ -1,5 +1,5 @@
-//! `weir backfill`: what is already in S3, through the fleet. Each object is noticed as S3 itself would have noticed it,
-//! so that it counts under the same identity, however often either does so.
+//! `weir backfill`: enqueues what is already in S3. Each object is enqueued as S3 itself would have done it, so that it
+//! counts under the same identity however often either does so.
 
 use crate::args::Backfill;
 use crate::aws::Aws;
@@ -22,15 +22,15 @@ const REQUESTS_IN_FLIGHT_MAX: usize = 8;
 /// How often what the queue did not take is sent again.
 const ATTEMPTS_MAX: u32 = 10;
 
-/// How far a backfill came: what `--state` keeps, and what is said in the end.
+/// Progress of a backfill: what `--state` keeps, and what is reported at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
     uri: String,
     /// Objects up to this key are done.
     after: Option<String>,
-    /// Objects noticed.
-    noticed: u64,
+    /// Objects enqueued.
+    enqueued: u64,
     bytes: u64,
     /// Objects left out, being older than contributions allow.
     too_old: u64,
@@ -44,7 +44,7 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
     let landing = aws.bucket("landing").await?;
     if bucket != landing {
         say(&format!(
-            "{bucket} is not {landing}: s3-rollup must be granted s3:GetObject, s3:GetObjectVersion and s3:ListBucket there"
+            "{bucket} is not {landing}: s3-rollup needs s3:GetObject, s3:GetObjectVersion and s3:ListBucket there"
         ));
     }
     let mut state = match &backfill.state {
@@ -62,7 +62,7 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
         let telemetry = page.iter().filter(|listed| !is_golden(listed));
         let (young, old): (Vec<&Listed>, Vec<&Listed>) = telemetry.partition(|listed| listed.modified_ms > oldest_ms);
         enqueue(&sqs, &queue_url, &bucket, &young).await?;
-        state.noticed += young.len() as u64;
+        state.enqueued += young.len() as u64;
         state.bytes += young.iter().filter_map(|listed| listed.object.size).sum::<u64>();
         state.too_old += old.len() as u64;
         if let Some(last) = page.last() {
@@ -71,7 +71,7 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
         if let Some(file) = &backfill.state {
             state.write(file)?;
         }
-        bar.set_message(format!("noticed {} objects", state.noticed));
+        bar.set_message(format!("enqueued {} objects", state.enqueued));
     }
     bar.finish_and_clear();
     if let Some(file) = &backfill.state {
@@ -83,11 +83,11 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
     if backfill.json {
         println!("{}", serde_json::to_string(&state).map_err(|error| Failure::Failed(error.to_string()))?);
     } else {
-        println!("noticed {} ({} bytes) of {}", many(state.noticed, "object"), state.bytes, backfill.uri);
+        println!("enqueued {} ({} bytes) of {}", many(state.enqueued, "object"), state.bytes, backfill.uri);
     }
     if state.too_old > 0 {
         say(&format!(
-            "{} objects are left out: they were created more than 14 days ago, their windows may be sealed, and they could count twice",
+            "{} objects older than 14 days skipped: they cannot be counted without risk of double counting",
             state.too_old
         ));
     }
@@ -114,11 +114,11 @@ impl State {
             Err(error) => return Err(Failure::Usage(format!("{name}: {error}"))),
         };
         let state: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::Usage(format!("{name} is no state of a backfill: {error}")))?;
+            .map_err(|error| Failure::Usage(format!("{name} is not the state of a backfill: {error}")))?;
         if state.uri == uri {
             Ok(state)
         } else {
-            Err(Failure::Usage(format!("{name} is the state of {}; name another file, or remove it", state.uri)))
+            Err(Failure::Usage(format!("{name} is the state for {}; name another file, or remove it", state.uri)))
         }
     }
 
@@ -165,7 +165,7 @@ async fn send(sqs: &aws_sdk_sqs::Client, url: &str, bodies: &[String]) -> Result
             return Ok(());
         }
     }
-    Err(Failure::Failed(format!("{tried}: {} notices were refused {ATTEMPTS_MAX} times in a row", left.len())))
+    Err(Failure::Failed(format!("{tried}: {} messages were refused {ATTEMPTS_MAX} times in a row", left.len())))
 }
 
 #[cfg(test)]
@@ -189,7 +189,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("state.json");
         assert_eq!(State::read(&file, "s3://b/a").unwrap().after, None);
-        let state = State { uri: "s3://b/a".into(), after: Some("a/é".into()), noticed: 3, bytes: 9, too_old: 1 };
+        let state = State { uri: "s3://b/a".into(), after: Some("a/é".into()), enqueued: 3, bytes: 9, too_old: 1 };
         state.write(&file).unwrap();
         assert_eq!(State::read(&file, "s3://b/a").unwrap(), state);
         assert!(matches!(State::read(&file, "s3://b/c"), Err(Failure::Usage(_))));

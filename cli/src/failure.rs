@@ -1,4 +1,4 @@
-//! How a command fails: in one line that says what happened and what to do.
+//! How a command fails: one line that says what happened and what to do.
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ impl Failure {
     }
 }
 
-const NOBODY_LISTENS: &str = "; nobody listens there: does weir up run, and does AWS_ENDPOINT_URL name its port?";
+const CONNECTION_REFUSED: &str = "; connection refused: is `weir up` running, and does AWS_ENDPOINT_URL name its port?";
 
 /// An SDK's error with its causes, which its own text leaves out.
 pub(crate) fn failed(tried: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
@@ -33,17 +33,17 @@ pub(crate) fn failed(tried: &str, error: &(dyn std::error::Error + 'static)) -> 
         }
         next = cause.source();
     }
-    let hint = if causes.iter().any(|cause| cause.contains("Connection refused")) { NOBODY_LISTENS } else { "" };
+    let hint = if causes.iter().any(|cause| cause.contains("Connection refused")) { CONNECTION_REFUSED } else { "" };
     Failure::Failed(format!("{tried}: {}{hint}", causes.join(": ")))
 }
 
-/// So many of them, in words.
+/// A count and its noun: `1 event`, `2 events`.
 pub(crate) fn many(count: impl TryInto<u64>, what: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// One line on standard error, named as ours.
+/// Prints one line on standard error, prefixed with the program's name.
 pub(crate) fn say(line: &str) {
     eprintln!("weir: {line}");
 }

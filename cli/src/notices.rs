@@ -1,4 +1,4 @@
-//! S3 event notifications, as S3 sends them: for objects that it will not notice by itself, or not again.
+//! S3 event notifications, as S3 sends them: for objects it will not announce by itself, or not again.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use weir_local::{EndpointFaults, Plan, Plane, PlaneOptions, StartError, build};
 use weir_local_lambda::Faults;
 
-/// What to start besides the fleet itself.
+/// What to start in addition to the fleet itself.
 pub(crate) struct Setup {
     pub(crate) stack: String,
     pub(crate) port: u16,
@@ -27,7 +27,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Nothing besides.
+    /// Nothing else.
     pub(crate) fn new(stack: &str, port: u16) -> Self {
         let stack = stack.to_owned();
         Self {
@@ -83,7 +83,7 @@ fn check_port(port: u16) -> Result<(), Failure> {
     }
 }
 
-/// What stands in the way is in the template, the port or a directory: the caller's to change.
+/// The cause is in the template, the port or a directory: the caller's to change.
 pub(crate) fn usage(error: StartError) -> Failure {
     match error {
         StartError::Engine { .. } => Failure::Failed(error.to_string()),
@@ -104,7 +104,7 @@ async fn bootstraps(template: &Path, plan: &Plan) -> Result<BTreeMap<String, Pat
     built.map_err(|error| Failure::Failed(error.to_string()))
 }
 
-/// A spinner with words; hidden where standard error is no terminal.
+/// A spinner with a message; hidden where standard error is not a terminal.
 pub(crate) fn spinner(words: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner());

@@ -3,9 +3,10 @@
 use crate::args::{Format, Query};
 use crate::aws::Aws;
 use crate::failure::Failure;
-use crate::rows::{self, Row};
+use crate::rows::{self, Row, TopEndpoint};
 use crate::terminal::shown;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::fmt::Write;
 use std::process::ExitCode;
 use weir_telemetry::Millis;
 use weir_view::merge::merge;
@@ -13,7 +14,7 @@ use weir_view::merge::merge;
 pub(crate) async fn run(query: Query, stack: &str) -> Result<ExitCode, Failure> {
     if query.merge.is_some() && query.selection.overlaps() {
         let what =
-            "--endpoint '*' is the summary of all endpoints: merged with one of them its events would count twice";
+            "--endpoint '*' is the summary of all endpoints: merging it with one of them would count events twice";
         return Err(Failure::Usage(what.to_owned()));
     }
     let aws = Aws::from_environment(stack).await?;
@@ -29,7 +30,7 @@ pub(crate) async fn run(query: Query, stack: &str) -> Result<ExitCode, Failure> 
 
 async fn read(aws: &Aws, query: &Query, range: (Millis, Millis)) -> Result<Vec<Row>, Failure> {
     let found = rows::selected(aws, &query.selection, range).await?;
-    let wrong = |name| Failure::Failed(format!("a row's {name} is not as it should be"));
+    let wrong = |name| Failure::Failed(format!("a row's {name} is missing or malformed"));
     if let Some(what) = query.merge {
         let merged = merge(&rows::complete(&found)?, what.into()).into_iter();
         return merged.map(|merged| Row::merged(merged, query.selection.resolution).map_err(wrong)).collect();
@@ -39,6 +40,8 @@ async fn read(aws: &Aws, query: &Query, range: (Millis, Millis)) -> Result<Vec<R
     Ok(rows)
 }
 
+/// Largest endpoints of a summary row that the table shows; CSV and JSON have all ten.
+const TABLE_ENDPOINTS_MAX: usize = 2;
 const DURATIONS: [&str; 5] = ["p50", "p90", "p95", "p99", "max"];
 
 #[expect(clippy::print_stdout, reason = "the result of the command")]
@@ -48,25 +51,41 @@ fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
             let json = serde_json::to_string_pretty(rows).map_err(|error| Failure::Failed(error.to_string()))?;
             println!("{json}");
         }
-        Format::Csv => {
-            let merged = rows.iter().any(|row| row.end.is_some());
-            let end = if merged { ",end" } else { "" };
-            println!("start,service,endpoint,events,errors,unique_users,{},state{end}", DURATIONS.join(","));
-            for row in rows {
-                let durations = DURATIONS.map(|name| row.duration_ms.get(name).map(f64::to_string).unwrap_or_default());
-                let (service, endpoint) = (csv(&row.service), csv(&row.endpoint));
-                let Row { start, events, errors, unique_users, state, .. } = row;
-                let end = row.end.iter().map(|end| format!(",{end}")).collect::<String>();
-                println!(
-                    "{start},{service},{endpoint},{events},{errors},{unique_users},{},{state}{end}",
-                    durations.join(",")
-                );
-            }
-        }
+        Format::Csv => print!("{}", lines(rows)),
         Format::Table if rows.is_empty() => {}
         Format::Table => println!("{}", table(rows)),
     }
     Ok(())
+}
+
+/// Rows as CSV, with a header.
+fn lines(rows: &[Row]) -> String {
+    let merged = rows.iter().any(|row| row.end.is_some());
+    let end = if merged { ",end" } else { "" };
+    let mut lines =
+        format!("start,service,endpoint,events,errors,unique_users,{},state,top_endpoints{end}\n", DURATIONS.join(","));
+    for row in rows {
+        let durations = DURATIONS.map(|name| row.duration_ms.get(name).map(f64::to_string).unwrap_or_default());
+        let (service, endpoint) = (csv(&row.service), csv(&row.endpoint));
+        let Row { start, events, errors, unique_users, state, .. } = row;
+        let top = row.top_endpoints.iter().map(|top| format!("{}={}", top.endpoint, top.events));
+        let top = csv(&top.collect::<Vec<_>>().join(";"));
+        let end = row.end.iter().map(|end| format!(",{end}")).collect::<String>();
+        let _ = writeln!(
+            lines,
+            "{start},{service},{endpoint},{events},{errors},{unique_users},{},{state},{top}{end}",
+            durations.join(",")
+        );
+    }
+    lines
+}
+
+/// The largest endpoints of a summary row, as one table cell: `/a 12, /b 3 and 8 more`.
+fn largest(top: &[TopEndpoint]) -> String {
+    let (shown_ones, rest) = top.split_at(top.len().min(TABLE_ENDPOINTS_MAX));
+    let names = shown_ones.iter().map(|top| format!("{} {}", shown(&top.endpoint), top.events));
+    let names = names.collect::<Vec<_>>().join(", ");
+    if rest.is_empty() { names } else { format!("{names} and {} more", rest.len()) }
 }
 
 /// RFC 4180.
@@ -79,12 +98,12 @@ fn csv(text: &str) -> String {
 pub(crate) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header([
-        "window", "service", "endpoint", "events", "errors", "users", "p50 ms", "p95 ms", "p99 ms", "state",
-    ]);
+    let with_top = rows.iter().any(|row| !row.top_endpoints.is_empty());
+    let head = ["window", "service", "endpoint", "events", "errors", "users", "p50 ms", "p95 ms", "p99 ms", "state"];
+    table.set_header(head.into_iter().chain(with_top.then_some("top endpoints")));
     for row in rows {
         let duration = |name: &str| row.duration_ms.get(name).map_or("–".to_owned(), |ms| format!("{ms:.0}"));
-        table.add_row([
+        let cells = [
             row.start.clone(),
             shown(&row.service),
             shown(&row.endpoint),
@@ -95,7 +114,8 @@ pub(crate) fn table(rows: &[Row]) -> Table {
             duration("p95"),
             duration("p99"),
             row.state.clone(),
-        ]);
+        ];
+        table.add_row(cells.into_iter().chain(with_top.then(|| largest(&row.top_endpoints))));
     }
     for column in table.column_iter_mut().skip(3).take(6) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -105,7 +125,50 @@ pub(crate) fn table(rows: &[Row]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use super::csv;
+    use super::*;
+
+    fn row(endpoint: &str, top: &[(&str, u64)]) -> Row {
+        Row {
+            service: "web".to_owned(),
+            endpoint: endpoint.to_owned(),
+            start: "2026-11-21T01:00:00Z".to_owned(),
+            end: None,
+            resolution: "1h".to_owned(),
+            events: 7,
+            errors: 1,
+            status_counts: [("200".to_owned(), 6), ("500".to_owned(), 1)].into(),
+            duration_ms: [("p50".to_owned(), 12.5), ("p99".to_owned(), 80.0)].into(),
+            unique_users: 3,
+            top_endpoints: top
+                .iter()
+                .map(|(endpoint, events)| TopEndpoint { endpoint: (*endpoint).to_owned(), events: *events })
+                .collect(),
+            state: "sealed".to_owned(),
+            revision: 2,
+            updated_at: "2026-11-21T02:10:00Z".to_owned(),
+        }
+    }
+
+    #[test]
+    fn csv_has_the_top_endpoints_in_one_column() {
+        let rows = [row("*", &[("/login", 4), ("/a,b", 3)]), row("/login", &[])];
+        assert_eq!(
+            lines(&rows),
+            "start,service,endpoint,events,errors,unique_users,p50,p90,p95,p99,max,state,top_endpoints\n\
+             2026-11-21T01:00:00Z,web,*,7,1,3,12.5,,,80,,sealed,\"/login=4;/a,b=3\"\n\
+             2026-11-21T01:00:00Z,web,/login,7,1,3,12.5,,,80,,sealed,\n"
+        );
+        let merged = [Row { end: Some("2026-11-21T03:00:00Z".to_owned()), ..row("*", &[]) }];
+        assert!(lines(&merged).ends_with(",sealed,,2026-11-21T03:00:00Z\n"));
+    }
+
+    #[test]
+    fn the_table_has_the_largest_endpoints_of_summaries() {
+        let summary = row("*", &[("/login", 4), ("/pay", 2), ("/ping", 1)]);
+        let table = super::table(&[summary, row("/login", &[])]).to_string();
+        assert!(table.contains("top endpoints") && table.contains("/login 4, /pay 2 and 1 more"), "{table}");
+        assert!(!super::table(&[row("/login", &[])]).to_string().contains("top endpoints"));
+    }
 
     #[test]
     fn csv_fields_are_quoted_where_they_must_be() {

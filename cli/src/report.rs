@@ -19,10 +19,10 @@ pub(crate) async fn run(report: args::Report, stack: &str) -> Result<ExitCode, F
     let args::Report { selection, output, json } = report;
     let to_stdout = output.as_os_str() == "-";
     if json && to_stdout {
-        return Err(Failure::Usage("--json says what was written to a file: name one with --output".to_owned()));
+        return Err(Failure::Usage("--json summarises a written file: name one with --output".to_owned()));
     }
     if selection.overlaps() {
-        let what = "--endpoint '*' is the summary of all endpoints: beside one of them its events would count twice";
+        let what = "--endpoint '*' is the summary of all endpoints: next to one of them its events would count twice";
         return Err(Failure::Usage(what.to_owned()));
     }
     let now = weir_aws::clock::now();
@@ -31,7 +31,7 @@ pub(crate) async fn run(report: args::Report, stack: &str) -> Result<ExitCode, F
     if windows > WINDOWS_MAX {
         let name = selection.resolution.name();
         let what = format!(
-            "{windows} windows of {name}: a report shows at most {WINDOWS_MAX}. A coarser --resolution, or less time"
+            "{windows} windows of {name}: a report shows at most {WINDOWS_MAX}. Use a coarser --resolution or a shorter range"
         );
         return Err(Failure::Usage(what));
     }

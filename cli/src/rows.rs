@@ -46,7 +46,7 @@ pub(crate) struct TopEndpoint {
 }
 
 impl Row {
-    /// Reads a row's attributes; the name of the first that is not as the contract says otherwise.
+    /// Reads a row's attributes, or returns the name of the first that violates the contract.
     pub(crate) fn read(attributes: &Attributes) -> Result<Self, &'static str> {
         let text = |name: &'static str| attributes.get(name).and_then(|value| value.as_s().ok()).cloned().ok_or(name);
         let number = |name: &'static str| attributes.get(name).and_then(as_number::<u64>).ok_or(name);

@@ -33,10 +33,10 @@ pub(crate) async fn run(simulate: Simulate) -> Result<ExitCode, Failure> {
     let threads = simulate.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let already = campaign.done;
     say(&format!(
-        "{} seeds from {}{}, {threads} at a time",
+        "{} seeds from {}{}, {threads} in parallel",
         campaign.seeds,
         campaign.first,
-        if already > 0 { format!(", {already} of them done before") } else { String::new() },
+        if already > 0 { format!(", {already} of them already done") } else { String::new() },
     ));
     let stop = Arc::new(AtomicBool::new(false));
     let begun = Instant::now();
@@ -90,10 +90,10 @@ fn begun(simulate: &Simulate) -> Result<(Campaign, f64), Failure> {
     let text = std::fs::read(path).map_err(|error| failed(&format!("reading {}", path.display()), &error))?;
     let state: State = serde_json::from_slice(&text).map_err(|error| unusable(&format!("not a state: {error}")))?;
     if simulate.from.is_some_and(|from| from != state.first) {
-        return Err(unusable(&format!("it began at seed {}; leave --from out, or name another file", state.first)));
+        return Err(unusable(&format!("it starts at seed {}; omit --from, or name another file", state.first)));
     }
     let tally = Tally::from_counts(&state.counts)
-        .ok_or_else(|| unusable("it is of another version of the simulation; name another file"))?;
+        .ok_or_else(|| unusable("it belongs to another version of the simulation; name another file"))?;
     Ok((
         Campaign { first: state.first, seeds: simulate.seeds, done: state.done.min(simulate.seeds), tally },
         state.seconds,
@@ -107,14 +107,14 @@ fn save(path: &Path, campaign: &Campaign, seconds: f64) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| failed(&format!("writing {}", path.display()), &error))
 }
 
-/// One seed, told from beginning to end.
+/// One seed, described step by step.
 #[expect(clippy::print_stdout, reason = "the result of the command")]
 fn show(seed: u64) -> ExitCode {
     println!("{}", tell(seed));
     match weir_simulation::run(seed) {
         Ok(_) => ExitCode::SUCCESS,
         Err(violation) => {
-            println!("\nThe shortest schedule found that fails alike:\n\n{}", violation.shrink());
+            println!("\nThe shortest schedule found that fails the same way:\n\n{}", violation.shrink());
             ExitCode::from(1)
         }
     }
@@ -143,8 +143,8 @@ fn report(simulate: &Simulate, campaign: &Campaign, violations: &[Violation], se
         println!("seed {}: {}", violation.seed, violation.what);
     }
     match violations.first() {
-        None => println!("{} of {} seeds, no count wrong, in {seconds:.0} s", campaign.done, campaign.seeds),
-        Some(first) => println!("a count went wrong: weir simulate --seed {} tells how", first.seed),
+        None => println!("{} of {} seeds, every count exact, in {seconds:.0} s", campaign.done, campaign.seeds),
+        Some(first) => println!("a count is wrong: weir simulate --seed {} shows how", first.seed),
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ pub(crate) enum Answer {
     Yes,
     /// Asked, and not agreed.
     No,
-    /// There is nobody to ask: it was only to be shown.
+    /// There is nobody to ask: only show.
     NobodyThere,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn go_on(yes: bool, json: bool, question: &str) -> Result<Answer, Fai
     Ok(if matches!(line.trim(), "y" | "Y" | "yes") { Answer::Yes } else { Answer::No })
 }
 
-/// A bar towards `length`; hidden where standard error is no terminal.
+/// A bar towards `length`; hidden where standard error is not a terminal.
 pub(crate) fn bar(words: &str, length: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {eta} left");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());

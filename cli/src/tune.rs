@@ -90,7 +90,7 @@ fn print(all: &[Advice]) {
         }
         println!("{function:<16}{:<10}{template_mb:>8}", "template");
         if !too_small_mb.is_empty() {
-            println!("{function:<16}left out, its peak does not fit: {too_small_mb:?} MB");
+            println!("{function:<16}too small for its peak: {too_small_mb:?} MB");
         }
     }
 }

@@ -42,7 +42,7 @@ fn describe(plane: &Plane) {
     println!("tables        {}", names(plan.tables.iter().map(|table| table.name.as_str()).collect()));
     println!("functions     {}", names(plan.functions.iter().map(|function| function.name.as_str()).collect()));
     for (name, signed, url) in plane.function_urls() {
-        println!("URL           {url} ({name}, {})", if signed { "signed for lambda" } else { "open" });
+        println!("URL           {url} ({name}, {})", if signed { "SigV4, service lambda" } else { "open" });
     }
     println!();
     println!("In another terminal:");
@@ -53,5 +53,5 @@ fn describe(plane: &Plane) {
         region = plan.region
     );
     println!("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
-    println!("Ctrl-C ends it all.");
+    println!("Ctrl-C stops everything.");
 }

@@ -31,11 +31,8 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
     let aws = Aws::from_environment(stack).await?;
     let region = aws.config().region().map(ToString::to_string).unwrap_or_default();
     if OTHER_PARTITIONS.iter().any(|partition| region.starts_with(partition)) {
-        let what =
-            "ARNs begin otherwise there, a message's identity holds its queue's, and beside Lambda it would have two";
-        return Err(Failure::Usage(format!(
-            "weir worker knows no region but those of arn:aws:, found {region}: {what}"
-        )));
+        // A message's identity contains its queue's ARN: with another partition's it would have two, ours and Lambda's.
+        return Err(Failure::Usage(format!("weir worker supports only the aws partition, found {region}")));
     }
     let endpoint_url = aws.config().endpoint_url().map(str::to_owned);
     let settings = Settings {
@@ -74,7 +71,7 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
         worker.plan().mappings.len(),
         endpoint_url.as_deref().map(|url| format!(" at {url}")).unwrap_or_default()
     ));
-    // A sandbox cannot be given other credentials: before they expire, all begin anew with the next ones.
+    // A sandbox cannot be given other credentials: before they expire, all restart with the next ones.
     loop {
         let next = tokio::select! {
             () = &mut interrupted => None,
@@ -95,7 +92,7 @@ async fn begun_again(options: impl Fn() -> Result<WorkerOptions, Failure>) -> Re
     loop {
         match Worker::start(options()?).await {
             Ok(worker) => return Ok(worker),
-            Err(why) => say(&format!("not working: {why}; begun again in {} s", RENEW_AGAIN.as_secs())),
+            Err(why) => say(&format!("not working: {why}; retrying in {} s", RENEW_AGAIN.as_secs())),
         }
         tokio::time::sleep(RENEW_AGAIN).await;
     }
@@ -109,14 +106,14 @@ async fn successor(aws: &Aws, current: &Credentials) -> Credentials {
             Ok(next) if lasts_longer(&next, current) => return next,
             // Whoever gives them out has no new ones yet.
             Ok(_) => {}
-            Err(why) => say(&format!("{why}; asked again in {} s", RENEW_AGAIN.as_secs())),
+            Err(why) => say(&format!("{why}; retrying in {} s", RENEW_AGAIN.as_secs())),
         }
         tokio::time::sleep(RENEW_AGAIN).await;
     }
 }
 
 async fn credentials(aws: &Aws) -> Result<Credentials, Failure> {
-    let none = || Failure::Usage("no credentials: set AWS_PROFILE, or run where a role is given".to_owned());
+    let none = || Failure::Usage("no credentials: set AWS_PROFILE, or run where a role provides them".to_owned());
     let provider = aws.config().credentials_provider().ok_or_else(none)?;
     provider.provide_credentials().await.map_err(|error| Failure::Usage(format!("no credentials: {error}")))
 }

@@ -135,7 +135,7 @@ async fn attributes_altered(fleet: &Fleet) {
     assert_eq!(found.len(), 2, "{found:#?}");
     let events = about(&found, "contradicts", &sound);
     assert_eq!(
-        (&events["stands"], &events["should"]),
+        (&events["actual"], &events["expected"]),
         (&"100000".into(), &sound["events"].as_n().unwrap().as_str().into())
     );
     assert!(found[1]["what"].as_str().is_some_and(|what| what.contains("unique_users is absent")), "{found:#?}");
@@ -171,7 +171,7 @@ async fn counts_altered(fleet: &Fleet) {
         let found = mismatches(fleet).await;
         let events = about(&found, "differs", &sound);
         let should = sound["events"].as_n().expect("a number").as_str();
-        assert_eq!((&events["stands"], &events["should"]), (&"90000".into(), &should.into()), "{events:#}");
+        assert_eq!((&events["actual"], &events["expected"]), (&"90000".into(), &should.into()), "{events:#}");
         put(fleet, ROLLUPS, sound).await;
         fleet.settle().await;
         assert_equal(fleet).await;
@@ -212,7 +212,7 @@ async fn quarantine_emptied(fleet: &Fleet) {
     fleet.s3.delete_object().bucket(Fleet::QUARANTINE).key(key).send().await.expect("DeleteObject");
     let found = mismatches(fleet).await;
     assert_eq!(
-        (&found[0]["kind"], &found[0]["stands"], &found[0]["should"]),
+        (&found[0]["kind"], &found[0]["actual"], &found[0]["expected"]),
         (&"quarantine".into(), &"0".into(), &"1".into())
     );
 }
@@ -245,7 +245,7 @@ async fn dead_letters_are_in_no_count() {
     let url = fleet.queue_url("weir-telemetry-dlq").await;
     fleet.sqs.send_message().queue_url(url).message_body("{}").send().await.expect("a message");
     let found = mismatches(&fleet).await;
-    assert_eq!((&found[0]["kind"], &found[0]["stands"]), (&"dead_letters".into(), &"1".into()));
+    assert_eq!((&found[0]["kind"], &found[0]["actual"]), (&"dead_letters".into(), &"1".into()));
     let next = found[0]["next"].as_str().expect("a command");
     assert!(next.contains("weir redrive --stack weir --queue telemetry"), "{next}");
     fleet.weir(2, &["reconcile", "--since", "1h", "--all"]).await;

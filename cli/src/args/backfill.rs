@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Backfill {
-    /// What to notice: the latest version of every object below this prefix.
+    /// Prefix to read: the latest version of every object below it is enqueued.
     #[arg(value_name = "s3://BUCKET/PREFIX")]
     pub(crate) uri: String,
-    /// Keep how far it came in FILE, and go on from there. Removed when all is done.
+    /// Save progress in FILE and resume from it; removed once everything is done.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
-    /// What was noticed as JSON on standard output.
+    /// Print what was enqueued as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Completions {
-    /// The shell.
+    /// Shell to complete for.
     #[arg(value_enum)]
     pub(crate) shell: Shell,
 }
@@ -19,7 +19,7 @@ pub(crate) enum Shell {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Man {
-    /// Write every page into this directory, which is made; the page of weir alone on standard output otherwise.
+    /// Write every page to this directory, creating it (default: only weir's page, to standard output).
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 }

@@ -53,15 +53,14 @@ pub(crate) use worker::Worker;
     about,
     propagate_version = true,
     after_help = "Examples:
-  weir demo                                   everything once, on this machine
-  weir up                                     the fleet on this machine, until Ctrl-C
-  weir query --service checkout --since 2h    rollups as a table; weir watch: live; weir report: as a page
-  weir quarantine ls --since 1d               what was set aside, and why
-weir COMMAND --help shows examples of each. A stack in AWS or on `weir up` is found by AWS_REGION, AWS_PROFILE and
-AWS_ENDPOINT_URL, as by any other tool of AWS."
+  weir demo                                   run everything once on this machine, and verify every count
+  weir up                                     run the fleet on this machine until Ctrl-C
+  weir query --service checkout --since 2h    print rollups (live: weir watch; as a page: weir report)
+  weir quarantine ls --since 1d               list rejected telemetry and the reasons
+`weir COMMAND --help` shows examples for each command. Like other AWS tools, weir finds a stack, in AWS or on `weir up`, through AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL."
 )]
 pub(crate) struct Args {
-    /// Stack whose resources are meant: `<stack>-telemetry`, `<stack>-rollups` and so on.
+    /// Stack to operate on: its resources are named `<stack>-telemetry`, `<stack>-rollups` and so on.
     #[arg(long, global = true, default_value = "weir", env = "WEIR_STACK", value_parser = stack)]
     pub(crate) stack: String,
     #[command(subcommand)]
@@ -70,7 +69,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the whole fleet of template.yaml on this machine: no Docker, no account.
+    /// Run the whole fleet from template.yaml on this machine, without Docker or an AWS account.
     #[command(after_help = "Examples:
   weir up
   weir up --port 5000 --data-dir .weir
@@ -80,23 +79,21 @@ Then, in another terminal:
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   aws kinesis list-streams")]
     Up(Up),
-    /// Run the fleet's functions on this machine against the streams, queues and tables of an account: on a server or Fargate
-    /// instead of Lambda, or beside it.
+    /// Run the fleet's functions on a server or on Fargate, against an account's streams, queues and tables, instead of or
+    /// alongside Lambda.
     #[command(after_help = "Examples:
   weir worker --bootstraps /opt/weir
   weir worker --function KinesisRollup --state /var/lib/weir/checkpoints.json
-As many as you like may run at once, and Lambda beside them: what is delivered twice counts once. The stack's own mappings are
-turned off with `aws lambda update-event-source-mapping --no-enabled`, where Lambda is not to be paid besides.
-docs/constant-traffic.md says when it is the cheaper one.")]
+Any number of workers may run at once, also alongside Lambda: what is delivered twice counts once. To avoid also paying for Lambda, disable the stack's own mappings with `aws lambda update-event-source-mapping --no-enabled`. docs/constant-traffic.md says when a worker is cheaper.")]
     Worker(Worker),
-    /// Run the fleet, send it telemetry with every kind of trouble in it, and check that every row is exact.
+    /// Run the fleet, send it telemetry with duplicates, bad records and faults, and check that every row is exact.
     #[command(after_help = "Examples:
   weir demo
   weir demo --only kinesis --batch 1 --kill 5
   weir demo --chaos
   weir demo --events 1000000 --seed 7")]
     Demo(Demo),
-    /// Send telemetry: generated, or the lines of a file.
+    /// Send telemetry, generated or read from a file.
     #[command(after_help = "Examples:
   weir produce --to kinesis --events 10000 --rate 500
   weir produce --to sqs --file access.ndjson
@@ -109,43 +106,43 @@ docs/constant-traffic.md says when it is the cheaper one.")]
   weir query --resolution 1h --service checkout
   weir query --service checkout --from 2026-11-21T00:00:00Z --to 2026-11-21T06:00:00Z --format csv
   weir query --service checkout --service web --since 90m --merge all
-The last is one row: exact counts, p99 and unique users of both services over 90 minutes.")]
+The last example prints one row: exact counts, p99 and unique users of both services over 90 minutes.")]
     Query(Query),
-    /// Show rates, errors, durations and lag as they change, in the terminal.
+    /// Show rates, errors, durations and lag live in the terminal.
     #[command(after_help = "Examples:
   weir watch
   weir watch --service checkout --since 15m
   weir watch --json --count 1 | jq .series
-Keys: arrows choose a series, Enter shows a service's endpoints, Esc goes back, p stands still, q ends.")]
+Keys: arrows select a series, Enter shows a service's endpoints, Esc goes back, p pauses, q quits.")]
     Watch(Watch),
-    /// Write the rollups of a series and time range as one HTML file with charts, which needs no network.
+    /// Write the rollups of a series and time range as one self-contained HTML file with charts.
     #[command(after_help = "Examples:
   weir report
   weir report --service checkout --service web --since 6h --output checkout.html
   weir report --service checkout --endpoint /pay --resolution 1h --since 7d --output - > pay.html")]
     Report(Report),
-    /// Check that what arrived is counted or set aside, and that every row equals what it is made of.
+    /// Check that everything that arrived is counted or quarantined, and that every row equals its contributions.
     #[command(after_help = "Examples:
   weir reconcile
   weir reconcile --since 2h --json
   weir reconcile --all
-It works while traffic flows: what still moves is settling, and no mismatch. Exit status 0 equal, 1 mismatch, 2 bad usage.
-Each mismatch comes with both numbers and what to do next.")]
+It can run while traffic flows: changes still under way are reported as settling, not as mismatches. Each mismatch comes with both numbers and the next step.
+Exit status: 0 equal, 1 mismatch, 2 bad usage.")]
     Reconcile(Reconcile),
-    /// Show what the functions have logged.
+    /// Show the functions' logs.
     #[command(after_help = "Examples:
   weir logs
   weir logs -n kinesis-rollup --since 1h --filter ERROR
   weir logs --tail
-It reads CloudWatch Logs: of `weir up` where AWS_ENDPOINT_URL names it, else of the account.")]
+Reads CloudWatch Logs: from `weir up` if AWS_ENDPOINT_URL points to it, otherwise from the account.")]
     Logs(Logs),
-    /// Notice what is already in S3, so that the fleet counts it: safe to run twice, and beside S3's own notices.
+    /// Enqueue objects already in S3 so that the fleet counts them. Safe to repeat, and alongside S3's own notifications.
     #[command(after_help = "Examples:
   weir backfill s3://weir-landing-000000000000/in/2026/11/
   weir backfill s3://weir-landing-000000000000/in/ --state backfill.json
-The second can be interrupted and taken up again.")]
+The second example can be interrupted and resumed.")]
     Backfill(Backfill),
-    /// Measure the fleet's functions as whole processes, beside the same work in Go and Python.
+    /// Benchmark the fleet's functions as whole processes, next to the same work in Go and Python.
     #[command(after_help = "Examples:
   weir bench all --quick --profile dev
   weir bench payloads --work burst --json
@@ -153,48 +150,45 @@ The second can be interrupted and taken up again.")]
   weir bench cannon --concurrency 10 --rounds 50000 --pause-ms 5000
   weir bench s3
   weir bench s3 --objects 5000 --object-bytes 100000 --rounds 5 --json
-All but s3 need no endpoint; s3 reads from the one that AWS_ENDPOINT_URL names.")]
+Only s3 needs an endpoint: it reads from the one in AWS_ENDPOINT_URL.")]
     Bench(Bench),
-    /// Recommend a memory size for each function, from what `weir bench memory` measured.
+    /// Recommend a memory size for each function from the results of `weir bench memory`.
     #[command(after_help = "Examples:
   weir bench memory && weir tune
   weir tune --results target/bench/bench.json --json")]
     Tune(Tune),
-    /// Check a template against the rules that no linter knows: settings that AWS takes, and that lose records, count
-    /// them twice, or leave nobody told.
+    /// Check a template for settings AWS accepts but that lose records, count them twice, or raise no alarm.
     #[command(after_help = crate::check::AFTER_HELP)]
     Check(crate::check::Check),
-    /// Run the protocol against simulated stores and sources that fail in every way, one schedule a seed.
+    /// Run the protocol against simulated stores and sources under random faults, one schedule per seed.
     #[command(after_help = "Examples:
   weir simulate
   weir simulate --seeds 1000000 --state million.json
   weir simulate --seed 42
-The second can be interrupted and taken up again. The third tells what happens under one seed, and makes a failing
-schedule as short as it still fails.")]
+The second example can be interrupted and resumed. The third describes one seed's schedule and, if it fails, shrinks it to a short one that still fails.")]
     Simulate(Simulate),
-    /// What was set aside: list it, look at it, put it back.
+    /// List, inspect and replay quarantined telemetry.
     #[command(subcommand)]
     Quarantine(Quarantine),
-    /// Put what lies in a dead-letter queue back into its queue, under the same identities.
+    /// Move a dead-letter queue's messages back to their source queue under the same identities.
     #[command(after_help = "Examples:
   weir redrive
   weir redrive --queue replay --yes
-Without --yes it says what it would do, and asks on a terminal. Use it and not the console's redrive for telemetry: that
-gives every message a new id and time, and what was half counted would count again.")]
+Without --yes it shows what it would do and, on a terminal, asks first. For telemetry use this instead of the console's redrive, which gives every message a new id and time: a message that was partly counted would be counted again.")]
     Redrive(Redrive),
-    /// The rules by which endpoints become series, and the limits: look at them, try them, announce others.
+    /// Show, test and announce the rules that map endpoints to series, and the limits.
     #[command(subcommand)]
     Rules(Rules),
-    /// Records that nobody is to decode, since they kill whoever does.
+    /// Manage records to skip because decoding them crashes the processor.
     #[command(subcommand)]
     Skip(Skip),
-    /// Print what makes a shell complete weir's commands and options.
+    /// Print shell completions.
     #[command(after_help = "Examples:
   weir completions bash > ~/.local/share/bash-completion/completions/weir
   weir completions zsh > ~/.zfunc/_weir          # with fpath+=~/.zfunc before compinit in ~/.zshrc
   weir completions fish > ~/.config/fish/completions/weir.fish")]
     Completions(Completions),
-    /// Write the manual: a page of weir, and one of each command.
+    /// Write man pages, for weir and for each command.
     #[command(after_help = "Examples:
   weir man | man -l -
   weir man --dir ~/.local/share/man/man1 && man weir-query")]

@@ -5,25 +5,25 @@ use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Produce {
-    /// Where to send.
+    /// Where to send the events.
     #[arg(long, value_enum)]
     pub(crate) to: Target,
-    /// Generated events to send.
+    /// Number of events to generate.
     #[arg(long, default_value_t = 1_000, conflicts_with = "file")]
     pub(crate) events: u64,
-    /// Events a second at most; as fast as it goes otherwise.
+    /// Maximum events per second (default: unlimited).
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rate: Option<u64>,
-    /// Send the lines of this file, one event each, as they stand; `-` is standard input.
+    /// Send this file's lines unchanged, one event each; `-` is standard input.
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
-    /// Events in one record, message or object; 1 for Kinesis, 20 for SQS, 10,000 for S3 unless said.
+    /// Events per record, message or object (default: 1 for Kinesis, 20 for SQS, 10,000 for S3).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) batch: Option<u32>,
-    /// Seed of the generated events.
+    /// Seed of the generated events (default: random).
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// What was sent as JSON on standard output.
+    /// Print what was sent as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

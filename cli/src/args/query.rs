@@ -8,10 +8,10 @@ use weir_view::Merge;
 pub(crate) struct Query {
     #[command(flatten)]
     pub(crate) selection: RowSelection,
-    /// Merge rows, by their histograms and sketches: quantiles and unique users are then those of all events together.
+    /// Merge rows through their histograms and sketches: quantiles and unique users are those of all events together.
     #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, default_missing_value = "series")]
     pub(crate) merge: Option<MergeWhat>,
-    /// How to show them.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
     /// Same as --format json.
@@ -21,9 +21,9 @@ pub(crate) struct Query {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MergeWhat {
-    /// All series into one row a window.
+    /// All series into one row per window.
     Series,
-    /// All windows into one row a series.
+    /// All windows into one row per series.
     Windows,
     /// Everything into one row.
     All,

@@ -6,23 +6,23 @@ use weir_telemetry::Millis;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Reconcile {
-    /// Everything whose contributions still stand: reads both tables' keys, and compares each shard's progress with its
-    /// items. Without a range this is done while the contributions table is small, and else the last three hours.
+    /// Check everything whose contributions still exist: reads the keys of both tables, and compares each shard's progress
+    /// with its items (default without a range: this if the contributions table is small, otherwise the last three hours).
     #[arg(long, conflicts_with_all = ["since", "from", "to"])]
     pub(crate) all: bool,
-    /// Windows that begin at most this long ago: 90s, 15m, 2h, 3d.
+    /// Windows that start at most this long ago: 90s, 15m, 2h, 3d.
     #[arg(long, value_parser = duration_ms, conflicts_with_all = ["from", "to"])]
     pub(crate) since: Option<i64>,
-    /// First window, RFC 3339.
+    /// Start of the range, RFC 3339.
     #[arg(long, value_parser = instant)]
     pub(crate) from: Option<Millis>,
-    /// First window no longer checked, RFC 3339; ten minutes ahead otherwise.
+    /// End of the range (exclusive), RFC 3339 (default: ten minutes from now).
     #[arg(long, value_parser = instant)]
     pub(crate) to: Option<Millis>,
-    /// How long to look again at a row that is behind before it is called wrong: longer than FinalizeSeconds.
+    /// How long a row may lag before it counts as wrong; longer than FinalizeSeconds.
     #[arg(long, default_value = "30s", value_parser = duration_ms)]
     pub(crate) patience: i64,
-    /// The verdict as JSON on standard output.
+    /// Print the verdict as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

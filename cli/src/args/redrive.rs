@@ -4,23 +4,23 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Redrive {
-    /// Whose dead-letter queue: `<stack>-<queue>-dlq`.
+    /// Queue whose dead-letter queue to redrive: `<stack>-<queue>-dlq`.
     #[arg(long, value_enum, default_value_t = DeadQueue::Telemetry)]
     pub(crate) queue: DeadQueue,
-    /// Do it, without asking.
+    /// Skip the confirmation.
     #[arg(long)]
     pub(crate) yes: bool,
-    /// What is or would be done as JSON on standard output; asks nothing.
+    /// Print what is or would be done as JSON; never asks.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DeadQueue {
-    /// Telemetry: messages get their old id and time as attributes.
+    /// Telemetry; messages keep their original id and time as attributes.
     Telemetry,
-    /// Notices of objects, which have identities of their own.
+    /// S3 notifications; objects have identities of their own.
     Landing,
-    /// Requests to put something back, which say themselves since when.
+    /// Replay requests; each carries its own time.
     Replay,
 }

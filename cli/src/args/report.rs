@@ -8,10 +8,10 @@ use std::path::PathBuf;
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) selection: RowSelection,
-    /// Where to write it, over what is there; `-` is standard output.
+    /// Output file, overwritten if it exists; `-` is standard output.
     #[arg(long, short, value_name = "FILE", default_value = "weir-report.html")]
     pub(crate) output: PathBuf,
-    /// What was written as JSON on standard output.
+    /// Print a summary of the report as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,33 +1,33 @@
-//! Which rows are meant: series, range and resolution, the same for every command that reads rows.
+//! Which rows to read: series, range and resolution, the same for every command that reads rows.
 
 use super::value::{duration_ms, instant, resolution};
 use clap::Args as ClapArgs;
 use weir_exact::row::Resolution;
 use weir_telemetry::Millis;
 
-/// How far ahead of now events may lie, milliseconds: contract §1.
+/// How far ahead of now events may be, milliseconds: contract §1.
 pub(crate) const AHEAD_MS: i64 = 600_000;
 
 /// Series, range and resolution.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct RowSelection {
-    /// A service, may stand several times; all services' summaries otherwise, for which the whole table is read.
+    /// Service; repeatable (default: all summaries, which scans the table).
     #[arg(long = "service", value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
-    /// An endpoint of each service named, may stand several times; the service's summary (`*`) otherwise.
+    /// Endpoint of each named service; repeatable (default: the service's summary, `*`).
     #[arg(long = "endpoint", value_name = "ENDPOINT", requires = "services")]
     pub(crate) endpoints: Vec<String>,
-    /// Length of the windows: 1m, 1h or 1d.
+    /// Window length: 1m, 1h or 1d.
     #[arg(long, default_value = "1m", value_parser = resolution)]
     pub(crate) resolution: Resolution,
-    /// Windows that begin at most this long ago: 90s, 15m, 2h, 3d; otherwise the last hour of minutes, two days of hours,
-    /// two months of days.
+    /// Windows that start at most this long ago: 90s, 15m, 2h, 3d (default: 1h for 1m windows, 2 days for 1h, 60 days for
+    /// 1d).
     #[arg(long, value_parser = duration_ms, conflicts_with_all = ["from", "to"])]
     pub(crate) since: Option<i64>,
-    /// First window, RFC 3339.
+    /// Start, RFC 3339.
     #[arg(long, value_parser = instant)]
     pub(crate) from: Option<Millis>,
-    /// First window no longer shown, RFC 3339; now otherwise.
+    /// End (exclusive), RFC 3339 (default: now).
     #[arg(long, value_parser = instant)]
     pub(crate) to: Option<Millis>,
 }
@@ -44,7 +44,7 @@ impl RowSelection {
         (from, self.to.unwrap_or_else(|| now.plus(AHEAD_MS)))
     }
 
-    /// The series named, each once, ascending; none where all summaries are meant.
+    /// The series named, each once, ascending; empty for all summaries.
     pub(crate) fn series(&self) -> Vec<(String, String)> {
         let summary = [weir_exact::row::SUMMARY.to_owned()];
         let endpoints = if self.endpoints.is_empty() { &summary[..] } else { &self.endpoints };

@@ -7,62 +7,62 @@ use weir_telemetry::Millis;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Rules {
-    /// Show the epochs: which rules are in force, and which are announced from when.
+    /// Show the epochs: the rules in force and those announced, with their start times.
     #[command(after_help = "Examples:
   weir rules show
   weir rules show --json | jq '.epochs[-1].limits'")]
     Show(RulesShow),
-    /// Show which series endpoints become under the rules in force, or under a file of new ones.
+    /// Show which series endpoints map to, under the rules in force or a file of new ones.
     #[command(after_help = "Examples:
   weir rules test /users/17 '/files/a/b?page=2'
   weir rules test --file new-rules.json --service shop < endpoints.txt
   weir rules test --file new-rules.json --quarantine")]
     Test(RulesTest),
-    /// Announce new rules: an epoch that begins at least 20 minutes ahead, so that every function learns of it in time.
+    /// Announce new rules: an epoch that starts at least 20 minutes ahead, so that every function learns of it in time.
     #[command(after_help = "Example:
   weir rules show --json | jq '.epochs[-1] | {rules, limits}' > new-rules.json
   weir rules test --file new-rules.json /users/17/orders/4
   weir rules push new-rules.json
-Without --yes it says what it would do, and asks on a terminal. An epoch that was announced is never edited.")]
+Without --yes it shows what it would do and, on a terminal, asks first. An announced epoch is never edited.")]
     Push(RulesPush),
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RulesShow {
-    /// The epochs as JSON on standard output.
+    /// Print the epochs as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RulesTest {
-    /// Endpoints as events name them; lines of standard input where there are none.
+    /// Endpoints as events name them (default: the lines of standard input).
     pub(crate) endpoints: Vec<String>,
-    /// The service that they are of.
+    /// Service of the endpoints.
     #[arg(long, default_value = "default")]
     pub(crate) service: String,
-    /// Under the rules of this file instead of those in force.
+    /// Use the rules in this file instead of those in force.
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
-    /// Instead of endpoints: decode what is in quarantine, and count what would be accepted now.
+    /// Instead of endpoints, decode what is in quarantine and count what would be accepted now.
     #[arg(long, conflicts_with_all = ["endpoints", "service"])]
     pub(crate) quarantine: bool,
-    /// The result as JSON on standard output.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RulesPush {
-    /// Rules and limits as `weir rules show --json` prints those of an epoch; what is left out stays as it is.
+    /// Rules and limits in the form that `weir rules show --json` prints; what is omitted stays unchanged.
     pub(crate) file: PathBuf,
-    /// First arrival under them, RFC 3339; half an hour from now otherwise, on a whole minute.
+    /// When the rules take effect, by arrival time, RFC 3339 (default: half an hour from now, on a whole minute).
     #[arg(long, value_parser = instant)]
     pub(crate) at: Option<Millis>,
-    /// Do it, without asking.
+    /// Skip the confirmation.
     #[arg(long)]
     pub(crate) yes: bool,
-    /// What is or would be announced as JSON on standard output; asks nothing.
+    /// Print what is or would be announced as JSON; never asks.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -5,22 +5,22 @@ use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Simulate {
-    /// How many seeds to run.
+    /// Number of seeds to run.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
-    /// The first seed; a fresh one is drawn and printed otherwise.
+    /// First seed (default: a fresh one, printed).
     #[arg(long)]
     pub(crate) from: Option<u64>,
-    /// Tell what happens under this one seed.
+    /// Describe what happens under this one seed.
     #[arg(long, conflicts_with_all = ["seeds", "from", "state", "threads", "json"])]
     pub(crate) seed: Option<u64>,
-    /// Keep how far it came in FILE, and go on from there.
+    /// Save progress in FILE and resume from it.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
-    /// Seeds to run at a time; as many as there are cores otherwise.
+    /// Seeds to run in parallel (default: the number of cores).
     #[arg(long, value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// The result as JSON on standard output.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Tune {
-    /// What `weir bench memory` kept; target/bench/bench.json unless said.
+    /// Results of `weir bench memory` (default: target/bench/bench.json).
     #[arg(long, value_name = "FILE")]
     pub(crate) results: Option<PathBuf>,
-    /// The result as JSON on standard output.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

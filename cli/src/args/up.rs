@@ -1,4 +1,4 @@
-//! `weir up`, and which fleet is run.
+//! `weir up`, and the fleet to run.
 
 use super::value::parameter;
 use clap::Args as ClapArgs;
@@ -6,16 +6,16 @@ use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Up {
-    /// Port of the AWS endpoint on 127.0.0.1; 0 takes a free one.
+    /// Port of the AWS endpoint on 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = weir_local::PORT_DEFAULT)]
     pub(crate) port: u16,
-    /// Keep streams, queues, objects, tables and checkpoints here; without it all is in memory.
+    /// Keep streams, queues, objects, tables and checkpoints in this directory (default: in memory).
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Kill a function that outgrows its MemorySize, as Lambda does. A development build takes more than what is deployed.
+    /// Kill a function that exceeds its MemorySize, as Lambda does. A development build needs more than a release build.
     #[arg(long)]
     pub(crate) enforce_memory: bool,
-    /// Only be AWS: no mapping and no schedule runs, and `weir worker` delivers.
+    /// Serve the AWS APIs only; run `weir worker` to deliver.
     #[arg(long)]
     pub(crate) endpoint_only: bool,
     #[command(flatten)]
@@ -25,13 +25,13 @@ pub(crate) struct Up {
 /// Which fleet to run.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Fleet {
-    /// The SAM template.
+    /// SAM template.
     #[arg(long, default_value = "template.yaml")]
     pub(crate) template: PathBuf,
-    /// A template parameter, NAME=VALUE. May stand several times.
+    /// Template parameter, NAME=VALUE; repeatable.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) parameters: Vec<(String, String)>,
-    /// Run the bootstraps in this directory, named as the template's binaries, instead of building them.
+    /// Run the bootstraps in this directory, named after the template's binaries, instead of building them.
     #[arg(long, value_name = "DIR")]
     pub(crate) bootstraps: Option<PathBuf>,
     /// Write each function's log to DIR/<function>.log.

@@ -1,10 +1,10 @@
-//! Values that stand in more than one command.
+//! Values that more than one command takes.
 
 pub(crate) fn stack(text: &str) -> Result<String, String> {
     let sound = (1..=100).contains(&text.len())
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if sound { Ok(text.to_owned()) } else { Err("expected letters, digits and -, beginning with a letter".to_owned()) }
+    if sound { Ok(text.to_owned()) } else { Err("expected letters, digits and -, starting with a letter".to_owned()) }
 }
 
 pub(crate) fn instant(text: &str) -> Result<weir_telemetry::Millis, String> {

@@ -5,20 +5,20 @@ use clap::Args as ClapArgs;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Watch {
-    /// A service, may stand several times; otherwise those that the latest minutes have.
+    /// Service; repeatable (default: the services of the latest minutes).
     #[arg(long = "service", value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
-    /// How much time is shown: 15m, 1h, at most 6h.
+    /// Time range to show: 15m, 1h, at most 6h.
     #[arg(long, default_value = "1h", value_parser = range)]
     pub(crate) since: i64,
-    /// Pause between looks: 2s, 1m.
+    /// Interval between updates: 2s, 1m.
     #[arg(long, default_value = "2s", value_parser = duration_ms)]
     pub(crate) interval: i64,
-    /// A JSON object a look, each on a line, for a program; no terminal is needed.
+    /// Print one JSON object per update, each on its own line; needs no terminal.
     #[arg(long)]
     pub(crate) json: bool,
-    /// End after so many looks.
-    #[arg(long, value_name = "LOOKS", requires = "json")]
+    /// Stop after N updates.
+    #[arg(long, value_name = "N", requires = "json")]
     pub(crate) count: Option<u64>,
 }
 

@@ -77,7 +77,7 @@ impl Contender {
         })
     }
 
-    /// A fast answer that is wrong is no result.
+    /// A fast but wrong response is not a result.
     fn check(&self, invocation: &Invocation, expected: Expected) -> Result<(), Failure> {
         let (Expected::Events(work, events), name) = (expected, &self.spec.name) else { return Ok(()) };
         let shown = |bytes: &[u8]| crate::terminal::shown(&String::from_utf8_lossy(&bytes[..bytes.len().min(300)]));

@@ -110,7 +110,7 @@ pub(crate) async fn memory(
     let quotas = match Quotas::find() {
         Ok(quotas) => quotas,
         Err(why) => {
-            notes.push(format!("memory sizes are not measured, since CPU shares cannot be given: {why}"));
+            notes.push(format!("memory sizes are not measured, since CPU shares cannot be set: {why}"));
             return Ok(vec![]);
         }
     };
@@ -118,7 +118,7 @@ pub(crate) async fn memory(
     let short: Vec<_> = MEMORY_MB.into_iter().filter(|mb| cpus(*mb) > had).map(|mb| mb.to_string()).collect();
     if !short.is_empty() {
         notes.push(format!(
-            "{} MB mean more than the {had} CPUs of this machine: measured with these",
+            "{} MB would have more CPUs than this machine's {had}: measured with {had}",
             short.join(", ")
         ));
     }

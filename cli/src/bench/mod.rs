@@ -89,7 +89,7 @@ pub(crate) async fn run(bench: Bench, stack: &str) -> Result<ExitCode, Failure> 
 fn print_payload(BenchPayload { work, events }: &BenchPayload) -> Result<ExitCode, Failure> {
     let payload = work.payload(&mut weir_bench::Workload::arriving_at(weir_aws::clock::now().0), *events);
     if payload.len() > weir_local_lambda::PAYLOAD_BYTES_MAX {
-        let what = format!("{events} events are more than the 6 MB that Lambda takes: fewer --events");
+        let what = format!("{events} events exceed the 6 MB that Lambda accepts: use fewer --events");
         return Err(Failure::Usage(what));
     }
     println!("{}", String::from_utf8_lossy(&payload));
@@ -115,7 +115,7 @@ async fn measure(topic: Topic, mut fleet: BenchFleet, stack: &str) -> Result<Exi
         true => print_json(&results)?,
         false => tables::print(&results),
     }
-    say(&format!("kept in {0}/{FILE} and {0}/bench.html", fleet.out.display()));
+    say(&format!("results in {0}/{FILE} and {0}/bench.html", fleet.out.display()));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -27,7 +27,7 @@ th:first-child, td:first-child { text-align: left; } h2 { margin-top: 2.5rem; }
 pub(crate) fn page(results: &Results) -> String {
     let machine = &results.machine;
     let about = format!(
-        "{}. {}, {} CPUs, {:.0} GB, load {:.1} when it began. Times carry from machine to machine only as ratios.",
+        "{}. {}, {} CPUs, {:.0} GB, load {:.1} at the start. Times carry over between machines only as ratios.",
         results.taken_at,
         machine.cpu,
         machine.cpus,
@@ -58,7 +58,7 @@ fn starts(results: &Results) -> String {
     });
     let head = ["bootstrap", "MB", "resident MB", "init p50 ms", "p95 ms", "÷ hello"];
     format!(
-        "<h2>Starts</h2><p>Init, median ms: from the process's start to its asking for work.</p>{init}{}",
+        "<h2>Starts</h2><p>Init, median ms: from process start to its first request for work.</p>{init}{}",
         table(&head, rows)
     )
 }
@@ -155,7 +155,7 @@ fn cannon(results: &Results) -> String {
     let head = ["by", "at once", "rounds", "min", "avg", "p50", "p99", "max", "steady", "drift"];
     let averages: Vec<_> = results.cannon.iter().map(|row| (row.name.clone(), row.times.avg)).collect();
     format!(
-        "<h2>Cannon</h2><p>Average ms from the call to the answer.</p>{}{}",
+        "<h2>Cannon</h2><p>Average ms from the call to the response.</p>{}{}",
         bars("ms", &averages),
         table(&head, rows)
     )

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A whole vCPU, MB ("Configure Lambda function memory": "At 1,769 MB, a function has the equivalent of one vCPU").
 pub(crate) const WHOLE_CPU_MB: u32 = 1_769;
 
-/// Lambda's prices, US dollars. Those of us-east-1, arm64, first tier unless told otherwise ("AWS Lambda pricing").
+/// Lambda's prices, US dollars. Those of us-east-1, arm64, first tier by default ("AWS Lambda pricing").
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Price {
     /// For one GB of memory during one second.

@@ -36,7 +36,7 @@ enum Version {
     Two,
 }
 
-/// A group; whoever enters it gets no more than its share. Removed when dropped.
+/// A group; a process in it gets no more than its share. Removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Group(PathBuf);
 
@@ -63,7 +63,7 @@ impl Quotas {
         }
         match quotas.group("probe", 1.0) {
             Ok(_) => Ok(quotas),
-            Err(error) => Err(format!("no control group can be made in {}: {error}", quotas.parent.display())),
+            Err(error) => Err(format!("cannot create a control group in {}: {error}", quotas.parent.display())),
         }
     }
 

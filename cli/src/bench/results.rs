@@ -107,15 +107,16 @@ impl Results {
     /// Reads a run that was kept.
     ///
     /// # Errors
-    /// When there is none, or what is there is no run.
+    /// If the file is missing or not a run's results.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path).map_err(|error| {
             Failure::Usage(format!(
-                "{}: {error}; `weir bench memory` makes it, --results names another",
+                "{}: {error}; run `weir bench memory` to create it, or name another file with --results",
                 path.display()
             ))
         })?;
-        serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{}: no results: {error}", path.display())))
+        serde_json::from_str(&text)
+            .map_err(|error| Failure::Usage(format!("{}: not benchmark results: {error}", path.display())))
     }
 
     /// Keeps it, as JSON and as a page.

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 /// Puts in flight.
 const PUTS_IN_FLIGHT_MAX: usize = 16;
-/// Outside of `in/`: these objects are not noticed.
+/// Outside of `in/`: S3 sends no notifications for these objects.
 const PREFIX: &str = "bench/s3";
 
 /// Both readers' median readings, and how much more the naive one takes.
@@ -59,14 +59,14 @@ pub(crate) async fn run(bench: BenchS3, stack: &str) -> Result<ExitCode, Failure
         println!("{}", serde_json::to_string(&answer).map_err(|error| failed("the answer", &error))?);
     } else {
         println!("reader               seconds   objects   errors        bytes   peak MiB   idle MiB");
-        for (name, reading) in [("weir", weir), ("a task an object", naive)] {
+        for (name, reading) in [("weir", weir), ("task per object", naive)] {
             let Reading { objects, bytes, errors, seconds, .. } = reading;
             let (peak, idle) = (mib(reading.peak_bytes), mib(reading.idle_bytes));
             println!("{name:<18}{seconds:>10.3}{objects:>10}{errors:>9}{bytes:>13}{peak:>11.1}{idle:>11.1}");
         }
         let Answer { times_as_fast, share_of_memory, share_of_added_memory, .. } = answer;
         println!(
-            "weir is {times_as_fast:.2} times as fast, in {share_of_memory:.2} of the memory ({share_of_added_memory:.2} of what reading adds to an idle process)"
+            "weir is {times_as_fast:.2} times as fast, in {share_of_memory:.2} of the memory ({share_of_added_memory:.2} of the memory that reading adds to an idle process)"
         );
     }
     Ok(ExitCode::from(u8::from(weir.errors > 0)))
@@ -107,9 +107,8 @@ async fn read(kind: ReaderKind, bucket: &str, prefix: &str, bench: &BenchS3, sta
         .output()
         .await
         .map_err(|error| failed("the reader's process", &error))?;
-    serde_json::from_slice(&child.stdout).map_err(|_| {
-        Failure::Failed(format!("the {} reader ended with {} and gave no answer", kind.name(), child.status))
-    })
+    serde_json::from_slice(&child.stdout)
+        .map_err(|_| Failure::Failed(format!("the {} reader exited with {} and no result", kind.name(), child.status)))
 }
 
 /// Memory that the reading added, bytes.

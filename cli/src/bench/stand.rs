@@ -1,4 +1,4 @@
-//! What every measurement stands on: the fleet's bootstraps as they ship, the peers, a host that runs them, and the
+//! What every measurement runs on: the fleet's bootstraps as they ship, the peers, a host that runs them, and the
 //! stores that intake functions write to.
 
 use super::contender::{Contender, TIMEOUT};
@@ -36,7 +36,7 @@ pub(crate) struct Stand {
     scripts: TempDir,
 }
 
-/// The functions' lines are written, as they are on Lambda, and read by nobody.
+/// The functions' lines are written, as on Lambda, and discarded.
 struct Unread;
 
 impl LogSink for Unread {
@@ -201,7 +201,7 @@ fn of_directory(
     binaries: BTreeSet<String>,
     notes: &mut Vec<String>,
 ) -> Result<BTreeMap<String, PathBuf>, Failure> {
-    notes.push(format!("bootstraps as they lay in {}", directory.display()));
+    notes.push(format!("prebuilt bootstraps from {}", directory.display()));
     let mut found = BTreeMap::new();
     for binary in binaries {
         let path = directory.join(&binary);
@@ -211,10 +211,7 @@ fn of_directory(
                 notes.push(format!("no bare hello to compare starts with: {} is missing", path.display()));
             }
             false => {
-                return Err(Failure::Usage(format!(
-                    "no bootstrap {}: leave --bootstraps out to build it",
-                    path.display()
-                )));
+                return Err(Failure::Usage(format!("no bootstrap {}: omit --bootstraps to build it", path.display())));
             }
         }
     }

@@ -16,43 +16,41 @@ pub(crate) const AFTER_HELP: &str = "Examples:
   weir check
   weir check --template ../theirs/template.yaml --parameter Stage=prod
   weir check --explain W015
-Parameters that are not given are at their defaults, and tried at both ends of their ranges and at each allowed value,
-one at a time. Rules about exact counting hold for functions that are known for it: by the binary (BuildProperties.Binary)
-of a weir processor, by the variable WEIR_CONTRIBUTIONS_TABLE, or by Metadata: { weir-check: { fenced: true } }.
-A template ignores a rule with a reason, in a resource's Metadata or, for parameters, in its own:
+Parameters that are not given keep their defaults and are also tried, one at a time, at both ends of their ranges and at each allowed value. Rules about exact counting apply to functions recognised by a weir processor's binary (BuildProperties.Binary), by the variable WEIR_CONTRIBUTIONS_TABLE, or by Metadata: { weir-check: { fenced: true } }.
+A template can ignore a rule, with a reason, in a resource's Metadata or, for parameters, in its own:
   Metadata:
     weir-check:
       ignore:
         - { rule: W020, reason: \"messages only pass through it\" }
         - { rule: W015, at: Parameters.VisibilitySeconds, reason: \"tests shorten it\" }
-Exit status: 0 nothing found, 1 something, 2 bad usage or no template.";
+Exit status: 0 nothing found, 1 findings, 2 bad usage or no template.";
 
 /// Arguments of `weir check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
-    /// The SAM or CloudFormation template.
+    /// SAM or CloudFormation template.
     #[arg(long, default_value = "template.yaml")]
     template: PathBuf,
-    /// A template parameter, NAME=VALUE, that is judged at this value alone. May stand several times.
+    /// Check a template parameter at this value only, NAME=VALUE; repeatable.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
-    /// Do not ask this rule. May stand several times.
+    /// Ignore this rule; repeatable.
     #[arg(long, value_name = "RULE", value_parser = known_rule)]
     ignore: Vec<String>,
-    /// Say why a rule is one, and how to satisfy it.
+    /// Explain a rule and how to satisfy it.
     #[arg(long, value_name = "RULE", value_parser = known_rule, conflicts_with_all = ["list", "ignore", "parameters"])]
     explain: Option<String>,
     /// List all rules.
     #[arg(long, conflicts_with_all = ["ignore", "parameters"])]
     list: bool,
-    /// The result as JSON on standard output.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
 
 fn known_rule(text: &str) -> Result<String, String> {
     let id = text.to_uppercase();
-    rule(&id).map(|rule| rule.id.to_owned()).ok_or_else(|| "no such rule; `weir check --list` has them".to_owned())
+    rule(&id).map(|rule| rule.id.to_owned()).ok_or_else(|| "no such rule; see `weir check --list`".to_owned())
 }
 
 pub(crate) fn run(check: Check) -> Result<ExitCode, Failure> {

@@ -1,5 +1,5 @@
-//! How rules and findings are shown, in the manner of rustc. Styled text; whoever writes it strips what is not for a
-//! terminal.
+//! How rules and findings are shown, in the style of rustc. Styled text; the writer strips the styling where it is not for
+//! a terminal.
 
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
@@ -27,7 +27,7 @@ pub(super) fn report(document: &Document, report: &Report) -> String {
         let _ = writeln!(out, "{FAINT}ignored[{rule}]: {place}: {}{FAINT:#}", allowed.reason);
     }
     if !report.unknown.is_empty() {
-        let _ = writeln!(out, "{FAINT}not decided by the template, and not judged:{FAINT:#}");
+        let _ = writeln!(out, "{FAINT}not decided by the template, not checked:{FAINT:#}");
         for (place, message) in &report.unknown {
             let _ = writeln!(out, "{FAINT}  {place}: {message}{FAINT:#}");
         }

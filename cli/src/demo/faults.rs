@@ -1,5 +1,5 @@
 //! Trouble between a source and its processor, as AWS documents that it happens: a delivery that fails before or
-//! after the function ran, a batch cut otherwise, a batch delivered twice.
+//! after the function ran, a batch cut differently, a batch delivered twice.
 
 use super::tally::{Tally, Trouble};
 use rand::rngs::StdRng;

@@ -1,4 +1,4 @@
-//! `--kill`: SIGKILL to every processor, as often as it was told.
+//! `--kill`: SIGKILL to every processor, the requested number of times.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};

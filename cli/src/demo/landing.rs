@@ -1,4 +1,4 @@
-//! Objects into the landing bucket, and notices of them once more than S3 sends them: a notice, too, comes at least once.
+//! Objects into the landing bucket, some announced once more than S3 does: notifications, too, arrive at least once.
 
 use crate::aws::Aws;
 use crate::failure::{Failure, failed};
@@ -23,7 +23,7 @@ impl Landing {
         Ok(Self { s3: aws.s3(), sqs: aws.sqs(), bucket, queue_url, seed, objects: 0, events: 0 })
     }
 
-    /// Puts one object, under a key that a notice must encode.
+    /// Puts one object, under a key that a notification must encode.
     pub(crate) async fn put(&mut self, payload: Payload, noticed_again: bool) -> Result<(), Failure> {
         self.objects += 1;
         self.events += payload.events;

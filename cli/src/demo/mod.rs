@@ -35,7 +35,7 @@ use weir_local::{EndpointFaults, Plane};
 
 /// The demo's stack: it runs on a port of its own, so the name is never another stack's.
 const STACK: &str = "weir";
-/// Events sent unless told otherwise.
+/// Events sent by default.
 const EVENTS: u64 = 200_000;
 /// Short windows: the demo is watched. A failed batch of the queue comes back at once, not after minutes.
 const PARAMETERS: [(&str, &str); 6] = [
@@ -107,7 +107,7 @@ async fn drive(demo: &Demo, seed: u64, plane: &Plane, trouble: &Trouble) -> Resu
     if let Some(endpoint) = &trouble.endpoint
         && !endpoint.calm().await
     {
-        say("a request held back by the chaos was not done in time");
+        say("a delayed request did not complete in time");
     }
     let settled = plane.quiesce(QUIET, SETTLE_MAX).await;
     bar.finish_and_clear();

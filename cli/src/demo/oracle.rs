@@ -30,7 +30,7 @@ pub(crate) struct SentThrough {
     pub(crate) queue_events: u64,
     pub(crate) queue_rejected: u64,
     pub(crate) objects: u64,
-    /// Objects of which a second notice was sent.
+    /// Objects for which a second notification was sent.
     pub(crate) objects_noticed_again: u64,
     pub(crate) object_events: u64,
     pub(crate) object_rejected: u64,

@@ -31,7 +31,7 @@ pub(crate) enum Trouble {
 use Trouble::*;
 
 impl Trouble {
-    /// In the order in which they are told.
+    /// In the order in which they are reported.
     pub(crate) const ALL: [Trouble; 19] = [
         Killed,
         Paused,
@@ -66,12 +66,12 @@ impl Trouble {
             ServerError => "requests answered 500",
             DroppedUndone => "connections dropped before the request was done",
             DroppedDone => "connections dropped after the request was done",
-            Delayed => "requests held back",
+            Delayed => "requests delayed",
             DeliveryFailed => "deliveries failed before the function ran",
-            AnswerLost => "deliveries of which the answer was lost",
-            BatchCut => "batches cut otherwise",
+            AnswerLost => "deliveries whose response was lost",
+            BatchCut => "batches cut differently",
             BatchDoubled => "batches delivered twice",
-            PolledTwice => "batches of a second poller that began from the start",
+            PolledTwice => "batches read by a second poller from the beginning",
             ShardSplit => "shards split",
             ShardsMerged => "shards merged",
             OldVersion => "invocations of version 1 while both versions had traffic",

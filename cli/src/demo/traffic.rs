@@ -29,7 +29,7 @@ pub(crate) struct Item {
 pub(crate) enum To {
     Stream,
     Queue,
-    /// An object; its notice may be sent once more than S3 does.
+    /// An object; its notification may be sent once more than S3 does.
     Bucket {
         noticed_again: bool,
     },
@@ -111,7 +111,7 @@ impl Traffic {
 
     /// Where the next item goes.
     fn to(&self) -> To {
-        // Every third object is noticed twice.
+        // Every third object is announced twice.
         let bucket = To::Bucket { noticed_again: self.number.is_multiple_of(3) };
         match self.mix.only {
             Some(DemoSource::Kinesis) => To::Stream,

@@ -1,4 +1,4 @@
-//! The account of every event: what was sent against what stands.
+//! The account of every event: what was sent against what is stored.
 
 use super::explain;
 use super::oracle::{Oracle, SentThrough};
@@ -19,7 +19,7 @@ use weir_telemetry::Millis;
 /// Differences named one by one.
 const DIFFERENCES_SHOWN_MAX: usize = 20;
 
-/// What was sent, what stands, and where the two differ.
+/// What was sent, what is stored, and where the two differ.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Account {
     pub(crate) seed: u64,
@@ -61,7 +61,7 @@ pub(crate) async fn account(aws: &Aws, oracle: &Oracle) -> Result<Account, Failu
     account.explain(aws, &wrong).await?;
     account.quarantined_found = quarantined(aws).await?;
     if account.quarantined_found != account.quarantined_expected {
-        account.differs(format!("quarantine should hold {:?}", account.quarantined_expected));
+        account.differs(format!("quarantine: expected {:?}", account.quarantined_expected));
     }
     Ok(account)
 }
@@ -130,12 +130,12 @@ impl Account {
                     row.get("events").and_then(|value| value.as_n().ok()).cloned().unwrap_or_default()
                 };
                 let (is, expected, wrong) = (events(row), events(&expected), wrong.join(", "));
-                self.differs(format!("row {} {}: {is} events, expected {expected}; wrong are {wrong}", name.0, name.1));
+                self.differs(format!("row {} {}: {is} events, expected {expected}; wrong: {wrong}", name.0, name.1));
                 differing.push(key.clone());
             }
         }
         for (series, window) in found.into_keys() {
-            self.differs(format!("row {series} {window} should not be there"));
+            self.differs(format!("unexpected row {series} {window}"));
         }
         differing
     }
@@ -165,7 +165,7 @@ impl Account {
         let sent = &oracle.sent;
         let expected = [sent.stream_records, sent.stream_records_empty, sent.stream_events, sent.stream_rejected];
         if totals != expected {
-            self.differs(format!("progress counts records, empty, accepted, rejected as {totals:?}, not {expected:?}"));
+            self.differs(format!("progress (records, empty, accepted, rejected): {totals:?}, expected {expected:?}"));
         }
         Ok(())
     }
@@ -192,17 +192,17 @@ impl Account {
             sent.queue_events, sent.queue_messages, sent.queue_messages_again
         );
         println!(
-            "  bucket      {} in {} objects, {} of them noticed twice",
+            "  bucket      {} in {} objects, {} of them enqueued twice",
             sent.object_events, sent.objects, sent.objects_noticed_again
         );
         let rejected = sent.stream_rejected + sent.queue_rejected + sent.object_rejected;
-        println!("  bad         {rejected} to be set aside");
+        println!("  bad         {rejected} to be quarantined");
         let killed = self.bootstraps_killed;
         // A chaos kills by itself, and says so below.
         let killed =
             if self.chaos.is_some() && killed == 0 { String::new() } else { format!(", {killed} processors killed") };
         println!(
-            "on the way    {} deliveries, {} of them with an injected fault{killed}",
+            "delivered     {} batches, {} of them with an injected fault{killed}",
             self.deliveries, self.faults_injected
         );
         for (trouble, times) in self.chaos.iter().flatten() {
@@ -217,14 +217,14 @@ impl Account {
             println!("  {reason:<28}{count:>6}");
         }
         println!(
-            "took          {:.1} s, {:.1} of it sending ({:.0} events/s)",
+            "took          {:.1} s, of which {:.1} s sending ({:.0} events/s)",
             self.seconds,
             self.sending_seconds,
             self.events_sent as f64 / self.sending_seconds.max(0.001)
         );
         println!();
         for trouble in self.absent() {
-            println!("NO CHAOS: none of the {trouble}");
+            println!("NO CHAOS: no {trouble}");
         }
         for difference in &self.differences {
             println!("WRONG: {difference}");

@@ -50,7 +50,7 @@ impl Follow {
     }
 }
 
-/// A filter pattern that stands for the text as it is.
+/// A filter pattern that matches the text literally.
 pub(super) fn phrase(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{escaped}\"")

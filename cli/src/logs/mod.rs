@@ -40,7 +40,7 @@ pub(crate) async fn run(logs: Logs, stack: &str) -> Result<ExitCode, Failure> {
         drop(out);
         if !logs.tail {
             if lines.is_empty() {
-                say("nothing was logged in that time");
+                say("no matching lines in that time");
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -69,7 +69,7 @@ async fn groups(client: &Client, stack: &str, names: &[String]) -> Result<Vec<St
     }
     if known.is_empty() {
         return Err(Failure::Failed(format!(
-            "no log group begins with {}: is the stack another (--stack), or the endpoint (AWS_ENDPOINT_URL)?",
+            "no log group starts with {}: check --stack and AWS_ENDPOINT_URL",
             prefixes[0]
         )));
     }

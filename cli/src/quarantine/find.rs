@@ -1,4 +1,4 @@
-//! Which objects are meant: by their keys' prefixes as far as that goes, and by their documents only where a range
+//! Which objects are selected: by their keys' prefixes as far as that goes, and by their documents only where a range
 //! begins or ends within a day.
 
 use crate::args::Selection;
@@ -38,7 +38,7 @@ fn as_text<S: Serializer>(at: &Millis, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl Found {
-    /// By its key; none when it is no key of quarantine.
+    /// By its key; `None` if that is not a quarantine key.
     pub(crate) fn new(key: String, bytes: i64) -> Option<Self> {
         let parts = Key::parse(&key)?;
         let (reason, source, day) = (parts.reason.to_owned(), parts.source.to_owned(), parts.day);
@@ -118,7 +118,7 @@ pub(crate) async fn select(aws: &Aws, selection: &Selection, now: Millis) -> Res
         }
     }
     if others > 0 {
-        say(&format!("{others} objects in s3://{bucket} have keys that are none of quarantine; they are left out"));
+        say(&format!("{others} objects in s3://{bucket} do not look like quarantine keys; ignored"));
     }
     found.retain(|found| source.is_none_or(|source| source == found.source) && range.touches(found));
     let mut found = within(QuarantineBucket::new(s3, bucket), range, found).await?;

@@ -1,4 +1,4 @@
-//! `weir quarantine`: what was set aside, and putting it back.
+//! `weir quarantine`: lists, shows and replays quarantined telemetry.
 
 mod find;
 mod replay;

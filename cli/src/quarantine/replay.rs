@@ -1,5 +1,5 @@
-//! `weir quarantine replay`: requests that objects be counted after all. `quarantine-replay` does the counting; asking
-//! twice counts once, so a run that ended half way is simply repeated.
+//! `weir quarantine replay`: requests that quarantined objects be counted. `quarantine-replay` does the counting; a request
+//! sent twice counts once, so an interrupted run is simply repeated.
 
 use super::find::{Found, select};
 use super::{counts, objects};
@@ -70,7 +70,7 @@ impl Plan {
 
 #[derive(Serialize)]
 struct Report<'a> {
-    /// Whether anything was sent.
+    /// True when nothing was sent.
     dry_run: bool,
     requested: usize,
     too_old: Vec<&'a str>,
@@ -81,7 +81,7 @@ struct Report<'a> {
 
 pub(crate) async fn run(aws: &Aws, replay: &QuarantineReplay) -> Result<ExitCode, Failure> {
     if replay.keys.is_empty() && replay.selection.is_everything() {
-        let what = "what to replay? Name keys, or --reason, --source, --since or --from and --to";
+        let what = "what to replay? Give keys, or --reason, --source, --since, --from or --to";
         return Err(Failure::Usage(what.to_owned()));
     }
     let now = weir_aws::clock::now();
@@ -94,7 +94,7 @@ pub(crate) async fn run(aws: &Aws, replay: &QuarantineReplay) -> Result<ExitCode
     if !replay.json {
         show(&plan);
     }
-    let question = format!("ask for {} to be counted?", objects(plan.ask.len()));
+    let question = format!("request that {} be counted?", objects(plan.ask.len()));
     let answer = match plan.ask.is_empty() {
         true => Answer::NobodyThere,
         false => terminal::go_on(replay.yes, replay.json, &question)?,
@@ -165,12 +165,12 @@ async fn selected(bucket: &QuarantineBucket, found: Vec<Found>, now: Millis) -> 
     Ok(plan)
 }
 
-/// Objects that were named are read: a key that is wrong is told here.
+/// Objects that were named are read, so that a wrong key is reported here.
 async fn named(bucket: &QuarantineBucket, keys: &[String], now: Millis) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     for key in keys {
         let found = Found::new(key.clone(), 0);
-        let found = found.ok_or_else(|| Failure::Usage(format!("{:?} is no key of quarantine", shown(key))))?;
+        let found = found.ok_or_else(|| Failure::Usage(format!("{:?} is not a quarantine key", shown(key))))?;
         let object = bucket.set_aside(key).await.map_err(|error| Failure::Failed(error.to_string()))?;
         let object = object.ok_or_else(|| Failure::Failed(format!("no object {} in quarantine", shown(key))))?;
         plan.add(Found { bytes: object.body().len() as i64, ..found }, by_document(&object, now));
@@ -185,8 +185,7 @@ fn show(plan: &Plan) {
     }
     if !plan.too_old.is_empty() {
         say(&format!(
-            "{} arrived more than 14 days ago and cannot be replayed: what counted them may be forgotten. What nobody \
-             has counted can be put anew below in/ of the landing bucket; weir backfill names what else is as old there",
+            "{} older than 14 days: cannot be replayed without risk of double counting",
             objects(plan.too_old.len())
         ));
     }
@@ -195,15 +194,15 @@ fn show(plan: &Plan) {
     }
     if !plan.not_held.is_empty() {
         say(
-            "what quarantine does not hold is sent again: an object put anew below in/ of the landing bucket, mended where it \
-             was damaged, or noticed once more by weir backfill; a message with its object where it says",
+            "quarantine does not hold their payload. Use weir backfill for objects still in their bucket, upload a corrected \
+             copy below in/ in the landing bucket, or send the message again",
         );
     }
 }
 
 async fn send(aws: &Aws, ask: &[Found], requested_at: Millis) -> Result<(), Failure> {
     let (sqs, url) = (aws.sqs(), aws.queue_url("replay").await?);
-    let bar = terminal::bar("asking", ask.len() as u64);
+    let bar = terminal::bar("requesting", ask.len() as u64);
     let mut sent = stream::iter(ask.chunks(SEND_MESSAGES_MAX).map(|chunk| {
         let bodies = chunk.iter().map(|found| Request { key: found.key.clone(), requested_at }.to_body()).collect();
         send_batch(&sqs, &url, bodies)
@@ -236,7 +235,7 @@ async fn send_batch(sqs: &aws_sdk_sqs::Client, url: &str, mut bodies: Vec<String
         tokio::time::sleep(RETRY_AFTER).await;
     }
     Err(Failure::Failed(format!(
-        "{tried}: requests were refused {ATTEMPTS_MAX} times in a row; repeat the command, what was sent counts once"
+        "{tried}: requests were refused {ATTEMPTS_MAX} times in a row; repeat the command: what was already sent counts once"
     )))
 }
 
@@ -250,9 +249,9 @@ fn report(replay: &QuarantineReplay, plan: &Plan, answer: Answer) -> Result<Exit
     } else if plan.ask.is_empty() {
         println!("nothing to ask for");
     } else if sent {
-        println!("asked for {}; they count once, however often they are asked for", objects(plan.ask.len()));
+        println!("requested {}; each counts once, however often it is requested", objects(plan.ask.len()));
     } else if answer == Answer::NobodyThere {
-        println!("would ask for {}; nothing is sent without --yes", objects(plan.ask.len()));
+        println!("would request {}; nothing was sent: confirm with --yes", objects(plan.ask.len()));
     }
     let left = plan.too_old.len() + plan.not_held.len();
     let refused = answer == Answer::No || ((replay.yes || sent) && left > 0);

@@ -53,7 +53,7 @@ fn lines(object: &QuarantineObject, payload: bool) -> Vec<String> {
     ];
     lines.extend(object.coordinates.path.iter().map(|(name, value)| format!("{name:<16} {}", shown(value))));
     if let Some(index) = rejected.event_index {
-        lines.push(format!("event            {index} of it, counted from 0"));
+        lines.push(format!("event            {index} (counted from 0)"));
     }
     lines.push(format!(
         "payload          {} bytes{}",
@@ -61,13 +61,13 @@ fn lines(object: &QuarantineObject, payload: bool) -> Vec<String> {
         if payload { "" } else { "; --payload shows it" }
     ));
     if let Some(why) = object.not_held() {
-        lines.push(format!("replay           cannot be replayed from here: {why}; put it anew below in/, mended, or weir backfill notices it once more"));
+        lines.push(format!("replay           not possible: {why}; use weir backfill if the object is still in its bucket, otherwise upload a corrected copy below in/"));
     }
     if payload {
         lines.push(String::new());
         lines.extend(match std::str::from_utf8(&rejected.payload) {
             Ok(text) => text.lines().map(shown).collect(),
-            Err(_) => vec!["(no text; --json has it in base64)".to_owned()],
+            Err(_) => vec!["(not text; --json prints it in base64)".to_owned()],
         });
     }
     lines
@@ -102,7 +102,7 @@ arrived          2026-11-21T01:30:05Z
 source           sqs
 queue            weir-telemetry
 message_id       a\\u{1b}[2Jb
-event            2 of it, counted from 0
+event            2 (counted from 0)
 payload          21 bytes; --payload shows it"
         );
         assert_eq!(lines(&object(), true)[9..], ["{\"user_id\":\"u1\"}", "\\u{1b}]0;"]);

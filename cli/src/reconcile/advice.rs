@@ -1,4 +1,4 @@
-//! What to do about a finding: a command that can be pasted, or the page that says why there is none.
+//! What to do about a finding: a command to paste, or the page that says why there is not one.
 
 use weir_exact::layout::Layout;
 use weir_exact::reconcile::Finding;
@@ -14,19 +14,19 @@ pub(super) fn next(finding: &Finding, stack: &str, layout: &Layout) -> String {
             format!("{} && {}", delete(row, stack), recompute(row, stack, layout))
         }
         Finding::Ahead { row, .. } | Finding::Surplus { row, .. } if row.window.resolution() == Resolution::Minute => {
-            format!("contributions of this window are gone: do not recompute it before they are restored; {RUNBOOK}")
+            format!("this window's contributions are gone: do not recompute it until they are restored; {RUNBOOK}")
         }
         Finding::Ahead { row, .. } | Finding::Surplus { row, .. } => {
             format!(
-                "first the rows below it; if it stands then: {} && {}",
+                "repair the rows below first; if it persists: {} && {}",
                 delete(row, stack),
                 recompute(row, stack, layout)
             )
         }
         Finding::Shard { .. } => format!("events of this shard are lost, or counted twice; {RUNBOOK}"),
-        Finding::Quarantine { .. } => format!("objects were deleted from quarantine before their time; {RUNBOOK}"),
+        Finding::Quarantine { .. } => format!("objects were deleted from quarantine before they expired; {RUNBOOK}"),
         Finding::Unjudged { .. } => {
-            format!("deploy the version that wrote it, or a later one: this one cannot read it; {RUNBOOK}")
+            format!("this version cannot read it: deploy the version that wrote it, or a later one; {RUNBOOK}")
         }
     }
 }

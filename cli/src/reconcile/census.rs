@@ -18,11 +18,11 @@ const RECENT_MS: i64 = 3 * 3_600_000;
 
 /// What is to be checked.
 pub(super) struct Census {
-    /// Begin of the first window.
+    /// Start of the first window.
     pub(super) from: Millis,
-    /// First window no longer checked.
+    /// End of the range, exclusive.
     pub(super) to: Millis,
-    /// Whether it is everything that stands.
+    /// Whether it is everything that exists.
     pub(super) all: bool,
     pub(super) subjects: Vec<Subject>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Census {
 /// Finds the windows.
 ///
 /// # Errors
-/// When the range is none that can be judged, or a table cannot be read.
+/// If the range cannot be checked, or a table cannot be read.
 pub(super) async fn take(aws: &Aws, layout: &Layout, asked: &Reconcile, now: Millis) -> Result<Census, Failure> {
     let oldest = now.plus(-FROM_AGE_MS_MAX);
     let to = asked.to.unwrap_or_else(|| now.plus(AHEAD_MS));
@@ -43,7 +43,7 @@ pub(super) async fn take(aws: &Aws, layout: &Layout, asked: &Reconcile, now: Mil
     let from = asked.from.unwrap_or_else(|| asked.to.unwrap_or(now).plus(-since));
     if from < oldest {
         return Err(Failure::Usage(format!(
-            "--from {from} is more than 20 days ago: what made those rows is about to expire; the oldest that can be judged is {oldest}"
+            "--from {from} is more than 20 days ago: those rows' contributions are about to expire; the oldest that can be checked is {oldest}"
         )));
     }
     if from >= to {

@@ -1,7 +1,7 @@
 //! `weir reconcile`: conservation on a live stack, read and never written.
 //!
-//! What is judged and how a fleet that works is read stands in `weir_exact::reconcile`; here are which windows to look at,
-//! what lies in the queues and in quarantine, and how the verdict is told.
+//! What is compared, and how a fleet at work is read, is in `weir_exact::reconcile`; here are the choice of windows, the
+//! contents of the queues and of the quarantine, and the report.
 
 mod advice;
 mod census;
@@ -54,7 +54,7 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
         readings_again: u32::try_from(looks).unwrap_or(u32::MAX),
     };
     let pause = async |_, open: usize| {
-        spinner.set_message(format!("looking again at {open} windows"));
+        spinner.set_message(format!("checking {open} windows again"));
         tokio::time::sleep(LOOK_INTERVAL).await;
     };
     let mut verdict = auditor.run(audit, clock::now, pause).await.map_err(store_failed)?;
@@ -80,7 +80,7 @@ fn windows_by_resolution(census: &census::Census) -> BTreeMap<&'static str, usiz
 }
 
 /// Shards of whose rejected events objects are missing. An object is durable before the progress that accounts for it,
-/// and stands as long as its bucket keeps it; a replay may add others of the same record.
+/// and exists as long as its bucket keeps it; a replay may add others of the same record.
 async fn quarantined(aws: &Aws, verdict: &Verdict, now: Millis) -> Result<Vec<Finding>, Failure> {
     let young = |shard: &str| {
         let created = shard.rsplit_once('/').and_then(|(stream, _)| stream.rsplit_once('@')?.1.parse().ok());

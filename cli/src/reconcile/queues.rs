@@ -14,7 +14,7 @@ pub(super) struct Queue {
     pub(super) queue: &'static str,
     /// Waiting, or being worked on.
     pub(super) waiting: u64,
-    /// In the dead-letter queue: nobody works on them.
+    /// In the dead-letter queue: nothing processes them.
     pub(super) dead: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The verdict as it is told.
+//! How the verdict is reported.
 
 use super::advice;
 use super::queues::Queue;
@@ -11,7 +11,7 @@ use weir_exact::layout::Layout;
 use weir_exact::reconcile::{Finding, Verdict};
 use weir_telemetry::Millis;
 
-/// Findings of one kind that are told in words; JSON has all.
+/// Findings of one kind that are listed; JSON has all.
 const TOLD_MAX: usize = 20;
 
 /// What is known of the stack now.
@@ -62,14 +62,14 @@ struct Told {
     window: Option<String>,
     what: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stands: Option<String>,
+    actual: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    should: Option<String>,
+    expected: Option<String>,
     next: String,
 }
 
 impl Report<'_> {
-    /// Whether nothing is wrong: no finding, and no message that nobody works on.
+    /// Whether nothing is wrong: no finding, and no dead letter.
     pub(super) fn is_equal(&self) -> bool {
         self.verdict.is_equal() && self.queues.iter().all(|queue| queue.dead == 0)
     }
@@ -127,14 +127,14 @@ impl Report<'_> {
 
     fn told(&self, findings: &[Finding]) -> Vec<Told> {
         let told = |finding: &Finding| {
-            let (stands, should) = finding.both().unzip();
+            let (actual, expected) = finding.both().unzip();
             Told {
                 kind: finding.kind(),
                 series: finding.row().map(|row| row.series()),
                 window: finding.row().map(|row| row.window_text()),
                 what: finding.to_string(),
-                stands,
-                should,
+                actual,
+                expected,
                 next: advice::next(finding, self.stack, self.layout),
             }
         };
@@ -147,14 +147,11 @@ impl Report<'_> {
             kind: "dead_letters",
             series: None,
             window: None,
-            what: format!(
-                "queue {stack}-{name}-dlq: {} that are in no count, or in part of one",
-                many(dead, "message")
-            ),
-            stands: Some(dead.to_string()),
-            should: Some("0".to_owned()),
+            what: format!("queue {stack}-{name}-dlq: {}, not counted or counted only in part", many(dead, "message")),
+            actual: Some(dead.to_string()),
+            expected: Some("0".to_owned()),
             next: format!(
-                "weir redrive --stack {stack} --queue {name}, once the cause is put right; RUNBOOK.md: dead letters"
+                "weir redrive --stack {stack} --queue {name}, once the cause is fixed; RUNBOOK.md: dead letters"
             ),
         }
     }
@@ -162,7 +159,7 @@ impl Report<'_> {
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         let verdict = &self.verdict;
         let windows: Vec<String> = self.windows.iter().map(|(name, count)| format!("{count} of {name}")).collect();
-        let range = if self.all { "all that stands since" } else { "since" };
+        let range = if self.all { "everything since" } else { "since" };
         writeln!(
             out,
             "range     {range} {}, to {}: {}{}",
@@ -176,20 +173,20 @@ impl Report<'_> {
             let compared = if verdict.shards_compared.contains(name) {
                 ""
             } else {
-                " (not compared with its items: --all, while its stream is younger than 18 days)"
+                " (not compared; use --all for streams younger than 18 days)"
             };
             writeln!(
                 out,
-                "shard     {}: {records} records, {accepted} events applied, {rejected} set aside, {empty} empty{compared}",
+                "shard     {}: {records} records, {accepted} events applied, {rejected} quarantined, {empty} empty{compared}",
                 shown(name)
             )?;
         }
         for Queue { queue, waiting, dead } in &self.queues {
-            writeln!(out, "queue     {queue}: {waiting} messages under way, {dead} dead")?;
+            writeln!(out, "queue     {queue}: {waiting} messages in flight, {dead} in the DLQ")?;
         }
         writeln!(
             out,
-            "rows      {} rows over {} events; {} copies of messages counted once",
+            "rows      {} rows over {} events; {} duplicate copies of messages counted once",
             verdict.rows, verdict.events, verdict.duplicate_copies
         )?;
         self.write_findings(out, "settling", &self.told(&verdict.settling), false)?;
@@ -198,10 +195,10 @@ impl Report<'_> {
         match self.word() {
             "mismatch" if mismatches.len() == 1 => writeln!(out, "verdict   1 mismatch")?,
             "mismatch" => writeln!(out, "verdict   {} mismatches", mismatches.len())?,
-            "settling" => writeln!(out, "verdict   equal, as far as it has settled; run it again for the rest")?,
+            "settling" => writeln!(out, "verdict   equal so far; some of it is still settling, run it again")?,
             _ => writeln!(
                 out,
-                "verdict   equal: what arrived is applied, a duplicate or set aside, and every row is what it is made of"
+                "verdict   equal: everything that arrived is applied, a duplicate or quarantined, and every row equals its parts"
             )?,
         }
         out.flush()
@@ -216,7 +213,7 @@ impl Report<'_> {
         }
         match told.len().saturating_sub(TOLD_MAX) {
             0 => Ok(()),
-            more => writeln!(out, "{word:<9} and {more} more: --json has all"),
+            more => writeln!(out, "{word:<9} and {more} more: --json lists all"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a redrive came to, and how it is told.
+//! The result of a redrive, and how it is reported.
 
 use crate::failure::{Failure, say};
 use crate::terminal::{print_json, shown};
@@ -12,7 +12,7 @@ pub(super) struct Account {
     pub(super) sent: u64,
     /// Older than 14 days: left where they are.
     pub(super) too_old: BTreeSet<String>,
-    /// Dead since this began: left for the next time.
+    /// Arrived in the dead-letter queue after the start: left for the next run.
     pub(super) later: BTreeSet<String>,
     /// Messages that the queue did not take, and why.
     pub(super) refused: BTreeMap<String, String>,
@@ -66,28 +66,28 @@ impl Shown {
         }
         if dry_run {
             println!(
-                "{}: about {}; of those looked at {sent} would be sent; nothing is sent without --yes",
+                "{}: about {}; {sent} of those inspected would be sent; nothing was sent: confirm with --yes",
                 self.queue,
                 messages(self.dead)
             );
         } else {
-            println!("{}: sent {} under their old identities", self.queue, messages(*sent));
+            println!("{}: sent {} under the original identities", self.queue, messages(*sent));
         }
         if !too_old.is_empty() {
             say(&format!(
-                "{} older than 14 days stay: what was counted of them may be forgotten; weir backfill reads again what is in S3",
+                "{} older than 14 days left in the DLQ: they cannot be counted without risk of double counting",
                 messages(too_old.len() as u64)
             ));
         }
         if !later.is_empty() {
-            say(&format!("{} died since this began, and stay for the next time", messages(later.len() as u64)));
+            say(&format!("{} arrived after the start, left for the next run", messages(later.len() as u64)));
         }
         for (id, why) in refused {
-            say(&format!("message {id} was not taken and stays: {}", shown(why)));
+            say(&format!("message {id} was refused by the queue and left in the DLQ: {}", shown(why)));
         }
         if *attributes_left_out > 0 {
             say(&format!(
-                "{attributes_left_out} message attributes had no room beside weir-id and weir-arrived-at, and are left out"
+                "{attributes_left_out} message attributes were dropped: no room next to weir-id and weir-arrived-at"
             ));
         }
         Ok(())

@@ -14,7 +14,7 @@ const ATTRIBUTES_MAX: usize = 10;
 const ID: &str = "weir-id";
 const ARRIVED_AT: &str = "weir-arrived-at";
 /// How old an arrival may be when it is sent again: `sqs-rollup` takes it up to 14 days before the sending, by the
-/// queue's clock; what it refused would be set aside, though half of it may be counted. Milliseconds.
+/// queue's clock; what it refused would be quarantined, though half of it may be counted. Milliseconds.
 const AGE_MS_MAX: i64 = RETURN_MS_MAX - 10 * 60_000;
 
 /// What is to be done with a dead message.
@@ -45,7 +45,7 @@ pub(crate) fn judge(message: &Message, sent_at: Millis, identified: bool, begun:
     }
     let mut oldest = sent_at;
     if identified {
-        // One that is none is the processor's to set aside, as it would have been before.
+        // A malformed one is the processor's to quarantine, as it would have been before.
         if let Some(own) = attributes.get(ARRIVED_AT).and_then(|value| instant(value.string_value()?)) {
             oldest = oldest.min(own);
         }
@@ -70,7 +70,7 @@ pub(crate) fn message_bytes(message: &Message, attributes: &BTreeMap<String, Mes
     message.body().map_or(0, str::len) + attributes.iter().map(attribute).sum::<usize>()
 }
 
-/// Makes room for ours: nobody of the fleet reads the others. The last by name go.
+/// Makes room for ours: nothing in the fleet reads the others. The last by name are dropped.
 fn leave_out(attributes: &mut BTreeMap<String, MessageAttributeValue>) -> usize {
     let others: Vec<String> = attributes.keys().filter(|name| *name != ID && *name != ARRIVED_AT).cloned().collect();
     let ours = attributes.len() - others.len();
@@ -123,7 +123,7 @@ mod tests {
         let sent = SENT.to_string();
         check(&[], true, &[(ARRIVED_AT, &sent), (ID, "m1")]);
         check(&[("trace", "t")], true, &[("trace", "t"), (ARRIVED_AT, &sent), (ID, "m1")]);
-        // What a producer or an earlier redrive said stands.
+        // What a producer or an earlier redrive set is kept.
         check(&[(ID, "mine")], true, &[(ARRIVED_AT, &sent), (ID, "mine")]);
         let earlier = "2026-11-20T01:30:05Z";
         check(&[(ID, "mine"), (ARRIVED_AT, earlier)], true, &[(ARRIVED_AT, earlier), (ID, "mine")]);

@@ -1,4 +1,4 @@
-//! `weir redrive`: from a dead-letter queue back into its queue, a message at a time and never away before it is there.
+//! `weir redrive`: from a dead-letter queue back into its source queue, never deleting a message before it is there.
 //!
 //! A message is deleted only after its sending was acknowledged. What dies in between leaves it in both queues, under
 //! one identity: it counts once.
@@ -120,7 +120,7 @@ impl Mover {
             let now = weir_aws::clock::now();
             let mut sending = vec![];
             for message in messages {
-                // Without it there is no telling what the message counts under.
+                // Without it the message's identity is unknown.
                 let sent_at = sent_at(&message)
                     .ok_or_else(|| Failure::Failed(format!("{}: a message without SentTimestamp", self.dead)))?;
                 let verdict = judge(&message, sent_at, self.identified, self.begun, now);
@@ -222,7 +222,7 @@ impl Mover {
         let answer = answer.map_err(|error| failed(&format!("DeleteMessageBatch of {}", self.dead), &error))?;
         if !answer.failed().is_empty() {
             say(&format!(
-                "{} were sent and could not be deleted; the next redrive sends them again, and they count once",
+                "{} were sent but could not be deleted; the next redrive sends them again, and they count once",
                 messages(answer.failed().len() as u64)
             ));
         }

@@ -140,7 +140,7 @@ mod tests {
         let shown = serde_json::to_string(&Shown::new(&table.epochs[0], &table, NOW)).unwrap();
         let epoch = parse(&shown).unwrap().epoch(&table, NOW);
         assert_eq!(epoch, Epoch { from_ms: NOW.0, ..Epoch::genesis() });
-        // Whoever leaves the number in is told that it is taken.
+        // A number that is left in is refused as taken.
         assert_eq!(parse("{}").unwrap().epoch(&table, NOW), Epoch { number: 2, from_ms: NOW.0, ..Epoch::genesis() });
     }
 

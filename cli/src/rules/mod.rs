@@ -1,4 +1,4 @@
-//! `weir rules`: the epochs, what their rules make of endpoints, and announcing another.
+//! `weir rules`: shows the epochs, tests their rules on endpoints, and announces another.
 
 mod file;
 mod push;

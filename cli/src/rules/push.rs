@@ -1,4 +1,4 @@
-//! `weir rules push`: another epoch, far enough ahead that everybody learns of it.
+//! `weir rules push`: announces another epoch, far enough ahead that every function learns of it.
 
 use super::file::{File, Shown, differences};
 use crate::args::RulesPush;
@@ -28,12 +28,12 @@ pub(super) async fn run(aws: &Aws, push: &RulesPush) -> Result<ExitCode, Failure
     let table = super::read(&store).await?;
     let now = weir_aws::clock::now();
     let epoch = file.epoch(&table, push.at.unwrap_or_else(|| beginning(now)));
-    // What cannot be is told before anybody is asked.
+    // Refuse what is impossible before asking.
     let refused = |error: &dyn std::error::Error| Failure::Failed(error.to_string());
     table.announce(epoch.clone(), now, &Epoch::DECODERS).map_err(|error| refused(&error))?;
     let changes = table.epochs.last().map_or(vec![], |last| differences(last, &epoch));
     if changes.is_empty() {
-        return Err(Failure::Failed("the last epoch has these very rules: there is nothing to announce".to_owned()));
+        return Err(Failure::Failed("rules are unchanged: nothing to announce".to_owned()));
     }
     let from = Millis(epoch.from_ms);
     if !push.json {
@@ -44,9 +44,9 @@ pub(super) async fn run(aws: &Aws, push: &RulesPush) -> Result<ExitCode, Failure
     if answer == Answer::Yes {
         let announced = announce(&store, epoch.clone(), weir_aws::clock::now(), &Epoch::DECODERS).await;
         announced.map_err(|error| refused(&error))?;
-        say(&format!("epoch {} is announced; it holds for what arrives from {from}", epoch.number));
+        say(&format!("epoch {} is announced; it applies to what arrives from {from}", epoch.number));
     } else if answer == Answer::NobodyThere {
-        say("nothing is announced without --yes");
+        say("nothing was announced: confirm with --yes");
     }
     if push.json {
         let epoch = Shown::new(&epoch, &table, now);
@@ -63,7 +63,7 @@ fn beginning(now: Millis) -> Millis {
 #[expect(clippy::print_stdout, reason = "the result of the command")]
 fn show(table: &EpochTable, epoch: &Epoch, changes: &[String]) {
     let last = table.epochs.last().map_or(0, |last| last.number);
-    println!("epoch {}, from {}, instead of epoch {last}:", epoch.number, Millis(epoch.from_ms));
+    println!("epoch {}, from {}, replaces epoch {last}:", epoch.number, Millis(epoch.from_ms));
     for change in changes {
         println!("  {}", terminal::shown(change));
     }

@@ -1,4 +1,4 @@
-//! `weir rules test`: what rules make of endpoints, and of what was set aside.
+//! `weir rules test`: what rules make of endpoints, and of quarantined telemetry.
 
 use super::file::File;
 use crate::args::{RulesTest, Selection};
@@ -37,7 +37,7 @@ struct Outlook {
     objects: u64,
     /// Events that would be counted.
     accepted: u64,
-    /// Events or records that would be set aside again.
+    /// Events or records that would be rejected again.
     rejected: u64,
     /// Objects that cannot be replayed from quarantine.
     not_held: u64,
@@ -96,7 +96,7 @@ async fn outlook(aws: &Aws, epoch: &Epoch, json: bool) -> Result<ExitCode, Failu
     let everything = Selection { reason: None, source: None, since: None, from: None, to: None };
     let mut found = select(aws, &everything, weir_aws::clock::now()).await?;
     if found.len() > OBJECTS_MAX {
-        crate::failure::say(&format!("the first {OBJECTS_MAX} of {} objects are looked at", found.len()));
+        crate::failure::say(&format!("only the first {OBJECTS_MAX} of {} objects were decoded", found.len()));
         found.truncate(OBJECTS_MAX);
     }
     let bucket = QuarantineBucket::new(aws.s3(), aws.bucket("quarantine").await?);
@@ -132,7 +132,7 @@ async fn outlook(aws: &Aws, epoch: &Epoch, json: bool) -> Result<ExitCode, Failu
 fn table(reasons: &BTreeMap<String, Outlook>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_header(["reason", "objects", "events to count", "set aside again", "not in quarantine"]);
+    table.set_header(["reason", "objects", "events to count", "rejected again", "not in quarantine"]);
     for (reason, Outlook { objects, accepted, rejected, not_held }) in reasons {
         table.add_row([
             shown(reason),

@@ -1,4 +1,4 @@
-//! The record that a shard stands before: the first after what its progress has settled.
+//! The record that blocks a shard: the first one after what its progress has settled.
 
 use crate::aws::{Aws, GENERATION};
 use crate::failure::{Failure, failed};
@@ -18,7 +18,7 @@ use weir_telemetry::{EpochTable, Millis};
 /// Answers without a record after which a shard is taken for empty there: one covers some minutes of a shard's time.
 const EMPTY_ANSWERS_MAX: u32 = 200;
 
-/// A record by everything but what it holds.
+/// A record, described without its payload.
 #[derive(Debug, Serialize)]
 pub(super) struct Blocked {
     pub(super) shard: String,
@@ -39,14 +39,14 @@ impl fmt::Display for Blocked {
         writeln!(f, "sequence number  {}", self.sequence_number)?;
         writeln!(f, "arrived          {}", self.arrived_at)?;
         writeln!(f, "payload          {} bytes, SHA-256 {}…", self.bytes, self.digest)?;
-        write!(f, "settled before   {}", self.settled.as_deref().unwrap_or("nothing of the shard"))
+        write!(f, "settled up to    {}", self.settled.as_deref().unwrap_or("nothing yet"))
     }
 }
 
 /// Finds the first record that the shard has not settled, or the one of that number.
 ///
 /// # Errors
-/// When there is none, or it is settled: what is counted must not be set aside besides.
+/// If there is none, or if it is settled: what is counted must not be quarantined as well.
 pub(super) async fn find(
     aws: &Aws,
     table: &ContributionsTable,
@@ -68,7 +68,9 @@ pub(super) async fn find(
     if let (Some(named), Some(settled)) = (named, &settled)
         && named <= settled
     {
-        let what = format!("record {named} is settled: the shard has come to {settled}. It blocks nothing");
+        let what = format!(
+            "record {named} is already settled and blocks nothing: the shard has settled everything up to {settled}"
+        );
         return Err(Failure::Failed(what));
     }
     let record = match (named, &settled) {
@@ -84,7 +86,7 @@ pub(super) async fn find(
     record.map(|record| shown_as(&shard, &record, settled.as_ref())).ok_or_else(|| {
         let what = match named {
             Some(named) => format!("shard {shard_id} of {stream} has no record {named}"),
-            None => format!("shard {shard_id} of {stream} has no record that is not settled: nothing blocks it"),
+            None => format!("shard {shard_id} of {stream} has no unsettled record: nothing blocks it"),
         };
         Failure::Failed(what)
     })

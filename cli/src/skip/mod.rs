@@ -1,4 +1,4 @@
-//! `weir skip`: records that nobody is to decode, since they kill whoever does.
+//! `weir skip`: records to skip because decoding them crashes the processor.
 
 mod blocked;
 
@@ -59,7 +59,7 @@ async fn ls(table: &ContributionsTable, list: &SkipList) -> Result<ExitCode, Fai
         return Ok(ExitCode::SUCCESS);
     }
     for Shown { shard, sequence_number, arrived_at, skipped_from, state } in &all {
-        println!("{} {sequence_number}  arrived {arrived_at}, {state}, from {skipped_from}", shown(shard));
+        println!("{} {sequence_number}  arrived {arrived_at}, {state} from {skipped_from}", shown(shard));
     }
     println!("{} on the skip list", records(all.len()));
     Ok(ExitCode::SUCCESS)
@@ -85,7 +85,7 @@ async fn add(aws: &Aws, table: &ContributionsTable, add: &SkipAdd) -> Result<Exi
     if !add.json {
         println!("{record}");
     }
-    let question = "have it set aside, without being decoded, by all functions?";
+    let question = "have every function quarantine it without decoding it?";
     let answer = terminal::go_on(add.yes, add.json, question)?;
     let from = weir_aws::clock::now().plus(add.hold);
     if answer == Answer::Yes {
@@ -100,9 +100,9 @@ async fn add(aws: &Aws, table: &ContributionsTable, add: &SkipAdd) -> Result<Exi
     if add.json {
         print_json(&Report { dry_run: answer != Answer::Yes, record: &record, skipped_from: from.to_string() })?;
     } else if answer == Answer::Yes {
-        println!("nobody touches the record any more; it is skipped, and its shard goes on, from {from}");
+        println!("held; skipped from {from}, when its shard proceeds");
     } else if answer == Answer::NobodyThere {
-        println!("nothing is changed without --yes");
+        println!("nothing was changed: confirm with --yes");
     }
     Ok(ExitCode::from(u8::from(answer == Answer::No)))
 }

@@ -154,7 +154,7 @@ async fn open_shards(aws: &Aws) -> Result<BTreeSet<String>, Failure> {
     }
 }
 
-/// What arrived today and was set aside, by reason: the first page of each.
+/// Today's quarantined arrivals, by reason: the first page of each.
 async fn quarantine(aws: &Aws, now: Millis) -> Result<Quarantine, Failure> {
     let (s3, bucket) = (aws.s3(), aws.bucket("quarantine").await?);
     let tried = format!("listing s3://{bucket}");

@@ -16,7 +16,7 @@ use weir_view::watch::Watch;
 
 pub(crate) async fn run(arguments: args::Watch, stack: &str) -> Result<ExitCode, Failure> {
     if !arguments.json && !std::io::stdout().is_terminal() {
-        let what = "standard output is no terminal: weir watch --json prints a line a look, weir query a table";
+        let what = "standard output is not a terminal: use weir watch --json for one line per update, or weir query for a table";
         return Err(Failure::Usage(what.to_owned()));
     }
     let aws = Aws::from_environment(stack).await?;
@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: args::Watch, stack: &str) -> Result<ExitCode,
     }
 }
 
-/// A line a look, until so many, Ctrl-C, or whoever reads has had enough.
+/// One line per update, until the count is reached, Ctrl-C, or a closed pipe.
 async fn lines(
     mut looker: Looker,
     mut watch: Watch,

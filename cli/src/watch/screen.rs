@@ -62,7 +62,7 @@ pub(super) async fn show(looker: Looker, mut view: Watch, interval: Duration) ->
             () = &mut ended => return Ok(ExitCode::SUCCESS),
             _ = ticks.tick() => {}
             told = keys.recv() => match told {
-                None => return Err(Failure::Failed("the terminal gives no keys any more".to_owned())),
+                None => return Err(Failure::Failed("cannot read keys from the terminal any more".to_owned())),
                 Some(Told::Resized) => {}
                 Some(Told::Key(key)) => match view.key(key) {
                     Then::Quit => return Ok(ExitCode::SUCCESS),
@@ -97,7 +97,7 @@ async fn look(mut looker: Looker, mut wanted: Wanted, pause: Duration) -> (Looke
     (looker, wanted, found)
 }
 
-/// Keys and sizes as they come. The thread ends when nobody listens any more, or the terminal is gone.
+/// Keys and sizes as they come. The thread ends when the receiver is dropped or the terminal is gone.
 fn keys() -> mpsc::Receiver<Told> {
     let (sender, receiver) = mpsc::channel(KEYS_WAITING_MAX);
     std::thread::spawn(move || {

@@ -1,8 +1,8 @@
 //! Rollups as people look at them: rows [merged](merge) on the client, a [report] as one HTML file, and what
 //! [watch] draws on a terminal.
 //!
-//! All of it is functions of rows and times. No clock, no environment, no I/O: who reads rows from DynamoDB and keys
-//! from a terminal is the `weir` command.
+//! Everything here is a function of rows and times. No clock, no environment, no I/O: the `weir` command reads rows from
+//! DynamoDB and keys from a terminal.
 
 pub mod merge;
 mod number;

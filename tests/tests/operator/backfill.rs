@@ -23,11 +23,11 @@ async fn what_was_there_before_counts_once_however_often_it_is_noticed() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = directory.path().join("state.json");
     let uri = format!("s3://{}/before/", Fleet::LANDING);
-    let left = serde_json::json!({ "uri": uri, "after": "before/01089", "noticed": 1_090, "bytes": 0, "too_old": 0 });
+    let left = serde_json::json!({ "uri": uri, "after": "before/01089", "enqueued": 1_090, "bytes": 0, "too_old": 0 });
     std::fs::write(&state, left.to_string()).expect("a file");
     let file = state.to_str().expect("UTF-8");
     let rest = fleet.weir(0, &["backfill", &uri, "--state", file, "--json"]).await.json();
-    assert_eq!(rest["noticed"], OBJECTS, "the ten that were left are added: {rest}");
+    assert_eq!(rest["enqueued"], OBJECTS, "the ten that were left are added: {rest}");
     assert!(!state.exists(), "done");
     fleet.settle().await;
     events[1_090..].iter().for_each(|event| oracle.count(event));
@@ -35,9 +35,9 @@ async fn what_was_there_before_counts_once_however_often_it_is_noticed() {
 
     // All of it, then the whole bucket: what is counted stays, and the gate's object is none of it.
     let whole = format!("s3://{}", Fleet::LANDING);
-    for (uri, noticed) in [(&uri, "noticed 1100 objects"), (&whole, "noticed 1100 objects")] {
+    for (uri, enqueued) in [(&uri, "enqueued 1100 objects"), (&whole, "enqueued 1100 objects")] {
         let ran = fleet.weir(0, &["backfill", uri]).await;
-        assert!(ran.out.starts_with(noticed), "{ran:?}");
+        assert!(ran.out.starts_with(enqueued), "{ran:?}");
     }
     fleet.settle().await;
     events[..1_090].iter().for_each(|event| oracle.count(event));

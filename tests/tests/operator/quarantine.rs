@@ -62,7 +62,7 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
 
     assert!(fleet.weir(2, &["quarantine", "replay"]).await.err.contains("what to replay?"));
     let dry = fleet.weir(0, &["quarantine", "replay", "--since", "1h"]).await;
-    assert!(dry.out.contains("would ask for 4 objects; nothing is sent without --yes"), "{dry:?}");
+    assert!(dry.out.contains("would request 4 objects; nothing was sent: confirm with --yes"), "{dry:?}");
     let told = "1 object cannot be replayed from quarantine: it is a pointer to an object";
     assert!(dry.err.contains(told) && dry.err.contains("weir backfill"), "{dry:?}");
     assert_eq!(invocations(&fleet), 0);
@@ -83,7 +83,7 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
     let after = found::quarantine(&fleet.s3).await;
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
     let named = fleet.weir(0, &["quarantine", "replay", key, "--yes"]).await;
-    assert!(named.out.contains("asked for 1 object;"), "{named:?}");
+    assert!(named.out.contains("requested 1 object;"), "{named:?}");
 
     let nothing = fleet.weir(1, &["quarantine", "replay", "--reason", "bad_pointer", "--yes"]).await;
     assert_eq!(nothing.out.trim(), "nothing to ask for", "{nothing:?}");
@@ -92,7 +92,7 @@ async fn what_was_set_aside_is_found_shown_and_put_back_once() {
 
     let old = too_old(&fleet).await;
     let refused = fleet.weir(1, &["quarantine", "replay", &old, "--yes"]).await;
-    assert!(refused.err.contains("weir backfill"), "{refused:?}");
+    assert!(refused.err.contains("older than 14 days"), "{refused:?}");
     acknowledged_or_dead(&fleet, &old).await;
     fleet.assert_rows(&oracle).await;
     fleet.plane.shutdown().await;

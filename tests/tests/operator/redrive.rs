@@ -59,10 +59,10 @@ async fn half_counted_messages_count_once_after_a_redrive() {
     faults.healed.store(true, Ordering::Relaxed);
 
     let dry = fleet.weir(0, &["redrive"]).await;
-    assert!(dry.out.contains("about 4 messages; of those looked at 4 would be sent"), "{dry:?}");
-    assert_eq!(fleet.waiting("weir-telemetry-dlq").await, 4, "what was looked at is shown again");
+    assert!(dry.out.contains("about 4 messages; 4 of those inspected would be sent"), "{dry:?}");
+    assert_eq!(fleet.waiting("weir-telemetry-dlq").await, 4, "inspected messages are visible again");
     let sent = fleet.weir(0, &["redrive", "--yes"]).await;
-    assert!(sent.out.contains("sent 4 messages under their old identities"), "{sent:?}");
+    assert!(sent.out.contains("sent 4 messages under the original identities"), "{sent:?}");
     assert_eq!(sent.err, "", "quiet in a pipe");
     fleet.settle().await;
     fleet.assert_rows(&oracle).await;

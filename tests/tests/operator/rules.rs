@@ -32,7 +32,7 @@ async fn rules_are_tried_announced_and_never_edited() {
         dry.out.contains("+ rules.template /shops/{shop} of service \"web\"") && dry.out.contains("+ splits 2"),
         "{dry:?}"
     );
-    assert!(dry.err.contains("nothing is announced without --yes"), "{dry:?}");
+    assert!(dry.err.contains("nothing was announced: confirm with --yes"), "{dry:?}");
     let soon = clock::now().plus(19 * 60_000).to_string();
     let refused = fleet.weir(1, &["rules", "push", &new, "--at", &soon, "--yes"]).await;
     assert!(refused.err.contains("less than 20 min from now"), "{refused:?}");

@@ -72,7 +72,7 @@ async fn a_shard_gets_past_a_record_that_kills() {
         .await;
 
     let dry = fleet.weir(0, &["skip", "add", "--shard", BLOCKED, "--next"]).await;
-    assert!(dry.out.contains(&sequence) && dry.out.contains("nothing is changed without --yes"), "{dry:?}");
+    assert!(dry.out.contains(&sequence) && dry.out.contains("nothing was changed: confirm with --yes"), "{dry:?}");
     assert_eq!(fleet.weir(0, &["skip", "ls"]).await.out.trim(), "0 records on the skip list");
     let arguments = ["skip", "add", "--shard", BLOCKED, "--next", "--hold", "1s", "--yes", "--json"];
     let added = fleet.weir(0, &arguments).await.json();

@@ -17,6 +17,7 @@ async fn views_of_a_running_fleet() {
     fleet.settle().await;
     watch::lines(&fleet).await;
     watch::terminal(&fleet).await;
+    report::queried(&fleet).await;
     report::merged(&fleet).await;
     report::page(&fleet).await;
     fleet.plane.shutdown().await;

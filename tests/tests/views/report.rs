@@ -24,10 +24,24 @@ pub(super) async fn merged(fleet: &Fleet) {
     let endpoints =
         ["query", "--service", "checkout", "--endpoint", "/pay", "--endpoint", HOSTILE, "--merge", "--format", "csv"];
     let csv = fleet.weir(0, &endpoints).await.out;
-    let events = csv.lines().skip(1).filter_map(|line| line.rsplit(',').nth(9)?.parse::<u64>().ok()).sum::<u64>();
+    let events = csv.lines().skip(1).filter_map(|line| line.rsplit(',').nth(10)?.parse::<u64>().ok()).sum::<u64>();
     assert_eq!(events, 200, "{csv}");
     let twice = ["query", "--service", "checkout", "--endpoint", "*", "--endpoint", "/pay", "--merge", "all"];
     assert!(fleet.weir(2, &twice).await.err.contains("twice"));
+}
+
+/// Rows as they are printed: hours as well as minutes, as a table and as CSV, with the top endpoints of summaries.
+pub(super) async fn queried(fleet: &Fleet) {
+    let hours = ["query", "--resolution", "1h", "--service", "checkout"];
+    let rows = fleet.weir(0, &[&hours[..], &["--json"]].concat()).await.json();
+    let rows = rows.as_array().expect("rows");
+    let events: u64 = rows.iter().filter_map(|row| row["events"].as_u64()).sum();
+    assert!(events == 200 && rows.iter().all(|row| row["resolution"] == "1h"), "{rows:?}");
+    let table = fleet.weir(0, &hours).await.out;
+    assert!(table.contains("p99 ms") && table.contains("top endpoints") && table.contains("/pay "), "{table}");
+    assert!(!table.contains('\u{1b}'), "{table}");
+    let csv = fleet.weir(0, &[&hours[..], &["--format", "csv"]].concat()).await.out;
+    assert!(csv.contains(",top_endpoints\n") && csv.contains("/pay="), "{csv}");
 }
 
 /// What is written, and what a browser makes of it and of the golden.

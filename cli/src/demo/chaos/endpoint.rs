@@ -27,7 +27,7 @@ const DELAY_MAX: Duration = Duration::from_millis(3_000);
 const LATE_MAX: Duration = Duration::from_millis(1_500);
 /// A paused processor goes on up to this long after its timeout.
 const THAW_MAX: Duration = Duration::from_millis(800);
-/// How long a timeout may take to be noticed beyond its time.
+/// How long past its deadline a timeout may go undetected.
 const TIMEOUT_SLACK: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 

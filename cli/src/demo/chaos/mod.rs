@@ -12,7 +12,7 @@ pub(crate) use steps::Steps;
 
 use std::time::Duration;
 
-/// Events sent unless told otherwise: what strikes is time and order, not volume.
+/// Events sent by default: faults come from timing and order, not volume.
 pub(crate) const EVENTS: u64 = 60_000;
 /// Sending is spread over this long, unless a rate is given: time for pauses beyond timeouts, for storms and for
 /// versions to shift.

@@ -34,7 +34,7 @@ impl Scale {
         Self::Logarithmic { bottom, top: round_above(top).max(round_above(bottom * 1.001)) }
     }
 
-    /// Where a value stands, 0 … 1.
+    /// Position of a value, 0 … 1.
     pub(super) fn at(self, value: f64) -> f64 {
         let at = match self {
             Self::Linear { top } => value / top,

@@ -124,7 +124,7 @@ impl Chart<'_> {
         out.push_str("</svg>\n");
     }
 
-    /// What a pointer over a window is told.
+    /// The tooltip of a window.
     fn hits(&self, out: &mut String) {
         out.push_str("<g class=\"hits\">\n");
         let width = WIDTH / self.points.len() as f64;
@@ -147,7 +147,7 @@ impl Chart<'_> {
         out.push_str("<div class=\"x\" aria-hidden=\"true\">");
         let (from, to) = (first.window.start(), last.window.end());
         for (at, text) in times(from, to, first.window.resolution(), TIME_MARKS_MAX) {
-            // Its text stands on the side that has room.
+            // Its text is on the side that has room.
             let _ = if at < LAST_MARK_AT {
                 write!(out, "<span style=\"left:{:.2}%\">{text}</span>", at * 100.0)
             } else {

@@ -22,7 +22,7 @@ pub(super) fn section(report: &Report, events: u64) -> String {
     out.push_str("<h2 id=\"endpoints-title\">Top endpoints</h2>\n");
     let _ = writeln!(
         out,
-        "<p>The {} that had most events, of those that were among the ten largest of some window. Together {} of all events.</p>",
+        "<p>The {} with the most events, of those among the ten largest of some window. Together {} of all events.</p>",
         endpoints.len(),
         number::share(listed, events),
     );

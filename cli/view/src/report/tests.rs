@@ -3,7 +3,7 @@ use crate::merge::tests::row;
 use weir_exact::row::RowKey;
 
 const BEGIN: Millis = Millis(1_795_219_200_000);
-/// What a producer may call its endpoint, and nobody may run.
+/// What a producer may call its endpoint, and no browser may run.
 const HOSTILE: &str = "/<script>document.title='taken'</script>\"onload='x'&amp;\u{1b}[2J\u{202e}gpj";
 
 /// An hour of three services, made by arithmetic: quiet, busy with an incident, and one that begins late and has names that

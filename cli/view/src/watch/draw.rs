@@ -53,10 +53,10 @@ impl Watch {
         let mut first = vec![Span::styled(format!("weir watch  stack {}", shown(&self.stack)), STRONG)];
         first.push(Span::raw(format!("  {} UTC", &known.at[11..19])));
         if self.paused {
-            first.push(Span::styled("  standing still (p goes on)", STRONG));
+            first.push(Span::styled("  paused (p resumes)", STRONG));
         }
         let second = match &self.failure {
-            Some(why) => Line::styled(format!("not read: {}", shown(why)), Style::new().fg(Color::Red)),
+            Some(why) => Line::styled(format!("read failed: {}", shown(why)), Style::new().fg(Color::Red)),
             None => Line::raw(lag(known)),
         };
         vec![Line::from(first), second, Line::raw(quarantine(known.quarantine.as_ref()))]
@@ -100,7 +100,7 @@ impl Watch {
     fn keys(&self) -> Line<'static> {
         let other = if self.service.is_some() { "Esc services" } else { "Enter endpoints" };
         Line::styled(
-            format!("↑ ↓ choose   {other}   p {}   q quit", if self.paused { "go on" } else { "stand still" }),
+            format!("↑ ↓ choose   {other}   p {}   q quit", if self.paused { "resume" } else { "pause" }),
             QUIET,
         )
     }
@@ -163,7 +163,7 @@ fn lag(known: &Now) -> String {
     match (known.settled_age_seconds, known.settled_age_seconds_max) {
         (Some(newest), Some(oldest)) => {
             format!(
-                "{rows}   last settled record arrived {} ago, of the last shard {} ago",
+                "{rows}   last settled record arrived {} ago, slowest shard {} ago",
                 seconds(newest),
                 seconds(oldest)
             )
@@ -173,7 +173,7 @@ fn lag(known: &Now) -> String {
 }
 
 fn quarantine(known: Option<&Quarantine>) -> String {
-    let Some(known) = known else { return "quarantine not looked at yet".to_owned() };
+    let Some(known) = known else { return "quarantine not read yet".to_owned() };
     let total: u64 = known.by_reason.values().sum();
     let more = if known.and_more { " or more" } else { "" };
     let mut reasons: Vec<(&String, &u64)> = known.by_reason.iter().filter(|(_, count)| **count > 0).collect();
@@ -198,7 +198,7 @@ fn draw_chosen(frame: &mut Frame, area: Rect, figures: &Figures) {
         let values: Vec<Option<f64>> = figures.points.iter().map(value).collect();
         let shown = &values[values.len().saturating_sub(width)..];
         let largest = shown.iter().flatten().copied().reduce(f64::max);
-        let largest = largest.map_or(String::new(), |largest| format!("  most {}", unit(largest)));
+        let largest = largest.map_or(String::new(), |largest| format!("  max {}", unit(largest)));
         Line::from(vec![
             Span::raw(format!("{label:<LABEL_COLUMNS$}")),
             Span::styled(format!("{:>width$}", sparkline(&values, width)), Style::new().fg(color)),

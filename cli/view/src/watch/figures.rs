@@ -17,7 +17,7 @@ pub struct Now {
     pub at: String,
     /// The series that are shown.
     pub series: Vec<Figures>,
-    /// Since the latest row was computed, seconds; none where there is no row.
+    /// Since the latest row was computed, seconds; `None` where there is no row.
     pub newest_row_age_seconds: Option<f64>,
     /// Since the last record that is settled arrived, of the shard that is furthest, seconds.
     pub settled_age_seconds: Option<f64>,

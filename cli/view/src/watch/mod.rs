@@ -19,7 +19,7 @@ pub struct Look {
     pub rows: Vec<Row>,
     /// Of each shard that has settled a record, when the last of them arrived.
     pub shards: Option<Vec<Millis>>,
-    /// What was set aside today.
+    /// What was quarantined today.
     pub quarantine: Option<Quarantine>,
 }
 
@@ -70,7 +70,7 @@ pub struct Watch {
     stack: String,
     /// How much time is shown, milliseconds.
     range_ms: i64,
-    /// Whose endpoints are shown; the services otherwise.
+    /// The service whose endpoints are shown; `None` for the list of services.
     service: Option<String>,
     /// The chosen series by name: its place changes as others come.
     chosen: Option<(String, String)>,
@@ -105,7 +105,7 @@ impl Watch {
         self.service.as_deref()
     }
 
-    /// Whether it stands still.
+    /// Whether it is paused.
     pub fn is_paused(&self) -> bool {
         self.paused
     }
