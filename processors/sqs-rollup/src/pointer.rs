@@ -10,7 +10,7 @@ use weir_exact::objects::ReadError;
 use weir_exact::ports::{StoreError, StoreErrorKind};
 use weir_exact::quarantine::QuarantineObject;
 use weir_objects::Wanted;
-use weir_telemetry::{EpochView, Limit, Reason, Rejected};
+use weir_telemetry::{EpochView, Limit, Limits, Reason, Rejected};
 
 /// Pointers followed at a time: their payloads are held whole, and each may have [`weir_telemetry::Limits`]'
 /// `payload_bytes_max`.
