@@ -175,7 +175,8 @@ impl CodeDeploy {
     fn revision(&self, asked: &Value) -> Result<Value, Refused> {
         let application = application(asked)?;
         let sha256 = REVISION_KINDS.iter().find_map(|kind| asked["revision"][kind.member]["sha256"].as_str());
-        let sha256 = sha256.ok_or(("RevisionRequiredException", "expected revision.appSpecContent.sha256".to_owned()))?;
+        let sha256 =
+            sha256.ok_or(("RevisionRequiredException", "expected revision.appSpecContent.sha256".to_owned()))?;
         let deployments = self.deployments();
         let mut of_application = deployments.values().filter(|deployment| deployment.application == application);
         let found = of_application.find(|deployment| deployment.revision.sha256 == sha256).ok_or_else(|| {
