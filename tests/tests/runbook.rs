@@ -55,7 +55,7 @@ fn a_section_says_what_an_alarm_means_what_to_run_and_do_and_how_to_see_that_it_
     for (id, description) in alarms() {
         let name = description.rsplit("RUNBOOK.md: ").next().unwrap_or_default().trim_end_matches('.').to_owned();
         let (_, text) = sections.iter().find(|(section, _)| *section == name).unwrap_or_else(|| panic!("{id}: {name}"));
-        let paragraphs: Vec<&str> = text.split("\n\n").collect();
+        let paragraphs: Vec<&str> = text.trim().split("\n\n").collect();
         // By its own name, or by `…Errors` for those of all functions.
         let names_it = |code: &str| code == id || code.strip_prefix('…').is_some_and(|ending| id.ends_with(ending));
         let has = [
