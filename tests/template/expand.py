@@ -73,4 +73,5 @@ def main(path, samconfig, directory, *sets):
         Path(directory, f"{name}.parameters").write_text("".join(f"{line}\n" for line in overrides), encoding="utf-8")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

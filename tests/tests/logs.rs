@@ -172,10 +172,15 @@ fn metrics_are_sound(lines: &BTreeMap<String, Vec<Value>>) {
         let batches = batches(lines, function);
         assert!(!batches.is_empty(), "{function} has no line");
         for line in batches {
-            let directive = &line["_aws"]["CloudWatchMetrics"][0];
-            assert_eq!((&directive["Namespace"], &line["function"]), (&"weir".into(), &function.as_str().into()));
-            for metric in directive["Metrics"].as_array().expect("metrics") {
-                number(line, metric["Name"].as_str().expect("a name"));
+            assert_eq!(line["function"], function.as_str());
+            for directive in line["_aws"]["CloudWatchMetrics"].as_array().expect("directives") {
+                assert_eq!(directive["Namespace"], "weir");
+                for dimension in directive["Dimensions"][0].as_array().expect("dimensions") {
+                    assert!(line[dimension.as_str().expect("a name")].is_string(), "{dimension}: {line:#}");
+                }
+                for metric in directive["Metrics"].as_array().expect("metrics") {
+                    number(line, metric["Name"].as_str().expect("a name"));
+                }
             }
             assert!(line.to_string().len() < 4_096, "{line:#}");
         }

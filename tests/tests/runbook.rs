@@ -2,7 +2,7 @@
 //! says of log lines is held against real ones in `logs.rs`.
 
 use std::collections::BTreeSet;
-use weir_local_template::{Document, Settings};
+use weir_local_template::{Document, Resource, Settings};
 use weir_tests::root;
 
 fn read(path: &str) -> String {
@@ -14,21 +14,62 @@ fn code(text: &str) -> BTreeSet<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
+/// Logical id and description of each alarm.
+fn alarms() -> Vec<(String, String)> {
+    let document = Document::read(&root().join("template.yaml")).expect("the template");
+    let resolved = document.resolve(&Settings::local("weir")).expect("the template resolves");
+    let alarms = resolved.resources.into_iter().filter(|resource| resource.kind == "AWS::CloudWatch::Alarm");
+    let described = |alarm: Resource| {
+        let description = alarm.properties.get("AlarmDescription").text().unwrap_or_default().to_owned();
+        (alarm.id, description)
+    };
+    alarms.map(described).collect()
+}
+
 #[test]
 fn every_alarm_names_a_section() {
     let runbook = read("RUNBOOK.md");
-    let sections: Vec<String> =
-        runbook.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_lowercase).collect();
-    let document = Document::read(&root().join("template.yaml")).expect("the template");
-    let resolved = document.resolve(&Settings::local("weir")).expect("the template resolves");
-    let alarms: Vec<_> =
-        resolved.resources.iter().filter(|resource| resource.kind == "AWS::CloudWatch::Alarm").collect();
+    let sections = sections(&runbook);
+    let alarms = alarms();
     assert!(alarms.len() >= 10, "{} alarms", alarms.len());
-    for alarm in alarms {
-        let description = alarm.properties.get("AlarmDescription").text().unwrap_or_default();
+    for (id, description) in alarms {
         let section = description.rsplit("RUNBOOK.md: ").next().unwrap_or_default().trim_end_matches('.');
-        assert!(sections.iter().any(|name| name == section), "{}: {description}", alarm.id);
+        assert!(sections.iter().any(|(name, _)| name == section), "{id}: {description}");
     }
+}
+
+/// Names and texts of the sections.
+fn sections(runbook: &str) -> Vec<(String, &str)> {
+    let section = |text: &str| text.split_once('\n').map(|(name, _)| name.to_lowercase());
+    runbook.split("\n## ").skip(1).filter_map(|text| Some((section(text)?, text.split_once('\n')?.1))).collect()
+}
+
+/// Programs that whoever is woken can run.
+const PROGRAMS: [&str; 3] = ["aws ", "weir ", "sam "];
+
+#[test]
+fn a_section_says_what_an_alarm_means_what_to_run_and_do_and_how_to_see_that_it_worked() {
+    let runbook = read("RUNBOOK.md");
+    let sections = sections(&runbook);
+    let mut missing = vec![];
+    for (id, description) in alarms() {
+        let name = description.rsplit("RUNBOOK.md: ").next().unwrap_or_default().trim_end_matches('.').to_owned();
+        let (_, text) = sections.iter().find(|(section, _)| *section == name).unwrap_or_else(|| panic!("{id}: {name}"));
+        let paragraphs: Vec<&str> = text.trim().split("\n\n").collect();
+        // By its own name, or by `…Errors` for those of all functions.
+        let names_it = |code: &str| code == id || code.strip_prefix('…').is_some_and(|ending| id.ends_with(ending));
+        let has = [
+            (
+                "what it means",
+                paragraphs.iter().any(|text| text.starts_with("Alarm ") && code(text).into_iter().any(names_it)),
+            ),
+            ("a command", code(text).iter().any(|code| PROGRAMS.iter().any(|program| code.starts_with(program)))),
+            ("what to do", text.contains("\n1. ")),
+            ("how to see that it worked", text.contains("\n\nIt worked when ")),
+        ];
+        missing.extend(has.iter().filter(|(_, there)| !there).map(|(what, _)| format!("{id}: {name}: {what}")));
+    }
+    assert_eq!(missing, Vec::<String>::new());
 }
 
 #[test]

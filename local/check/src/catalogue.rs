@@ -44,6 +44,7 @@ pub static RULES: &[&Rule] = &[
     &deploy::ALARM,
     &deploy::ALIAS,
     &deploy::BINARIES,
+    &deploy::RELEASE,
     &operation::LOG_RETENTION,
     &operation::WILDCARDS,
     &operation::PUBLIC_ACCESS,

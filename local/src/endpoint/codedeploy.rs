@@ -1,6 +1,7 @@
 //! CodeDeploy, as far as moving an alias through its `BeforeAllowTraffic` hook goes: `CreateDeployment`, `GetDeployment`,
-//! `PutLifecycleEventHookExecutionStatus` ("AWS CodeDeploy API Reference", `CodeDeploy_20141006`), so that a gate can be
-//! rehearsed. Traffic then moves at once: no canary, no alarms, no applications or groups.
+//! `GetApplicationRevision`, `PutLifecycleEventHookExecutionStatus` ("AWS CodeDeploy API Reference",
+//! `CodeDeploy_20141006`), so that a gate can be rehearsed. Traffic then moves at once: no canary, no alarms, no groups,
+//! and an application is no more than a name that its revisions are found by.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use weir_local_lambda::{AliasTarget, Host, Outcome};
 
 use super::reply;
@@ -30,13 +32,34 @@ pub(crate) struct CodeDeploy {
 
 #[derive(Clone)]
 struct Deployment {
-    revision: Value,
+    application: String,
+    revision: Revision,
     status: &'static str,
     error: Option<String>,
     /// Of its hook, and the vote once it is there.
     execution: String,
     vote: Option<bool>,
 }
+
+/// An AppSpec as it was handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Revision {
+    kind: &'static RevisionKind,
+    content: String,
+    sha256: String,
+}
+
+/// What CodeDeploy calls a revision that is an AppSpec, and the member that holds it.
+#[derive(Debug, PartialEq, Eq)]
+struct RevisionKind {
+    name: &'static str,
+    member: &'static str,
+}
+
+const REVISION_KINDS: [RevisionKind; 2] = [
+    RevisionKind { name: "AppSpecContent", member: "appSpecContent" },
+    RevisionKind { name: "String", member: "string" },
+];
 
 /// What an AppSpec asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,12 +95,13 @@ impl CodeDeploy {
             (_, Err(error)) => Err(("SerializationException", error.to_string())),
             (Some("CreateDeployment"), Ok(asked)) => self.create(&asked),
             (Some("GetDeployment"), Ok(asked)) => self.get(&asked),
+            (Some("GetApplicationRevision"), Ok(asked)) => self.revision(&asked),
             (Some("PutLifecycleEventHookExecutionStatus"), Ok(asked)) => self.vote(asked),
             _ => Err((
                 "UnknownOperationException",
                 format!(
-                    "the local plane does not serve `{target}`; of CodeDeploy it serves CreateDeployment, GetDeployment \
-                     and PutLifecycleEventHookExecutionStatus"
+                    "the local plane does not serve `{target}`; of CodeDeploy it serves CreateDeployment, GetDeployment, \
+                     GetApplicationRevision and PutLifecycleEventHookExecutionStatus"
                 ),
             )),
         };
@@ -88,15 +112,13 @@ impl CodeDeploy {
     }
 
     fn create(&self, asked: &Value) -> Result<Value, Refused> {
-        let revision = asked["revision"].clone();
-        let content = ["appSpecContent", "string"].iter().find_map(|kind| revision[kind]["content"].as_str());
-        let content =
-            content.ok_or(("RevisionRequiredException", "expected revision.appSpecContent.content".to_owned()))?;
-        let wanted = wanted(content).map_err(|what| ("InvalidRevisionException", what))?;
+        let application = application(asked)?;
+        let revision = Revision::read(&asked["revision"])?;
+        let wanted = wanted(&revision.content).map_err(|what| ("InvalidRevisionException", what))?;
         let unique = uuid::Uuid::new_v4().simple().to_string().to_ascii_uppercase();
         let id = format!("d-{}", &unique[..9]);
         let execution = uuid::Uuid::new_v4().to_string();
-        let deployment = Deployment { revision, status: "InProgress", error: None, execution, vote: None };
+        let deployment = Deployment { application, revision, status: "InProgress", error: None, execution, vote: None };
         let mut deployments = self.deployments();
         while deployments.len() >= DEPLOYMENTS_MAX {
             deployments.pop_first();
@@ -137,15 +159,30 @@ impl CodeDeploy {
 
     fn get(&self, asked: &Value) -> Result<Value, Refused> {
         let id = asked["deploymentId"].as_str().unwrap_or_default();
-        let Deployment { revision, status, error, .. } =
+        let Deployment { application, revision, status, error, .. } =
             self.deployments().get(id).cloned().ok_or_else(|| unknown(id))?;
         let mut info = json!({
-            "deploymentId": id, "computePlatform": "Lambda", "revision": revision, "status": status,
+            "deploymentId": id, "applicationName": application, "computePlatform": "Lambda",
+            "revision": revision.named(), "status": status,
         });
         if let Some(message) = error {
             info["errorInformation"] = json!({ "code": "HEALTH_CONSTRAINTS", "message": message });
         }
         Ok(json!({ "deploymentInfo": info }))
+    }
+
+    /// A revision that some deployment of the application is of, by its SHA-256: with its content.
+    fn revision(&self, asked: &Value) -> Result<Value, Refused> {
+        let application = application(asked)?;
+        let sha256 = REVISION_KINDS.iter().find_map(|kind| asked["revision"][kind.member]["sha256"].as_str());
+        let sha256 =
+            sha256.ok_or(("RevisionRequiredException", "expected revision.appSpecContent.sha256".to_owned()))?;
+        let deployments = self.deployments();
+        let mut of_application = deployments.values().filter(|deployment| deployment.application == application);
+        let found = of_application.find(|deployment| deployment.revision.sha256 == sha256).ok_or_else(|| {
+            ("RevisionDoesNotExistException", format!("The revision {sha256} of {application} does not exist"))
+        })?;
+        Ok(json!({ "applicationName": application, "revision": found.revision.whole(), "revisionInfo": {} }))
     }
 
     fn vote(&self, asked: Value) -> Result<Value, Refused> {
@@ -174,6 +211,36 @@ impl CodeDeploy {
     }
 }
 
+impl Revision {
+    fn read(asked: &Value) -> Result<Self, Refused> {
+        let content = |kind: &RevisionKind| asked[kind.member]["content"].as_str();
+        let found = REVISION_KINDS.iter().find_map(|kind| Some((kind, content(kind)?)));
+        let (kind, content) =
+            found.ok_or(("RevisionRequiredException", "expected revision.appSpecContent.content".to_owned()))?;
+        let digest = Sha256::digest(content.as_bytes());
+        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { kind, content: content.to_owned(), sha256 })
+    }
+
+    /// As `GetDeployment` tells it: without its content, which is always null there.
+    fn named(&self) -> Value {
+        json!({ "revisionType": self.kind.name, (self.kind.member): { "sha256": self.sha256 } })
+    }
+
+    /// As `GetApplicationRevision` tells it.
+    fn whole(&self) -> Value {
+        json!({
+            "revisionType": self.kind.name,
+            (self.kind.member): { "content": self.content, "sha256": self.sha256 },
+        })
+    }
+}
+
+fn application(asked: &Value) -> Result<String, Refused> {
+    let name = asked["applicationName"].as_str().filter(|name| !name.is_empty());
+    name.map(str::to_owned).ok_or(("ApplicationNameRequiredException", "expected applicationName".to_owned()))
+}
+
 fn unknown(id: &str) -> Refused {
     ("DeploymentDoesNotExistException", format!("The deployment {id} does not exist"))
 }
@@ -194,6 +261,18 @@ fn wanted(content: &str) -> Result<Wanted, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deployment_names_its_revision_and_does_not_tell_it() {
+        for kind in &REVISION_KINDS {
+            let asked = json!({ "revisionType": kind.name, (kind.member): { "content": "abc" } });
+            let revision = Revision::read(&asked).unwrap();
+            let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+            assert_eq!(revision.named(), json!({ "revisionType": kind.name, (kind.member): { "sha256": sha256 } }));
+            assert_eq!(revision.whole()[kind.member], json!({ "content": "abc", "sha256": sha256 }));
+        }
+        assert!(Revision::read(&json!({ "revisionType": "S3" })).is_err());
+    }
 
     #[test]
     fn an_appspec_is_read_as_cloudformation_writes_it() {

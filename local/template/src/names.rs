@@ -24,6 +24,7 @@ fn name_property(kind: &str) -> Option<&'static str> {
         "AWS::SNS::Topic" => "TopicName",
         "AWS::Serverless::LayerVersion" => "LayerName",
         "AWS::CloudWatch::Alarm" => "AlarmName",
+        "AWS::CloudWatch::Dashboard" => "DashboardName",
         _ => return None,
     })
 }
@@ -192,6 +193,15 @@ fn generated_attribute(
     match (name.strip_prefix(function).unwrap_or_default(), attribute) {
         ("Role", "Arn") => Ok(format!("arn:aws:iam::{}:role/{}-{name}", scope.settings.account, scope.settings.stack)),
         (".Version", "Version") => Ok("$LATEST".to_owned()),
+        ("Url", "FunctionUrl") => {
+            let (physical, s) = (physical(scope, function)?, scope.settings);
+            Ok(match &s.endpoint_url {
+                // Where the local plane serves it.
+                Some(url) => format!("{}/_url/{physical}/", url.trim_end_matches('/')),
+                // In place of the name there is an id on AWS.
+                None => format!("https://{physical}.lambda-url.{}.on.aws/", s.region),
+            })
+        }
         _ => Err(Problem::new(
             line,
             place,

@@ -17,7 +17,7 @@ use crate::scope::Scope;
 use value::{ABSENT, literal};
 pub use value::{Kind, Value};
 
-use crate::{Settings, checked_sections, contents, globals, names, parameters, yaml};
+use crate::{Settings, checked_sections, contents, globals, names, parameters, references, yaml};
 
 /// A template's text, parsed once and resolved as often as there are parameter values to try.
 #[derive(Clone, Debug)]
@@ -72,6 +72,8 @@ pub struct Resource {
     pub arn: Option<String>,
     /// `StreamArn` of a table that has a stream.
     pub stream_arn: Option<String>,
+    /// Properties, dotted, whose text names a parameter, each with the parameter.
+    pub parameters: Vec<(String, String)>,
 }
 
 /// A value that the template does not decide.
@@ -188,9 +190,31 @@ impl Reader<'_> {
             reference: names::reference(self.scope, id, entry.line, id).ok(),
             arn,
             stream_arn,
+            parameters: self.parameters(&properties),
             properties: self.value(&properties, id),
             metadata: node.get("Metadata").map_or_else(|| ABSENT.clone(), |node| self.value(node, id)),
         })
+    }
+
+    /// Where the parameters are named.
+    fn parameters(&self, properties: &Node) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut nodes = vec![(String::new(), properties)];
+        while let Some((path, node)) = nodes.pop() {
+            if let (None, Some(entries)) = (node.intrinsic(), node.entries()) {
+                let dot = if path.is_empty() { "" } else { "." };
+                nodes.extend(entries.iter().rev().map(|entry| (format!("{path}{dot}{}", entry.key), &entry.node)));
+                continue;
+            }
+            // What is no function rightly written names nothing; whoever evaluates it says so.
+            let _ = references::each(node, &mut |name, _| {
+                if self.scope.parameters.contains_key(name) {
+                    found.push((path.clone(), name.to_owned()));
+                }
+                Ok(())
+            });
+        }
+        found
     }
 
     /// The value of a node, function by function: one that cannot be told leaves the rest standing.

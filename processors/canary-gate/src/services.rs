@@ -77,18 +77,27 @@ impl CodeDeploy {
     }
 
     /// What a deployment is of; else why that is not known.
+    ///
+    /// `GetDeployment` names the revision by its SHA-256 alone: "The content property of the appSpecContent object in the
+    /// returned revision is always null. Use GetApplicationRevision" (AWS CodeDeploy API Reference, "GetDeployment").
     pub(crate) async fn target(&self, deployment: &str) -> Result<Target, String> {
         let tried = format!("GetDeployment {deployment}");
         let answer = self.0.get_deployment().deployment_id(deployment).send().await;
         let answer = answer.map_err(|error| format!("{tried}: {}", DisplayErrorContext(error)))?;
-        let revision = answer.deployment_info.and_then(|info| info.revision);
-        // CloudFormation's are of the older type; its successor says the same.
-        let content = revision.and_then(|revision| {
-            #[expect(deprecated, reason = "what CloudFormation writes")]
+        let info = answer.deployment_info.ok_or_else(|| format!("{tried}: it tells nothing of the deployment"))?;
+        let (Some(application), Some(revision)) = (info.application_name, info.revision) else {
+            return Err(format!("{tried}: it names no application, or no revision of it"));
+        };
+        let tried = format!("GetApplicationRevision {application}, for deployment {deployment}");
+        let answer = self.0.get_application_revision().application_name(application).revision(revision).send().await;
+        let answer = answer.map_err(|error| format!("{tried}: {}", DisplayErrorContext(error)))?;
+        let content = answer.revision.and_then(|revision| {
+            // Which of the two types it is, whoever made the deployment chose.
+            #[expect(deprecated, reason = "revisions of the older type are still made")]
             let string = revision.string.and_then(|string| string.content);
             revision.app_spec_content.and_then(|spec| spec.content).or(string)
         });
-        let content = content.ok_or_else(|| format!("{tried}: its revision holds no AppSpec"))?;
+        let content = content.ok_or_else(|| format!("{tried}: the revision holds no AppSpec"))?;
         target(&content).map_err(|error| format!("{tried}: {error}"))
     }
 

@@ -26,6 +26,13 @@ use weir_telemetry::Millis;
 const NAMESPACE: &str = "weir";
 /// What metrics are told apart by: the function's physical name, which begins with the stack's.
 const DIMENSION: &str = "function";
+/// What versions are told apart by, beside the function.
+const VERSION: &str = "version";
+/// Whether something of the batch was not settled, 1 or 0: a count of invocations as Lambda's `Errors` is, which does not
+/// count a batch that is *reported* as failed. Told for each version, since a deployment is rolled back by it.
+const UNSETTLED: &str = "unsettled";
+/// Counts of what a batch left for another delivery, or failed at.
+const LEFT: [&str; 2] = ["returned", "errors"];
 
 /// The function, as Lambda names it.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +83,7 @@ impl BatchLine {
             stage_begun: Instant::now(),
         };
         line.put(DIMENSION, function.name);
-        line.put("version", function.version);
+        line.put(VERSION, function.version);
         line.put("alias", alias(&context.invoked_function_arn));
         line.put("request_id", context.request_id.as_str());
         line.put("trace", context.xray_trace_id.as_deref().and_then(|trace| Link::of(None, Some(trace))));
@@ -140,6 +147,12 @@ impl BatchLine {
         self
     }
 
+    /// Whether something is left unsettled; none of a line that counts nothing of the kind.
+    fn unsettled(&self) -> Option<bool> {
+        let left: Vec<u64> = LEFT.iter().filter_map(|name| self.fields.get(*name)?.as_u64()).collect();
+        (!left.is_empty()).then(|| left.iter().any(|count| *count > 0))
+    }
+
     /// Writes the line.
     pub fn write(mut self) {
         self.time_ms("ms", i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX));
@@ -148,13 +161,18 @@ impl BatchLine {
         let _ = std::io::stdout().lock().write_all(line.as_bytes());
     }
 
-    fn render(self, now: Millis) -> String {
-        let metrics: Vec<Value> =
-            self.metrics.iter().map(|(name, unit)| serde_json::json!({ "Name": name, "Unit": unit })).collect();
-        let directive = serde_json::json!({
-            "Timestamp": now.0,
-            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics }],
-        });
+    fn render(mut self, now: Millis) -> String {
+        let told = |metrics: &[(&'static str, &'static str)], dimensions: &[&str]| {
+            let metrics: Vec<Value> =
+                metrics.iter().map(|(name, unit)| serde_json::json!({ "Name": name, "Unit": unit })).collect();
+            serde_json::json!({ "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics })
+        };
+        let mut directives = vec![told(&self.metrics, &[DIMENSION])];
+        if let Some(unsettled) = self.unsettled() {
+            self.put(UNSETTLED, u64::from(unsettled));
+            directives.push(told(&[(UNSETTLED, "Count")], &[DIMENSION, VERSION]));
+        }
+        let directive = serde_json::json!({ "Timestamp": now.0, "CloudWatchMetrics": directives });
         let line = Rendered {
             timestamp: now.to_string(),
             level: "INFO",
@@ -232,6 +250,28 @@ mod tests {
         for metric in directive["Metrics"].as_array().unwrap() {
             assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }
+    }
+
+    #[test]
+    fn what_is_left_unsettled_is_told_for_each_version() {
+        let told = |counts: &[(&'static str, u64)]| {
+            let mut line = BatchLine::begin(&Context::default(), "sqs");
+            for (name, count) in counts {
+                line.count(name, *count);
+            }
+            let line: Value = serde_json::from_str(&line.render(Millis(0))).unwrap();
+            let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+            let by_version = serde_json::json!({
+                "Namespace": "weir", "Dimensions": [["function", "version"]],
+                "Metrics": [{ "Name": "unsettled", "Unit": "Count" }],
+            });
+            assert_eq!(directives.get(1), line.get("unsettled").map(|_| &by_version));
+            line["unsettled"].as_u64()
+        };
+        assert_eq!(told(&[("returned", 0), ("errors", 0)]), Some(0));
+        assert_eq!(told(&[("returned", 700), ("errors", 0)]), Some(1));
+        assert_eq!(told(&[("errors", 2)]), Some(1));
+        assert_eq!(told(&[("mismatches", 2)]), None);
     }
 
     #[test]

@@ -12,16 +12,17 @@ pub(crate) struct Processor {
 
 const INTAKE: &[&str] = &["WEIR_CONTRIBUTIONS_TABLE", "WEIR_QUARANTINE_BUCKET"];
 
+const ROWS: &[&str] = &["WEIR_CONTRIBUTIONS_TABLE", "WEIR_ROLLUPS_TABLE"];
+
 const PROCESSORS: &[Processor] = &[
     Processor { binary: "kinesis-rollup", environment: INTAKE, fenced: true },
     Processor { binary: "sqs-rollup", environment: INTAKE, fenced: false },
     Processor { binary: "s3-rollup", environment: INTAKE, fenced: false },
     Processor { binary: "quarantine-replay", environment: INTAKE, fenced: false },
-    Processor {
-        binary: "rollup-finalize",
-        environment: &["WEIR_CONTRIBUTIONS_TABLE", "WEIR_ROLLUPS_TABLE"],
-        fenced: false,
-    },
+    Processor { binary: "rollup-finalize", environment: ROWS, fenced: false },
+    Processor { binary: "rollup-compact", environment: ROWS, fenced: false },
+    Processor { binary: "rollup-reconcile", environment: ROWS, fenced: false },
+    Processor { binary: "burst-summary", environment: &[], fenced: false },
     Processor {
         binary: "canary-gate",
         environment: &[
@@ -38,4 +39,26 @@ const PROCESSORS: &[Processor] = &[
 /// The processor whose binary has this name.
 pub(crate) fn processor(binary: &str) -> Option<&'static Processor> {
     PROCESSORS.iter().find(|processor| processor.binary == binary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PROCESSORS, processor};
+    use std::path::Path;
+
+    #[test]
+    fn every_processor_is_in_the_table() {
+        let processors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../processors");
+        let mut names: Vec<String> = std::fs::read_dir(processors)
+            .expect("processors/")
+            .filter_map(Result::ok)
+            .filter(|entry| entry.path().join("Cargo.toml").exists())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names.len(), PROCESSORS.len());
+        for name in names {
+            assert!(processor(&name).is_some(), "processors/{name} is not in the table of weir check");
+        }
+    }
 }
