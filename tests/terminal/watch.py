@@ -110,7 +110,7 @@ def main(weir):
     terminal.key(b"\x1b")
     terminal.until("the services again", shows("Enter endpoints"))
     terminal.key(b"p")
-    terminal.until("it stands still", shows("standing still"))
+    terminal.until("it is paused", shows("paused"))
     before = len(terminal.written)
     terminal.size(12, 50)
     terminal.until("drawn anew in its new size", lambda written: shows("weir watch", "checkout")(written[before:]))

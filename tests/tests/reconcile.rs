@@ -250,6 +250,6 @@ async fn dead_letters_are_in_no_count() {
     assert!(next.contains("weir redrive --stack weir --queue telemetry"), "{next}");
     fleet.weir(2, &["reconcile", "--since", "1h", "--all"]).await;
     let refused = fleet.weir(2, &["reconcile", "--from", "2020-01-01T00:00:00Z"]).await;
-    assert!(refused.err.contains("the oldest that can be judged"), "{refused:?}");
+    assert!(refused.err.contains("the oldest that can be checked"), "{refused:?}");
     fleet.plane.shutdown().await;
 }

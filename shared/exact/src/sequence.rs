@@ -39,7 +39,7 @@ impl SequenceNumber {
 
 impl fmt::Debug for SequenceNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SequenceNumber({self})")
+        f.debug_tuple("SequenceNumber").field(&self.as_str()).finish()
     }
 }
 

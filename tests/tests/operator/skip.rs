@@ -97,7 +97,7 @@ async fn a_shard_gets_past_a_record_that_kills() {
     let refused = fleet.weir(1, &["skip", "rm", "--shard", &shard, "--sequence-number", &sequence]).await;
     assert!(refused.err.contains("may be delivered again until"), "{refused:?}");
     let refused = fleet.weir(1, &["skip", "add", "--shard", BLOCKED, "--sequence-number", &sequence, "--yes"]).await;
-    assert!(refused.err.contains("is settled"), "{refused:?}");
+    assert!(refused.err.contains("is already settled"), "{refused:?}");
     let refused = fleet.weir(1, &["skip", "add", "--shard", BLOCKED, "--next", "--yes"]).await;
     assert!(refused.err.contains("nothing blocks it"), "{refused:?}");
 
