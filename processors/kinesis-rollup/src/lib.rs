@@ -97,7 +97,7 @@ impl Handler {
 
 fn log(mut line: BatchLine, shard: &Shard, outcome: &FencedOutcome) {
     line.put("shard", shard.to_string());
-    line.put("records", outcome.records).put("empty", outcome.empty).put("left", outcome.left);
+    line.put("records", outcome.records).put("empty", outcome.empty).put("not_attempted", outcome.left);
     line.put("groups", outcome.groups).put("windows", outcome.windows.len());
     line.count("received", outcome.received).count("applied", outcome.applied).count("duplicate", outcome.duplicate);
     line.quarantined(&outcome.quarantined).count("returned", outcome.returned).count("conflicts", outcome.conflicts);

@@ -181,7 +181,7 @@ impl<'r> Batch<'r> {
 
     fn log(&self, mut line: BatchLine, intake: &Intake) {
         let outcome = &intake.outcome;
-        line.put("batch_size", self.ids.len()).put("left", self.left).put("twice", intake.twice);
+        line.put("batch_size", self.ids.len()).put("not_replayed", self.left).put("repeated", intake.twice);
         line.put("windows", intake.windows).put("failed", self.failed.len()).put("errors", outcome.errors.len());
         line.count("received", outcome.received).count("applied", outcome.put).count("duplicate", outcome.duplicate);
         line.quarantined(&outcome.quarantined).count("returned", outcome.returned);

@@ -187,7 +187,7 @@ impl Pass {
             }
         }
         let WindowReport { items, written, unmoved, superseded, overflowed } = total;
-        line.stage("compute").put("items", items).put("unmoved", unmoved).put("superseded", superseded);
+        line.stage("compute").put("items", items).put("unchanged", unmoved).put("superseded", superseded);
         line.put("overflowed", overflowed).count("written", written).count("errors", errors);
         // From the first change to the rows that count it; where they stood already, it was told of before.
         if let Some(oldest) = oldest.filter(|_| failed.is_none() && written > 0) {

@@ -104,8 +104,11 @@ fn settings(memory_mib: usize, object_beside_bytes_max: u64) -> ObjectSettings {
 
 fn log(mut line: BatchLine, intake: &ObjectIntake) {
     let outcome = &intake.outcome;
-    line.put("batch_size", intake.messages).put("objects", intake.objects).put("twice", intake.twice);
-    line.put("sound", intake.sound).put("empty", intake.empty).put("large", intake.large);
+    line.put("batch_size", intake.messages).put("objects", intake.objects).put("repeated", intake.twice);
+    line.put("windows", intake.windows.len())
+        .put("valid", intake.sound)
+        .put("empty", intake.empty)
+        .put("large", intake.large);
     line.put("alone", intake.alone).put("bytes", intake.bytes);
     line.put("failed", outcome.failed.len()).put("errors", outcome.errors.len());
     line.count("received", outcome.received).count("applied", outcome.put).count("duplicate", outcome.duplicate);

@@ -164,7 +164,7 @@ fn link(message: &sqs::Message<'_>) -> Option<Link> {
 
 fn log(mut line: BatchLine, intake: &Intake) {
     let outcome = &intake.outcome;
-    line.put("batch_size", intake.messages).put("empty", intake.empty).put("twice", intake.twice);
+    line.put("batch_size", intake.messages).put("empty", intake.empty).put("repeated", intake.twice);
     line.put("windows", intake.windows).put("failed", outcome.failed.len()).put("errors", outcome.errors.len());
     line.count("received", outcome.received).count("applied", outcome.put).count("duplicate", outcome.duplicate);
     line.quarantined(&outcome.quarantined).count("returned", outcome.returned);

@@ -87,7 +87,7 @@ impl BatchLine {
         line.put("alias", alias(&context.invoked_function_arn));
         line.put("request_id", context.request_id.as_str());
         line.put("trace", context.xray_trace_id.as_deref().and_then(|trace| Link::of(None, Some(trace))));
-        line.put("cold", take_cold());
+        line.put("cold_start", take_cold());
         line.put("source", source);
         line
     }

@@ -34,7 +34,7 @@ use futures::channel::mpsc::{Sender, channel};
 use futures::future::join;
 use reading::Wanted;
 use std::collections::{BTreeMap, BTreeSet};
-use weir_telemetry::{EpochView, Millis, ObjectTotals};
+use weir_telemetry::{EpochView, Millis, ObjectTotals, Window};
 
 /// Bounds of the lane for objects.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +94,8 @@ pub struct ObjectIntake {
     pub alone: u64,
     /// Bytes of the sound objects.
     pub bytes: u64,
+    /// Windows touched.
+    pub windows: BTreeSet<Window>,
 }
 
 /// Handles a batch of notices. A message fails if any of its objects could not be read or written.
@@ -155,7 +157,7 @@ impl ObjectIntake {
 
     /// Adds what another part of the batch came to.
     fn add(&mut self, part: Self) {
-        let Self { outcome, messages, objects, twice, sound, empty, large, alone, bytes } = part;
+        let Self { outcome, messages, objects, twice, sound, empty, large, alone, bytes, windows } = part;
         self.outcome.merge(outcome);
         self.messages += messages;
         self.objects += objects;
@@ -165,6 +167,7 @@ impl ObjectIntake {
         self.large += large;
         self.alone += alone;
         self.bytes += bytes;
+        self.windows.extend(windows);
     }
 }
 
@@ -195,6 +198,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
     /// Writes what is planned; whether all of it is durable.
     async fn commit(&self, plan: &mut LedgerPlan, intake: &mut ObjectIntake) -> bool {
         let plan = std::mem::take(plan);
+        intake.windows.extend(plan.windows());
         let out_of_time = || self.deadline.writing_is_over();
         let outcome = ledger::commit(self.store, self.layout, self.settings.ledger, plan, &out_of_time).await;
         let durable = outcome.failed.is_empty();
