@@ -22,6 +22,9 @@ const REQUESTS_IN_FLIGHT_MAX: usize = 8;
 /// How often what the queue did not take is sent again.
 const ATTEMPTS_MAX: u32 = 10;
 
+/// What S3 notifies of in the landing bucket (contract §4).
+const IN: &str = "in/";
+
 /// Progress of a backfill: what `--state` keeps, and what is reported at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,9 +37,11 @@ struct State {
     bytes: u64,
     /// Objects left out, being older than contributions allow.
     too_old: u64,
+    /// Objects of the landing bucket left out, since they lie outside [`IN`] and nobody named their prefix.
+    #[serde(default)]
+    elsewhere: u64,
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Failure> {
     let (bucket, prefix) = place(&backfill.uri)?;
     let aws = Aws::from_environment(stack).await?;
@@ -60,6 +65,12 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
         // The canary gate's golden objects, of a gate that works or was killed.
         let is_golden = |listed: &&Listed| bucket == landing && listed.object.key.starts_with(Scratch::OBJECT_PREFIX);
         let telemetry = page.iter().filter(|listed| !is_golden(listed));
+        // Of the landing bucket as a whole: what lies elsewhere may be the payload of a message, which counts it already.
+        let is_named =
+            |listed: &&Listed| bucket != landing || !IN.starts_with(&*prefix) || listed.object.key.starts_with(IN);
+        let (telemetry, elsewhere): (Vec<&Listed>, Vec<&Listed>) = telemetry.partition(is_named);
+        state.elsewhere += elsewhere.len() as u64;
+        let telemetry = telemetry.into_iter();
         let (young, old): (Vec<&Listed>, Vec<&Listed>) = telemetry.partition(|listed| listed.modified_ms > oldest_ms);
         enqueue(&sqs, &queue_url, &bucket, &young).await?;
         state.enqueued += young.len() as u64;
@@ -91,7 +102,14 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
             state.too_old
         ));
     }
-    Ok(ExitCode::from(u8::from(state.too_old > 0)))
+    if state.elsewhere > 0 {
+        say(&format!(
+            "{} outside {IN} skipped: they may be payloads of messages, which count them already. If they are not, name \
+             their prefix",
+            many(state.elsewhere, "object")
+        ));
+    }
+    Ok(ExitCode::from(u8::from(state.too_old > 0 || state.elsewhere > 0)))
 }
 
 /// Bucket and prefix of an `s3://` URI.
@@ -189,7 +207,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("state.json");
         assert_eq!(State::read(&file, "s3://b/a").unwrap().after, None);
-        let state = State { uri: "s3://b/a".into(), after: Some("a/é".into()), enqueued: 3, bytes: 9, too_old: 1 };
+        let state = State {
+            uri: "s3://b/a".into(),
+            after: Some("a/é".into()),
+            enqueued: 3,
+            bytes: 9,
+            too_old: 1,
+            elsewhere: 2,
+        };
         state.write(&file).unwrap();
         assert_eq!(State::read(&file, "s3://b/a").unwrap(), state);
         assert!(matches!(State::read(&file, "s3://b/c"), Err(Failure::Usage(_))));

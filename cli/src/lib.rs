@@ -6,6 +6,16 @@
 //!
 //! Not here: the local plane (`weir-local`), the protocol (`weir-exact`).
 
+/// As the standard library's, but for a reader that has seen enough and a device that is full ([`terminal::print`]): those
+/// panic there.
+macro_rules! println {
+    () => { $crate::terminal::print(format_args!("\n")) };
+    ($($arguments:tt)*) => { $crate::terminal::print(format_args!("{}\n", format_args!($($arguments)*))) };
+}
+macro_rules! print {
+    ($($arguments:tt)*) => { $crate::terminal::print(format_args!($($arguments)*)) };
+}
+
 mod args;
 mod aws;
 mod backfill;

@@ -2,8 +2,9 @@
 
 use crate::args::{Args, Completions, Man, Shell};
 use crate::failure::{Failure, failed, say};
+use crate::terminal;
 use clap::CommandFactory;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -41,8 +42,6 @@ fn pages(directory: &Path) -> Result<ExitCode, Failure> {
 
 fn print(bytes: &[u8]) -> Result<ExitCode, Failure> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(failed("standard output", &error)),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    terminal::written(out.write_all(bytes).and_then(|()| out.flush()))?;
+    Ok(ExitCode::SUCCESS)
 }

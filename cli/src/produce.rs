@@ -46,7 +46,6 @@ pub(crate) struct Sent {
     pub(crate) seconds: f64,
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 pub(crate) async fn run(produce: Produce, stack: &str) -> Result<ExitCode, Failure> {
     let aws = Aws::from_environment(stack).await?;
     let begun = Instant::now();

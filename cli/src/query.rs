@@ -18,7 +18,7 @@ pub(crate) async fn run(query: Query, stack: &str) -> Result<ExitCode, Failure> 
         return Err(Failure::Usage(what.to_owned()));
     }
     let aws = Aws::from_environment(stack).await?;
-    let (from, to) = query.selection.range(weir_aws::clock::now());
+    let (from, to) = query.selection.range(weir_aws::clock::now())?;
     let rows = read(&aws, &query, (from, to)).await?;
     let format = if query.json { Format::Json } else { query.format };
     print(&rows, format)?;
@@ -44,7 +44,6 @@ async fn read(aws: &Aws, query: &Query, range: (Millis, Millis)) -> Result<Vec<R
 const TABLE_ENDPOINTS_MAX: usize = 2;
 const DURATIONS: [&str; 5] = ["p50", "p90", "p95", "p99", "max"];
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => {

@@ -4,7 +4,7 @@ use crate::args;
 use crate::aws::Aws;
 use crate::failure::{Failure, failed, many, say};
 use crate::rows;
-use crate::terminal::print_json;
+use crate::terminal::{print_json, written};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -26,7 +26,7 @@ pub(crate) async fn run(report: args::Report, stack: &str) -> Result<ExitCode, F
         return Err(Failure::Usage(what.to_owned()));
     }
     let now = weir_aws::clock::now();
-    let (from, to) = selection.range(now);
+    let (from, to) = selection.range(now)?;
     let windows = to.0.saturating_sub(from.0) / selection.resolution.length_ms();
     if windows > WINDOWS_MAX {
         let name = selection.resolution.name();
@@ -50,7 +50,7 @@ pub(crate) async fn run(report: args::Report, stack: &str) -> Result<ExitCode, F
     let page = report.html();
     if to_stdout {
         let mut out = std::io::stdout().lock();
-        out.write_all(page.as_bytes()).and_then(|()| out.flush()).map_err(|error| failed("standard output", &error))?;
+        written(out.write_all(page.as_bytes()).and_then(|()| out.flush()))?;
         return Ok(ExitCode::SUCCESS);
     }
     std::fs::write(&output, &page).map_err(|error| failed(&output.display().to_string(), &error))?;

@@ -108,7 +108,6 @@ fn save(path: &Path, campaign: &Campaign, seconds: f64) -> Result<(), Failure> {
 }
 
 /// One seed, described step by step.
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn show(seed: u64) -> ExitCode {
     println!("{}", tell(seed));
     match weir_simulation::run(seed) {
@@ -120,7 +119,6 @@ fn show(seed: u64) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn report(simulate: &Simulate, campaign: &Campaign, violations: &[Violation], seconds: f64) -> Result<(), Failure> {
     if simulate.json {
         let seen: serde_json::Map<String, serde_json::Value> =

@@ -1,6 +1,6 @@
 //! What a terminal is shown and asked.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, failed, say};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{BufRead, IsTerminal, Write};
 pub(crate) use weir_view::shown;
@@ -41,11 +41,40 @@ pub(crate) fn bar(words: &str, length: u64) -> ProgressBar {
     ProgressBar::new(length).with_style(style).with_message(words.to_owned())
 }
 
+/// Writes a result to standard output. Where nobody reads it any more (`weir query | head -1`) the command ends, quietly and
+/// well: whoever asked has seen enough. Where it cannot be written it fails.
+pub(crate) fn print(text: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_fmt(text) {
+        std::process::exit(i32::from(ended(&error)));
+    }
+}
+
+/// The exit status of a command whose result could not be written, having said why.
+fn ended(error: &std::io::Error) -> u8 {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return 0;
+    }
+    let failure = failed("standard output", error);
+    say(&failure.to_string());
+    failure.status()
+}
+
+/// The end of a command that wrote its result itself: well, also where nobody reads it any more.
+///
+/// # Errors
+/// When it could not be written.
+pub(crate) fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(failed("standard output", &error)),
+        _ => Ok(()),
+    }
+}
+
 /// The result of a command as JSON on standard output.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
-#[expect(clippy::print_stdout, reason = "the result of a command")]
 pub(crate) fn print_json(result: &impl serde::Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(result).map_err(|error| Failure::Failed(error.to_string()))?;
     println!("{json}");

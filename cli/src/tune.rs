@@ -79,7 +79,6 @@ fn advise(work: Work, rows: &[Memory]) -> Option<Advice> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn print(all: &[Advice]) {
     println!("{:<16}{:<10}{:>8}{:>10}{:>14}", "function", "wanted", "MB", "avg ms", "$ per M inv.");
     for Advice { function, template_mb, cheapest, fastest, balanced, too_small_mb } in all {

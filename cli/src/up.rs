@@ -25,7 +25,6 @@ pub(crate) async fn run(up: Up, stack: &str) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn describe(plane: &Plane) {
     let plan = plane.plan();
     for line in plan.warning_lines() {

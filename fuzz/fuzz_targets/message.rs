@@ -34,8 +34,9 @@ fuzz_target!(|body: &str| {
 fn counted_alike(body: &[u8], spaced: &[u8]) {
     let epoch = Epoch::genesis();
     let decode = |payload: &[u8]| decode_payload(payload, ARRIVAL, &epoch).accepted;
-    // A byte order mark is one only at the start.
-    if !body.starts_with(b"\xef\xbb\xbf") {
+    // A byte order mark is one only at the start. A skippable zstd frame begins with ASCII, but with a control character
+    // (U+0018) that SQS delivers in no body (Amazon SQS API Reference, "SendMessage").
+    if !body.starts_with(b"\xef\xbb\xbf") && !body.iter().any(|byte| matches!(byte, 0..=8 | 11 | 12 | 14..=31)) {
         assert_eq!(decode(body), decode(spaced));
     }
 }

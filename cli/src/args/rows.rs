@@ -1,6 +1,7 @@
 //! Which rows to read: series, range and resolution, the same for every command that reads rows.
 
 use super::value::{duration_ms, instant, resolution};
+use crate::failure::Failure;
 use clap::Args as ClapArgs;
 use weir_exact::row::Resolution;
 use weir_telemetry::Millis;
@@ -34,14 +35,18 @@ pub(crate) struct RowSelection {
 
 impl RowSelection {
     /// First instant, and first after, as of `now`.
-    pub(crate) fn range(&self, now: Millis) -> (Millis, Millis) {
+    ///
+    /// # Errors
+    /// When the first is not before the other.
+    pub(crate) fn range(&self, now: Millis) -> Result<(Millis, Millis), Failure> {
         let since_ms = self.since.unwrap_or(match self.resolution {
             Resolution::Minute => 3_600_000,
             Resolution::Hour => 2 * 86_400_000,
             Resolution::Day => 60 * 86_400_000,
         });
         let from = self.from.unwrap_or_else(|| self.to.unwrap_or(now).plus(-since_ms));
-        (from, self.to.unwrap_or_else(|| now.plus(AHEAD_MS)))
+        let to = self.to.unwrap_or_else(|| now.plus(AHEAD_MS));
+        if from < to { Ok((from, to)) } else { Err(Failure::Usage(format!("--from {from} is not before --to {to}"))) }
     }
 
     /// The series named, each once, ascending; empty for all summaries.
@@ -82,17 +87,17 @@ mod tests {
     fn series_and_range() {
         let now = Millis(1_795_224_605_000);
         let all = parsed("x");
-        assert_eq!((all.series(), all.range(now)), (vec![], (now.plus(-3_600_000), now.plus(600_000))));
+        assert_eq!((all.series(), all.range(now).unwrap()), (vec![], (now.plus(-3_600_000), now.plus(600_000))));
         let some =
             parsed("x --service b --service a --service b --endpoint /x --endpoint /y --since 2h --resolution 1h");
         let series: Vec<String> =
             some.series().iter().map(|(service, endpoint)| format!("{service}{endpoint}")).collect();
         assert_eq!(series, ["a/x", "a/y", "b/x", "b/y"]);
-        assert_eq!(some.range(now).0, now.plus(-7_200_000));
+        assert_eq!(some.range(now).unwrap().0, now.plus(-7_200_000));
         assert!(!some.overlaps() && !all.overlaps());
         assert!(parsed("x --service a --endpoint /x --endpoint *").overlaps());
         assert!(Line::try_parse_from(["x", "--endpoint", "/x"]).is_err());
         let to = parsed("x --to 2026-11-21T06:00:00Z");
-        assert_eq!(to.range(now).0.to_string(), "2026-11-21T05:00:00Z");
+        assert_eq!(to.range(now).unwrap().0.to_string(), "2026-11-21T05:00:00Z");
     }
 }

@@ -85,7 +85,6 @@ pub(crate) async fn run(bench: Bench, stack: &str) -> Result<ExitCode, Failure> 
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn print_payload(BenchPayload { work, events }: &BenchPayload) -> Result<ExitCode, Failure> {
     let payload = work.payload(&mut weir_bench::Workload::arriving_at(weir_aws::clock::now().0), *events);
     if payload.len() > weir_local_lambda::PAYLOAD_BYTES_MAX {

@@ -25,7 +25,6 @@ pub(crate) struct Reading {
     pub(crate) idle_bytes: u64,
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to the process that asked")]
 pub(crate) async fn run(one: S3Reader, stack: &str) -> Result<ExitCode, Failure> {
     let aws = Aws::from_environment(stack).await?;
     let (begun, idle_bytes) = (Instant::now(), peak_bytes());

@@ -29,7 +29,6 @@ struct Answer {
     share_of_added_memory: f64,
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 pub(crate) async fn run(bench: BenchS3, stack: &str) -> Result<ExitCode, Failure> {
     let aws = Aws::from_environment(stack).await?;
     let bucket = aws.bucket("landing").await?;

@@ -5,7 +5,6 @@ use super::results::{Cannon, Memory, Payload, Results, Start};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 /// Prints every table that has rows, then the notes.
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 pub(crate) fn print(results: &Results) {
     let machine = &results.machine;
     println!(

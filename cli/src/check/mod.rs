@@ -4,6 +4,7 @@ mod show;
 
 use crate::args::parameter;
 use crate::failure::Failure;
+use crate::terminal::written;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -87,7 +88,5 @@ fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<String, Failure> {
 /// Writes to standard output, coloured on a terminal alone.
 fn put(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::Failed(format!("standard output: {error}")))
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }

@@ -191,7 +191,6 @@ fn progress(events: u64) -> ProgressBar {
 }
 
 /// The services' summaries of the latest windows, as `weir query` shows them.
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 async fn show(aws: &Aws) -> Result<(), Failure> {
     const ROWS_SHOWN: usize = 12;
     let mut rows: Vec<Row> = rows::all(aws, true).await?.iter().filter_map(|row| Row::read(row).ok()).collect();
@@ -205,7 +204,6 @@ async fn show(aws: &Aws) -> Result<(), Failure> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn print_json(account: &Account) -> Result<(), Failure> {
     println!("{}", serde_json::to_string_pretty(account).map_err(|error| failed("the account", &error))?);
     Ok(())

@@ -178,7 +178,6 @@ impl Account {
         }
     }
 
-    #[expect(clippy::print_stdout, reason = "the result of the command")]
     pub(crate) fn show(&self) {
         let sent = &self.sent;
         let quarantined: u64 = self.quarantined_found.values().sum();

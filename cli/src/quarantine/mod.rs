@@ -6,13 +6,13 @@ mod show;
 
 use crate::args::{Quarantine, QuarantineList};
 use crate::aws::Aws;
-use crate::failure::{Failure, failed, many};
-use crate::terminal::{print_json, shown};
+use crate::failure::{Failure, many};
+use crate::terminal::{print_json, shown, written};
 use comfy_table::{CellAlignment, Table, presets};
 pub(crate) use find::{Found, select};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 pub(crate) async fn run(quarantine: Quarantine, stack: &str) -> Result<ExitCode, Failure> {
@@ -38,11 +38,8 @@ async fn ls(aws: &Aws, list: &QuarantineList) -> Result<ExitCode, Failure> {
         print_json(&Listing { objects: &found, counts })?;
         return Ok(ExitCode::SUCCESS);
     }
-    match print(&found, &mut BufWriter::new(std::io::stdout().lock())) {
-        // `weir quarantine ls | head` has seen enough.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(failed("standard output", &error)),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    written(print(&found, &mut BufWriter::new(std::io::stdout().lock())))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(found: &[Found], out: &mut impl Write) -> std::io::Result<()> {

@@ -178,7 +178,6 @@ async fn named(bucket: &QuarantineBucket, keys: &[String], now: Millis) -> Resul
     Ok(plan)
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn show(plan: &Plan) {
     if !plan.ask.is_empty() {
         println!("{}", counts(&plan.ask));
@@ -239,7 +238,6 @@ async fn send_batch(sqs: &aws_sdk_sqs::Client, url: &str, mut bodies: Vec<String
     )))
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn report(replay: &QuarantineReplay, plan: &Plan, answer: Answer) -> Result<ExitCode, Failure> {
     let sent = answer == Answer::Yes;
     if replay.json {

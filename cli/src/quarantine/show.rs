@@ -36,7 +36,6 @@ fn document(object: &QuarantineObject, payload: bool) -> Map<String, Value> {
     document
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn print(object: &QuarantineObject, payload: bool) {
     for line in lines(object, payload) {
         println!("{line}");

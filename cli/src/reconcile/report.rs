@@ -2,11 +2,11 @@
 
 use super::advice;
 use super::queues::Queue;
-use crate::failure::{Failure, failed, many};
-use crate::terminal::{print_json, shown};
+use crate::failure::{Failure, many};
+use crate::terminal::{print_json, shown, written};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, Write};
 use weir_exact::layout::Layout;
 use weir_exact::reconcile::{Finding, Verdict};
 use weir_telemetry::Millis;
@@ -91,10 +91,7 @@ impl Report<'_> {
         if json {
             return print_json(&self.json());
         }
-        match self.write(&mut BufWriter::new(std::io::stdout().lock())) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(failed("standard output", &error)),
-            _ => Ok(()),
-        }
+        written(self.write(&mut BufWriter::new(std::io::stdout().lock())))
     }
 
     fn json(&self) -> Json<'_> {

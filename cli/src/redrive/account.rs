@@ -48,7 +48,6 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    #[expect(clippy::print_stdout, reason = "the result of the command")]
     /// Says it on standard output, and what stays on standard error.
     pub(super) fn report(&self, account: &Account, dry_run: bool) -> Result<(), Failure> {
         let Account { sent, too_old, later, refused, attributes_left_out } = account;

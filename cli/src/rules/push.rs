@@ -60,7 +60,6 @@ fn beginning(now: Millis) -> Millis {
     Millis((now.0 + AHEAD_MS).div_euclid(MINUTE_MS) * MINUTE_MS + MINUTE_MS)
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn show(table: &EpochTable, epoch: &Epoch, changes: &[String]) {
     let last = table.epochs.last().map_or(0, |last| last.number);
     println!("epoch {}, from {}, replaces epoch {last}:", epoch.number, Millis(epoch.from_ms));

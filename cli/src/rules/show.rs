@@ -16,7 +16,6 @@ struct Table<'t> {
     epochs: Vec<Shown<'t>>,
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 pub(super) async fn run(aws: &Aws, show: &RulesShow) -> Result<ExitCode, Failure> {
     let table = super::read(&ContributionsTable::new(aws.dynamodb(), aws.contributions_table())).await?;
     let now = weir_aws::clock::now();

@@ -82,7 +82,6 @@ fn normalised(rules: &Rules, service: &str, endpoint: String) -> Normalised {
     Normalised { endpoint, service: service.to_owned(), series_service, series_endpoint }
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 fn print(normalised: &[Normalised]) {
     let width = normalised.iter().map(|one| shown(&one.endpoint).chars().count()).max().unwrap_or(0);
     for one in normalised {
@@ -91,7 +90,6 @@ fn print(normalised: &[Normalised]) {
 }
 
 /// Decodes what is in quarantine as a replay under these rules would.
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 async fn outlook(aws: &Aws, epoch: &Epoch, json: bool) -> Result<ExitCode, Failure> {
     let everything = Selection { reason: None, source: None, since: None, from: None, to: None };
     let mut found = select(aws, &everything, weir_aws::clock::now()).await?;

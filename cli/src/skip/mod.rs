@@ -48,7 +48,6 @@ impl<'e> Shown<'e> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 async fn ls(table: &ContributionsTable, list: &SkipList) -> Result<ExitCode, Failure> {
     let item = table.get(&Layout::skips()).await.map_err(|error| Failure::Failed(error.to_string()))?;
     let entries = Entries::from_item(item.as_ref()).map_err(|error| Failure::Failed(error.to_string()))?.entries;
@@ -77,7 +76,6 @@ struct Report<'a> {
     skipped_from: String,
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 async fn add(aws: &Aws, table: &ContributionsTable, add: &SkipAdd) -> Result<ExitCode, Failure> {
     let named = add.sequence_number.as_deref().map(SequenceNumber::parse).transpose();
     let named = named.map_err(|error| Failure::Usage(error.to_string()))?;
@@ -107,7 +105,6 @@ async fn add(aws: &Aws, table: &ContributionsTable, add: &SkipAdd) -> Result<Exi
     Ok(ExitCode::from(u8::from(answer == Answer::No)))
 }
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 async fn rm(table: &ContributionsTable, remove: &SkipRemove) -> Result<ExitCode, Failure> {
     let SkipRemove { shard, sequence_number, json } = remove;
     let left = skips::remove(table, shard, sequence_number, weir_aws::clock::now()).await;

@@ -10,7 +10,7 @@ use weir_exact::objects::ReadError;
 use weir_exact::ports::{StoreError, StoreErrorKind};
 use weir_exact::quarantine::QuarantineObject;
 use weir_objects::Wanted;
-use weir_telemetry::{EpochView, Limit, Limits, Reason, Rejected};
+use weir_telemetry::{EpochView, Limit, Limits, MessageBody, Reason, Rejected};
 
 /// Pointers followed at a time: their payloads are held whole, and each may have [`weir_telemetry::Limits`]'
 /// `payload_bytes_max`.
@@ -37,7 +37,7 @@ impl Follow<'_> {
         let epoch = self.epochs.epoch_for(message.rules_at)?;
         let wanted = Wanted { bucket, key, version: None, etag: None, size: None };
         Ok(match self.payload(&wanted, epoch.limits.payload_bytes_max).await {
-            Ok(Some(data)) => Incoming::Message(Message { data, ..message }),
+            Ok(Some(data)) => unwrapped(message, data),
             Ok(None) => {
                 let (limit, bytes_max) = (Limit::PayloadBytes, epoch.limits.payload_bytes_max);
                 let detail = format!("the object of the pointer is longer than {bytes_max} bytes ({})", limit.name());
@@ -68,6 +68,22 @@ impl Follow<'_> {
         }
         Ok(Some(data))
     }
+}
+
+/// What the object holds is what the body would have been: perhaps base64 of a compressed payload, which the client put
+/// there because the text was too long for a message.
+fn unwrapped(message: Message, data: Vec<u8>) -> Incoming {
+    let Ok(text) = std::str::from_utf8(&data) else { return Incoming::Message(Message { data, ..message }) };
+    let what = match MessageBody::of(text) {
+        MessageBody::Payload(payload) => {
+            let data = payload.into_owned();
+            return Incoming::Message(Message { data, ..message });
+        }
+        MessageBody::TestEvent | MessageBody::Notice(_) => "the object of the pointer holds an S3 event notification",
+        MessageBody::Pointer { .. } => "the object of the pointer holds another pointer",
+        MessageBody::Malformed { .. } | MessageBody::Unsupported(_) => "the object of the pointer holds no telemetry",
+    };
+    set_aside(message, Reason::UnsupportedForm, what.to_owned())
 }
 
 /// What is kept is the pointer: the object, where there is one, stays where it is.

@@ -16,7 +16,7 @@ use crate::ledger::{Claim, Held, Identity, Message, claim};
 use crate::ports::{ContributionGet, ContributionPut, QuarantineGet, StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
 use crate::retention::RETURN_MS_MAX;
-use weir_telemetry::{Batch, Decoded, Epoch, EpochView, MessageBody, Millis};
+use weir_telemetry::{Batch, Decoded, Epoch, EpochView, MessageBody, Millis, Reason};
 
 /// One object that is to be put back.
 #[derive(Clone, Debug)]
@@ -66,6 +66,11 @@ impl QuarantineObject {
             (None, "kinesis") => Ok((payload.clone(), Held::Record)),
             // Counted from here it would count again when the object is read under its own identity.
             (None, "s3") => Err("it is an object, which is still where it was put"),
+            // Text that its queue does not take: telemetry on the queue of notices, say. Compressed, it may be a form that
+            // a later decoder takes.
+            (None, _) if self.rejected.reason == Reason::UnsupportedForm && std::str::from_utf8(payload).is_ok() => {
+                Err("its queue takes no message of that form")
+            }
             (None, _) => Ok((in_message(payload)?, Held::Payload)),
         }
     }

@@ -35,10 +35,12 @@ async fn what_was_there_before_counts_once_however_often_it_is_noticed() {
 
     // All of it, then the whole bucket: what is counted stays, and the gate's object is none of it.
     let whole = format!("s3://{}", Fleet::LANDING);
-    for (uri, enqueued) in [(&uri, "enqueued 1100 objects"), (&whole, "enqueued 1100 objects")] {
-        let ran = fleet.weir(0, &["backfill", uri]).await;
-        assert!(ran.out.starts_with(enqueued), "{ran:?}");
-    }
+    let ran = fleet.weir(0, &["backfill", &uri]).await;
+    assert!(ran.out.starts_with("enqueued 1100 objects"), "{ran:?}");
+    // What lies outside in/ may be the payload of a message: as a whole the bucket is what S3 notifies of.
+    let ran = fleet.weir(1, &["backfill", &whole]).await;
+    assert!(ran.out.starts_with("enqueued 0 objects"), "{ran:?}");
+    assert!(ran.err.contains("1100 objects outside in/ skipped"), "{ran:?}");
     fleet.settle().await;
     events[..1_090].iter().for_each(|event| oracle.count(event));
     fleet.assert_rows(&oracle).await;

@@ -90,6 +90,17 @@ fn twice_counts_once_and_too_late_not_at_all() {
     assert_eq!(replay(&store, &whole, ASKED, last.plus(1)).as_deref(), Ok("too old"));
 }
 
+/// Whatever it was, the queue of notices holds no telemetry: put back, it would count as an event without fields.
+#[test]
+fn what_its_queue_does_not_take_is_no_event() {
+    let unsupported = |payload: &[u8]| {
+        let whole = object("sqs", None, payload);
+        QuarantineObject { rejected: Rejected { reason: Reason::UnsupportedForm, ..whole.rejected.clone() }, ..whole }
+    };
+    check(&unsupported(br#"{"Records":[]}"#), "its queue takes no message of that form");
+    check(&unsupported(br#"{"Type":"Notification","Message":"x"}"#), "its queue takes no message of that form");
+}
+
 /// Rules that let an event nest deeper, from [`ASKED`] on.
 fn deeper_from_asked() -> EpochTable {
     let genesis = EpochTable::genesis();
