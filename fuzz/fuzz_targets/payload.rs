@@ -79,7 +79,10 @@ fn countable(event: &Accepted) {
     let Series { service, endpoint } = &event.series;
     assert!(!service.is_empty() && service.len() <= 3 * SERVICE_BYTES_MAX && !service.contains('#'));
     assert!(!endpoint.is_empty() && endpoint != "*", "the summary row's name");
-    assert_eq!(Series::new(Some(service), Some(endpoint)), event.series, "normalising is done once");
+    // But for escapes: what looks like one of ours is written one longer, or two names could share a row.
+    if !service.contains('%') && !endpoint.contains('%') {
+        assert_eq!(Series::new(Some(service), Some(endpoint)), event.series, "normalising is done once");
+    }
     assert!(event.status.is_none_or(|status| status <= STATUS_MAX));
     assert!(event.duration_us.is_none_or(|us| us <= 86_400_000_000));
     assert!(event.user.as_ref().is_none_or(|user| (1..=USER_ID_BYTES_MAX).contains(&user.len())));

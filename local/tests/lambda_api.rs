@@ -12,8 +12,9 @@ use support::{Fixture, TEMPLATE, http, options};
 async fn call(fixture: &Fixture, method: &str, path: &str, body: &Value) -> (u16, String, Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let length = body.len();
+    let path = path.strip_prefix("../").map_or_else(|| format!("functions/{path}"), str::to_owned);
     let request = format!(
-        "{method} /2015-03-31/functions/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} /2015-03-31/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     let answer = http(fixture.plane.endpoint_url(), &request).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
@@ -27,6 +28,25 @@ async fn fixture() -> Fixture {
     let template = TEMPLATE.replace("      Timeout: 10\n", "      Timeout: 10\n      AutoPublishAlias: live\n");
     let options = options(dir.path(), &template);
     Fixture::with(options, dir).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mappings_are_shown_as_the_template_has_them() {
+    let fixture = fixture().await;
+    let list = |path: &'static str| call(&fixture, "GET", path, &Value::Null);
+    let (status, _, all) = list("../event-source-mappings/").await;
+    let all = all["EventSourceMappings"].as_array().expect("a list").clone();
+    assert_eq!((status, all.len()), (200, fixture.plane.mapping_stats().len()), "{all:?}");
+    let first = &all[0];
+    assert_eq!(first["State"], "Enabled");
+    assert!(first["EventSourceArn"].as_str().is_some_and(|arn| arn.starts_with("arn:aws:")), "{first}");
+    assert!(first["BatchSize"].is_u64(), "{first}");
+    let (status, _, none) = list("../event-source-mappings/?FunctionName=nobody").await;
+    assert_eq!((status, &none["EventSourceMappings"]), (200, &json!([])));
+    let path = format!("../event-source-mappings/{}", first["UUID"].as_str().expect("a UUID"));
+    let (status, _, one) = call(&fixture, "GET", &path, &Value::Null).await;
+    assert_eq!((status, &one), (200, first));
+    assert_eq!(list("../event-source-mappings/none").await.0, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,7 @@ use tower::ServiceExt;
 pub(crate) use codedeploy::CodeDeploy;
 pub(crate) use dynamodb::DynamoDb;
 pub(crate) use kinesis::Kinesis;
-pub(crate) use lambda::Functions;
+pub(crate) use lambda::{Functions, mapping_shape};
 pub(crate) use logs::Logs;
 pub(crate) use s3::ObjectStore;
 pub(crate) use url::{FunctionUrls, UrlFunction};

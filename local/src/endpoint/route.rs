@@ -79,7 +79,7 @@ pub(crate) fn route(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<S
     if *method == Method::GET && uri.path() == "/health" {
         return Ok(Service::Health);
     }
-    if uri.path().starts_with("/2015-03-31/functions") {
+    if ["/2015-03-31/functions", "/2015-03-31/event-source-mappings"].iter().any(|path| uri.path().starts_with(path)) {
         return Ok(Service::Lambda);
     }
     Ok(Service::S3)

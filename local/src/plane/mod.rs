@@ -15,7 +15,7 @@ use weir_local_lambda::{
     ScheduleRunner, VersionError, scheduled_event, start_schedule,
 };
 use weir_local_sqs::{Sqs, SqsOptions};
-use weir_local_template::{Function, Mapping, Plan, Settings};
+use weir_local_template::{Function, Mapping, Plan, Settings, Source};
 
 use crate::clients::Clients;
 use crate::code::CodeStore;
@@ -23,6 +23,7 @@ use crate::data_dir::DataDir;
 use crate::endpoint::faults::EndpointFaults;
 use crate::endpoint::{
     self, CodeDeploy, DynamoDb, Endpoint, FunctionUrls, Functions, Kinesis, Logs, ObjectStore, Serving, UrlFunction,
+    mapping_shape,
 };
 use crate::error::StartError;
 use crate::logs::LogStore;
@@ -139,10 +140,21 @@ impl Plane {
             publish(&self.host, function)
                 .map_err(|reason| StartError::Version { function: function.logical_id.clone(), reason })?;
         }
+        let mut mappings = vec![];
+        for mapping in &self.plan.mappings {
+            let stream_arn = match &mapping.source {
+                Source::TableStream(table) => {
+                    Some(create::table_stream_arn(&self.clients, &mapping.logical_id, table).await?)
+                }
+                Source::Stream(_) | Source::Queue(_) => None,
+            };
+            mappings.push(mapping_shape(&self.host, &self.plan, mapping, stream_arn.as_deref()));
+        }
         let Plan { region, account, functions, .. } = &self.plan;
         let _ = self.endpoint.functions.set(Functions::new(
             self.host.clone(),
             functions,
+            mappings,
             code,
             self.endpoint.logs.store.clone(),
         ));

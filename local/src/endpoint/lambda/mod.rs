@@ -4,6 +4,7 @@
 mod aliases;
 mod configure;
 mod invoke;
+mod mappings;
 mod shapes;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use weir_local_lambda::{Host, VersionError};
 use weir_local_template::Function;
+
+pub(crate) use mappings::shape as mapping_shape;
 
 use super::reply;
 use crate::code::CodeStore;
@@ -65,6 +68,8 @@ impl From<VersionError> for ApiError {
 pub(crate) struct Functions {
     host: Host,
     names: BTreeSet<String>,
+    /// Event source mappings, as the API shows them.
+    mappings: Vec<Value>,
     code: CodeStore,
     logs: Arc<LogStore>,
 }
@@ -96,8 +101,14 @@ impl Call {
 }
 
 impl Functions {
-    pub(crate) fn new(host: Host, functions: &[Function], code: CodeStore, logs: Arc<LogStore>) -> Self {
-        Self { host, names: functions.iter().map(|function| function.name.clone()).collect(), code, logs }
+    pub(crate) fn new(
+        host: Host,
+        functions: &[Function],
+        mappings: Vec<Value>,
+        code: CodeStore,
+        logs: Arc<LogStore>,
+    ) -> Self {
+        Self { host, names: functions.iter().map(|function| function.name.clone()).collect(), mappings, code, logs }
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
@@ -116,6 +127,9 @@ impl Functions {
     }
 
     async fn route(&self, call: &Call) -> Answer {
+        if let (&Method::GET, Some(mapping)) = (&call.parts.method, mapping_path(call.parts.uri.path())) {
+            return if mapping.is_empty() { self.list_mappings(call) } else { self.get_mapping(mapping) };
+        }
         let Some(path) = &call.path else { return Err(unserved(call)) };
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         match (&call.parts.method, path.as_slice()) {
@@ -170,7 +184,8 @@ fn unserved(call: &Call) -> ApiError {
         message: format!(
             "the local plane does not serve {} {}; of Lambda it serves Invoke, ListFunctions, GetFunction, \
              GetFunctionConfiguration, UpdateFunctionConfiguration, UpdateFunctionCode, PublishVersion, \
-             ListVersionsByFunction, CreateAlias, UpdateAlias, GetAlias, ListAliases and DeleteAlias",
+             ListVersionsByFunction, CreateAlias, UpdateAlias, GetAlias, ListAliases, DeleteAlias, \
+             ListEventSourceMappings and GetEventSourceMapping",
             call.parts.method,
             call.parts.uri.path()
         ),
@@ -193,6 +208,12 @@ fn page(call: &Call, member: &str, all: Vec<Value>) -> Answer {
         body["NextMarker"] = json!((from + items).to_string());
     }
     Ok(reply::json(StatusCode::OK, &body))
+}
+
+/// The UUID behind `/<version>/event-source-mappings`, empty where there is none; none of another path.
+fn mapping_path(path: &str) -> Option<&str> {
+    let rest = path.trim_start_matches('/').split_once('/')?.1.strip_prefix("event-source-mappings")?;
+    (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_matches('/'))
 }
 
 /// What stands behind `/<version>/functions`; none of another path.
