@@ -50,8 +50,8 @@ fn check(payload: &[u8], epoch: &Epoch) {
     within_limits(&decoded, payload, &epoch.limits);
     decoded.accepted.iter().for_each(countable);
     decoded.rejected.iter().for_each(explained);
-    if !MAGIC.iter().any(|magic| payload.starts_with(magic)) && payload.len() < epoch.limits.payload_bytes_max as usize
-    {
+    let is_text = !MAGIC.iter().any(|magic| payload.starts_with(magic)) && !is_skippable_frame(payload);
+    if is_text && payload.len() < epoch.limits.payload_bytes_max as usize {
         other_forms(payload, epoch, &decoded);
     }
 }
@@ -95,6 +95,11 @@ fn explained(rejected: &Rejected) {
     assert!(reason.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'0'..=b'9')), "{reason}");
     assert!(!reason.is_empty() && !rejected.detail.is_empty());
     assert!(rejected.detail.len() <= 400 && !rejected.detail.contains('\n'), "{}", rejected.detail);
+}
+
+/// How a skippable zstd frame begins (RFC 8878 §3.1.2).
+fn is_skippable_frame(payload: &[u8]) -> bool {
+    matches!(payload, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// The same text compressed, or with a line's end after it, counts the same.
