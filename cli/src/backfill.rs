@@ -64,14 +64,14 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
     while let Some(page) = pages.try_next().await.map_err(|error| Failure::Failed(error.to_string()))? {
         // The canary gate's golden objects, of a gate that works or was killed.
         let is_golden = |listed: &&Listed| bucket == landing && listed.object.key.starts_with(Scratch::OBJECT_PREFIX);
-        let telemetry = page.iter().filter(|listed| !is_golden(listed));
         // Of the landing bucket as a whole: what lies elsewhere may be the payload of a message, which counts it already.
         let is_named =
             |listed: &&Listed| bucket != landing || !IN.starts_with(&*prefix) || listed.object.key.starts_with(IN);
-        let (telemetry, elsewhere): (Vec<&Listed>, Vec<&Listed>) = telemetry.partition(is_named);
+        let telemetry = page.iter().filter(|listed| !is_golden(listed));
+        let (named, elsewhere): (Vec<&Listed>, Vec<&Listed>) = telemetry.partition(is_named);
+        let is_young = |listed: &&Listed| listed.modified_ms > oldest_ms;
+        let (young, old): (Vec<&Listed>, Vec<&Listed>) = named.into_iter().partition(is_young);
         state.elsewhere += elsewhere.len() as u64;
-        let telemetry = telemetry.into_iter();
-        let (young, old): (Vec<&Listed>, Vec<&Listed>) = telemetry.partition(|listed| listed.modified_ms > oldest_ms);
         enqueue(&sqs, &queue_url, &bucket, &young).await?;
         state.enqueued += young.len() as u64;
         state.bytes += young.iter().filter_map(|listed| listed.object.size).sum::<u64>();

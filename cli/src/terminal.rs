@@ -45,19 +45,18 @@ pub(crate) fn bar(words: &str, length: u64) -> ProgressBar {
 /// well: whoever asked has seen enough. Where it cannot be written it fails.
 pub(crate) fn print(text: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
-    if let Err(error) = out.write_fmt(text) {
-        std::process::exit(i32::from(ended(&error)));
+    let result = out.write_fmt(text);
+    if result.is_ok() {
+        return;
     }
-}
-
-/// The exit status of a command whose result could not be written, having said why.
-fn ended(error: &std::io::Error) -> u8 {
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
-        return 0;
-    }
-    let failure = failed("standard output", error);
-    say(&failure.to_string());
-    failure.status()
+    let status = written(result).map_or_else(
+        |failure| {
+            say(&failure.to_string());
+            failure.status()
+        },
+        |()| 0,
+    );
+    std::process::exit(i32::from(status));
 }
 
 /// The end of a command that wrote its result itself: well, also where nobody reads it any more.
