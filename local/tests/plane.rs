@@ -134,11 +134,15 @@ async fn health_invoke_and_unserved() {
     assert!(answer.starts_with("http/1.1 200") && answer.contains("x-amz-function-error: unhandled"), "{answer}");
 
     let scope = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
-    let mappings = format!(
-        "GET /2015-03-31/event-source-mappings/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {scope}\r\n\r\n"
-    );
-    let answer = http(url, &mappings).await;
-    assert!(answer.starts_with("HTTP/1.1 501") && answer.contains("of Lambda it serves Invoke"), "{answer}");
+    let request = |line: &str| {
+        format!(
+            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {scope}\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    let mappings = http(url, &request("GET /2015-03-31/event-source-mappings/")).await;
+    assert!(mappings.starts_with("HTTP/1.1 200") && mappings.contains("\"EventSourceMappings\""), "{mappings}");
+    let created = http(url, &request("POST /2015-03-31/event-source-mappings/")).await;
+    assert!(created.starts_with("HTTP/1.1 501") && created.contains("of Lambda it serves Invoke"), "{created}");
 
     let scope = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sns/aws4_request, SignedHeaders=host, Signature=0";
     let unserved =
