@@ -45,7 +45,8 @@ impl ObjectRead for Objects {
         };
         let wanted = Wanted { bucket: at.bucket.clone(), key: at.key.clone(), version, etag, size: at.size };
         let object = self.reader.open(&wanted).await.map_err(|error| read_error(&error))?;
-        Ok(Opened { created_at: Millis(object.modified_ms()), pieces: ObjectPieces(object) })
+        let version = object.version().map(str::to_owned);
+        Ok(Opened { created_at: Millis(object.modified_ms()), version, pieces: ObjectPieces(object) })
     }
 }
 

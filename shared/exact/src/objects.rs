@@ -9,7 +9,8 @@
 //! others take: a message that waits for its neighbours' objects would fail with them, and end in the dead-letter queue.
 //!
 //! An object counts under its version and its `LastModified`, however often it is noticed. Without versions the same
-//! content put again has the same ETag and another `LastModified`: the first delivery claims its arrival.
+//! content put again has the same ETag and another `LastModified`: the first delivery claims its arrival. Where a bucket
+//! keeps versions and a notice names none, the reading says which it is.
 //!
 //! Not here: S3 (`weir-objects`, `weir-aws`), what a notice looks like (`weir-telemetry`).
 

@@ -20,6 +20,8 @@ pub enum Variant {
     EachComputationAdmits,
     /// An object without a version counts under the arrival that is found.
     ObjectNotClaimed,
+    /// A version that a notice names by its ETag alone counts under that.
+    VersionUnderEtag,
     /// A replay that takes a record apart and accepts none of its events claims nothing.
     TakenApartNotClaimed,
     /// A summary is put although one of its endpoints is behind.

@@ -7,6 +7,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use std::time::Duration;
 
+/// How S3 names what was put while the bucket kept no versions. It is overwritten like any object of such a bucket.
+const NULL_VERSION: &str = "null";
+
 /// What to read, and how.
 #[derive(Clone)]
 pub(crate) struct Place {
@@ -20,6 +23,7 @@ pub(crate) struct Head {
     pub(crate) modified_ms: i64,
     /// All of it, bytes.
     pub(crate) size: u64,
+    pub(crate) version: Option<String>,
     etag: Option<String>,
 }
 
@@ -31,6 +35,7 @@ impl Head {
         Self {
             modified_ms: answer.last_modified().and_then(|at| at.to_millis().ok()).unwrap_or(0),
             size: whole.or(length).unwrap_or(0),
+            version: answer.version_id().map(str::to_owned),
             etag: answer.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
         }
     }
@@ -39,8 +44,13 @@ impl Head {
 impl Place {
     /// The same, and no other content from now on, also where none was named.
     pub(crate) fn pinned(mut self, head: &Head) -> Self {
-        if self.wanted.etag.is_none() {
-            self.wanted.etag.clone_from(&head.etag);
+        let Wanted { version, etag, .. } = &mut self.wanted;
+        // An ETag that is overwritten meanwhile can still be read as the version that it was. Who names neither may well
+        // have no more than `s3:GetObject`, which reads no version.
+        match etag {
+            Some(_) if version.is_none() => *version = head.version.clone().filter(|version| version != NULL_VERSION),
+            Some(_) => {}
+            None => etag.clone_from(&head.etag),
         }
         self
     }

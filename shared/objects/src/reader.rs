@@ -1,6 +1,6 @@
 //! One object, opened.
 
-use crate::body::{self, Place, Whole};
+use crate::body::{self, Head, Place, Whole};
 use crate::settings::STREAM_BYTES;
 use crate::{ReadError, ReadErrorKind, ReadSettings};
 use aws_sdk_s3::Client;
@@ -66,7 +66,7 @@ impl Reader {
         let room = wanted.size.unwrap_or(u64::MAX).min(STREAM_BYTES as u64) as usize;
         let permit = self.acquire(room).await?;
         let (head, body) = body::open(place).await?;
-        Ok(Object { modified_ms: head.modified_ms, size: head.size, bytes: Source::Whole(Box::new(body), permit) })
+        Ok(Object::new(&head, Source::Whole(Box::new(body), permit)))
     }
 
     /// Ranges are asked for in order, each once the budget has room for it; so the one that the consumer waits for
@@ -75,7 +75,7 @@ impl Reader {
         let part_bytes = self.settings.part_bytes as u64;
         let permit = self.acquire(self.settings.part_bytes).await?;
         let (head, first) = body::open_range(&place, 0, part_bytes).await?;
-        let (size, modified_ms) = (head.size, head.modified_ms);
+        let size = head.size;
         let place = place.pinned(&head);
         let reader = self.clone();
         let first = first.collect().await?;
@@ -90,8 +90,7 @@ impl Reader {
                 async move { Ok((body::range(&place, start, part_bytes.min(size - start)).await?, permit?)) }
             })
             .buffered(self.settings.parts_in_flight_max);
-        let bytes = Source::Parts { parts: parts.boxed(), part: first.into_iter(), permit: Some(permit) };
-        Ok(Object { modified_ms, size, bytes })
+        Ok(Object::new(&head, Source::Parts { parts: parts.boxed(), part: first.into_iter(), permit: Some(permit) }))
     }
 
     async fn acquire(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ReadError> {
@@ -106,6 +105,7 @@ impl Reader {
 pub struct Object {
     modified_ms: i64,
     size: u64,
+    version: Option<String>,
     bytes: Source,
 }
 
@@ -121,6 +121,10 @@ enum Source {
 }
 
 impl Object {
+    fn new(head: &Head, bytes: Source) -> Self {
+        Self { modified_ms: head.modified_ms, size: head.size, version: head.version.clone(), bytes }
+    }
+
     /// When it was created (`Last-Modified`), epoch milliseconds; S3 says so in whole seconds.
     pub fn modified_ms(&self) -> i64 {
         self.modified_ms
@@ -129,6 +133,11 @@ impl Object {
     /// Its length, bytes.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Its version as S3 names it: none where the bucket never kept versions, `null` of an object from before it did.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// The next bytes, in order; none at its end, and then it was all of them.

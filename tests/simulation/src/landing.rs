@@ -36,8 +36,23 @@ pub(crate) struct Landing {
 #[derive(Clone, Debug)]
 pub(crate) struct Put {
     pub(crate) at: ObjectAt,
+    pub(crate) etag: String,
     pub(crate) created_at: Millis,
     pub(crate) bytes: Bytes,
+}
+
+impl Put {
+    /// What a notice names that names no version.
+    pub(crate) fn by_etag(&self) -> ObjectAt {
+        ObjectAt { content: Content::Etag(self.etag.clone()), ..self.at.clone() }
+    }
+
+    fn version(&self) -> Option<String> {
+        match &self.at.content {
+            Content::Version(version) => Some(version.clone()),
+            Content::Etag(_) => None,
+        }
+    }
 }
 
 /// Something that somebody does to a key.
@@ -59,34 +74,38 @@ pub(crate) fn act(world: &mut World, deed: Deed) {
         world.say(|| format!("delete {bucket}/{key}"));
         let landing = &mut world.state.landing;
         let gone = landing.objects.remove(&name).unwrap_or_default();
-        landing.gone.extend(gone.iter().map(|put| put.at.identity()));
+        landing.gone.extend(gone.iter().flat_map(|put| [put.at.identity(), put.by_etag().identity()]));
         return;
     };
+    let etag = Md5::digest(&bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
     let content = if versioned {
         Content::Version(format!("v{}", world.state.landing.puts.len()))
     } else {
-        Content::Etag(Md5::digest(&bytes).iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
+        Content::Etag(etag.clone())
     };
     let at = ObjectAt { bucket, key, content, size: Some(bytes.len() as u64) };
     world.say(|| format!("put {}: {}", at.identity(), String::from_utf8_lossy(&bytes)));
     // LastModified has whole seconds.
     let created_at = Millis(world.now.0 / 1_000 * 1_000);
-    let put = Put { at: at.clone(), created_at, bytes: bytes.into() };
+    let put = Put { at, etag, created_at, bytes: bytes.into() };
     let landing = &mut world.state.landing;
     landing.puts.push(put.clone());
     let stand = landing.objects.entry(name).or_default();
+    let hidden = stand.iter().map(|put| put.by_etag().identity());
+    landing.gone.extend(hidden.filter(|identity| identity != &put.by_etag().identity()));
     if !versioned {
-        let overwritten = stand.drain(..).map(|put| put.at.identity());
-        landing.gone.extend(overwritten.filter(|identity| identity != &at.identity()));
+        stand.clear();
     }
-    stand.push(put);
-    let times = 1 + u32::from(world.choices.happens(world.weather.redelivered));
-    for _ in 0..times {
+    stand.push(put.clone());
+    let mut notices = vec![put.at.clone()];
+    // The second is no notice of S3's: it names no version.
+    notices.extend(world.choices.happens(world.weather.redelivered).then(|| put.by_etag()));
+    for at in notices {
         let ms = world.choices.one_of(&[0, 1_000, 70_000]);
-        let body = Body::Notice(Box::new(at.clone()));
+        let body = Body::Notice(Box::new(at));
         world.after(ms, move |world| {
             queue::send(world, LANDING, Sent { sent_at: world.now, body, own_id: None, own_arrival: None });
         });
@@ -103,7 +122,12 @@ impl Landing {
     fn find(&self, at: &ObjectAt) -> Result<Put, ReadError> {
         let missing = || ReadError::Missing("not there".to_owned());
         let stand = self.objects.get(&(at.bucket.clone(), at.key.clone())).ok_or_else(missing)?;
-        match stand.iter().find(|put| put.at.content == at.content) {
+        let found = match &at.content {
+            Content::Version(_) => stand.iter().find(|put| put.at.content == at.content),
+            // Who names no version gets the last.
+            Content::Etag(etag) => stand.last().filter(|put| put.etag == *etag),
+        };
+        match found {
             Some(put) => Ok(put.clone()),
             None if matches!(at.content, Content::Etag(_)) => {
                 Err(ReadError::Changed("another stands there".to_owned()))
@@ -133,10 +157,10 @@ impl ObjectRead for Bucket {
 
     async fn open(&self, object: &ObjectAt) -> Result<Opened<Reading>, ReadError> {
         let put = find(&self.client, object, || format!("open {}", object.identity())).await?;
-        let (length, created_at) = (put.bytes.len(), put.created_at);
+        let (length, created_at, version) = (put.bytes.len(), put.created_at, put.version());
         let client = self.client.clone();
-        let pieces = Reading { client, at: object.clone(), piece_bytes: self.piece_bytes, read: 0, length };
-        Ok(Opened { created_at, pieces })
+        let pieces = Reading { client, at: put.at, piece_bytes: self.piece_bytes, read: 0, length };
+        Ok(Opened { created_at, version, pieces })
     }
 }
 

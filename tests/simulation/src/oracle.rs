@@ -159,6 +159,10 @@ impl Oracle {
         }
         for (identity, puts) in identities {
             let (object, coordinates) = (&puts[0].at, puts[0].at.coordinates());
+            let hidden = puts[0].by_etag();
+            if state.landing.gone.contains(&hidden.identity()) {
+                self.lost.push(hidden.coordinates());
+            }
             let gone = state.landing.gone.contains(&identity);
             let lost = gone && state.bucket.values().any(|stands| is_loss_of(stands, &coordinates));
             if gone {

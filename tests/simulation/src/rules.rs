@@ -54,6 +54,8 @@ pub enum Rule {
     CatalogCondition,
     /// An object without a version is claimed for one arrival.
     ObjectClaimed,
+    /// An object of a bucket with versions counts under its version, also where a notice names none.
+    VersionFound,
     /// An object is read as the content that was noticed; without: as whatever stands there.
     ExactContent,
     /// A sweep recomputes hours and days whose trigger was lost.
@@ -64,7 +66,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::ConditionOnObserved,
         Self::Condition,
         Self::RecordsDropped,
@@ -90,6 +92,7 @@ impl Rule {
         Self::SeriesAdmittedOnce,
         Self::CatalogCondition,
         Self::ObjectClaimed,
+        Self::VersionFound,
         Self::ExactContent,
         Self::CompactSweep,
         Self::SummaryWaits,
@@ -107,6 +110,7 @@ impl Rule {
             Self::DeduplicationAcrossLanes => Some(Variant::DeduplicationPerLane),
             Self::SeriesAdmittedOnce => Some(Variant::EachComputationAdmits),
             Self::ObjectClaimed => Some(Variant::ObjectNotClaimed),
+            Self::VersionFound => Some(Variant::VersionUnderEtag),
             Self::TakenApartClaimed => Some(Variant::TakenApartNotClaimed),
             Self::SummaryWaits => Some(Variant::SummaryAheadOfEndpoints),
             _ => None,

@@ -24,11 +24,11 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
     /// Reads the objects that come, in their order, until nobody is left who sends any.
     pub(super) async fn one_by_one(&self, mut objects: Receiver<Alone>) -> ObjectIntake {
         let mut intake = ObjectIntake::default();
-        while let Some(Alone { wanted, judged }) = objects.next().await {
+        while let Some(Alone { mut wanted, judged }) = objects.next().await {
             intake.alone += 1;
             let large = match judged {
                 Some(judged) => Ok(Some(judged)),
-                None => self.judge_alone(&wanted, &mut intake).await,
+                None => self.judge_alone(&mut wanted, &mut intake).await,
             };
             let written = match large {
                 Ok(Some(judged)) => self.second(&wanted, judged, &mut intake).await,
@@ -44,7 +44,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
 
     /// Reads an object, and writes what can be written at once: all of it, or that it is set aside. Gives a sound one
     /// that is too large for that.
-    async fn judge_alone(&self, wanted: &Wanted, intake: &mut ObjectIntake) -> Result<Option<Judged>, StoreError> {
+    async fn judge_alone(&self, wanted: &mut Wanted, intake: &mut ObjectIntake) -> Result<Option<Judged>, StoreError> {
         let room = Room { decoder_bytes_max: usize::MAX, chunks_bytes_max: self.settings.object_held_bytes_max };
         let mut plan = LedgerPlan::default();
         match self.first(wanted, room).await? {

@@ -28,8 +28,8 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
         }
         let bytes_max = settings.object_held_bytes_max;
         let room = Room { decoder_bytes_max: bytes_max, chunks_bytes_max: bytes_max };
-        let reading = wanted.into_iter().map(|wanted| async move {
-            let first = self.first(&wanted, room).await;
+        let reading = wanted.into_iter().map(|mut wanted| async move {
+            let first = self.first(&mut wanted, room).await;
             (wanted, first)
         });
         let mut read = stream::iter(reading).buffer_unordered(settings.objects_in_flight_max);

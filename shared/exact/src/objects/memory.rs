@@ -1,13 +1,20 @@
 //! Objects in memory, and objects whose reading fails as told: for tests, and as the plainest statement of the port.
 
 use super::{Content, ObjectAt, ObjectRead, Opened, Pieces, ReadError};
+use crate::ledger::digest_of;
 use crate::ports::{StoreError, StoreErrorKind};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use weir_telemetry::Millis;
 
-type Stored = (Content, Millis, Bytes);
+#[derive(Debug)]
+struct Stored {
+    content: Content,
+    etag: String,
+    created_at: Millis,
+    bytes: Bytes,
+}
 
 /// Objects by bucket and key.
 #[derive(Debug)]
@@ -26,8 +33,18 @@ impl MemoryObjects {
     pub fn put(&self, at: &ObjectAt, created_at: Millis, bytes: impl Into<Bytes>) {
         let mut objects = self.lock();
         let contents = objects.entry((at.bucket.clone(), at.key.clone())).or_default();
-        contents.retain(|(content, ..)| matches!(content, Content::Version(_)) && content != &at.content);
-        contents.push((at.content.clone(), created_at, bytes.into()));
+        contents.retain(|stored| matches!(stored.content, Content::Version(_)) && stored.content != at.content);
+        let bytes = bytes.into();
+        let etag = match &at.content {
+            Content::Etag(etag) => etag.clone(),
+            Content::Version(_) => Self::etag(&bytes),
+        };
+        contents.push(Stored { content: at.content.clone(), etag, created_at, bytes });
+    }
+
+    /// The ETag of a version of those bytes.
+    pub fn etag(bytes: &[u8]) -> String {
+        digest_of(bytes)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, String), Vec<Stored>>> {
@@ -43,9 +60,18 @@ impl ObjectRead for MemoryObjects {
         let contents = objects.get(&(object.bucket.clone(), object.key.clone()));
         let missing = || ReadError::Missing(format!("{} is not there", object.identity()));
         let contents = contents.filter(|contents| !contents.is_empty()).ok_or_else(missing)?;
-        match contents.iter().find(|(content, ..)| content == &object.content) {
-            Some((_, created_at, bytes)) => Ok(Opened {
+        let found = match &object.content {
+            Content::Version(_) => contents.iter().find(|stored| stored.content == object.content),
+            // Who names no version gets the last.
+            Content::Etag(etag) => contents.last().filter(|stored| stored.etag == *etag),
+        };
+        match found {
+            Some(Stored { content, created_at, bytes, .. }) => Ok(Opened {
                 created_at: *created_at,
+                version: match content {
+                    Content::Version(version) => Some(version.clone()),
+                    Content::Etag(_) => None,
+                },
                 pieces: MemoryPieces { bytes: bytes.clone(), piece_bytes: self.piece_bytes },
             }),
             None if matches!(object.content, Content::Etag(_)) => {
@@ -106,8 +132,8 @@ impl<O: ObjectRead, F: Fn(&ObjectAt) -> ReadFault + Sync> ObjectRead for Failing
             ReadFault::Refused => return Err(broken()),
             fault => fault,
         };
-        let Opened { created_at, pieces } = self.inner.open(object).await?;
-        Ok(Opened { created_at, pieces: FailingPieces { inner: pieces, fault } })
+        let Opened { created_at, version, pieces } = self.inner.open(object).await?;
+        Ok(Opened { created_at, version, pieces: FailingPieces { inner: pieces, fault } })
     }
 }
 

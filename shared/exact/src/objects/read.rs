@@ -25,7 +25,7 @@ pub struct ObjectAt {
 pub enum Content {
     /// A version.
     Version(String),
-    /// On a bucket without versions: what has this ETag, read with `If-Match`.
+    /// What has this ETag, read with `If-Match`: on a bucket without versions, or where a notice names none.
     Etag(String),
 }
 
@@ -48,6 +48,14 @@ impl ObjectAt {
     pub fn identity(&self) -> Identity {
         let (Content::Version(content) | Content::Etag(content)) = &self.content;
         Identity::s3(&self.bucket, &self.key, content)
+    }
+
+    /// Takes the version for its name that its ETag turned out to be, where the bucket keeps versions: a notice need not
+    /// name it (S3's own does), and what is known by two names would count twice.
+    pub(super) fn found_as(&mut self, version: Option<String>) {
+        if let (Content::Etag(_), Some(version)) = (&self.content, version.filter(|version| version != NULL_VERSION)) {
+            self.content = Content::Version(version);
+        }
     }
 
     /// Where it is, for quarantine.
@@ -86,6 +94,8 @@ pub enum ReadError {
 pub struct Opened<P> {
     /// When it was created: `LastModified`.
     pub created_at: Millis,
+    /// Which version it is, as the store names it.
+    pub version: Option<String>,
     /// Its bytes.
     pub pieces: P,
 }

@@ -52,19 +52,22 @@ pub(super) struct Room {
 pub(super) const PUSH_BYTES: usize = 16 << 10;
 
 impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S, O, D> {
-    /// Reads an object to its end.
+    /// Reads an object to its end. From then on it is wanted by its version, where it has one.
     ///
     /// # Errors
     /// When the store failed, time ran out or its rules are not known here and now: it must be delivered again.
-    pub(super) async fn first(&self, wanted: &Wanted, room: Room) -> Result<First, StoreError> {
+    pub(super) async fn first(&self, wanted: &mut Wanted, room: Room) -> Result<First, StoreError> {
         match self.judge(wanted, room).await {
             Ok(first) => Ok(first),
             Err(error) => self.unread(wanted, error).map(First::SetAside),
         }
     }
 
-    async fn judge(&self, wanted: &Wanted, room: Room) -> Result<First, ReadError> {
+    async fn judge(&self, wanted: &mut Wanted, room: Room) -> Result<First, ReadError> {
         let opened = self.read_in_time(self.objects.open(&wanted.object)).await?;
+        if !left_out!(VersionUnderEtag) {
+            wanted.object.found_as(opened.version);
+        }
         let arrived_at = self.arrival(&wanted.object, opened.created_at).await?;
         if wanted.noticed_at.0 - arrived_at.0 > RETURN_MS_MAX {
             let detail = format!(

@@ -102,6 +102,11 @@ fn delivery(objects: &[ObjectAt]) -> Delivery {
     Delivery { sent_at: CREATED.plus(1_000), receives: 1, noticed: Noticed::Objects(objects.to_vec()) }
 }
 
+/// A version, as a notice names it that knows its ETag alone.
+fn by_etag(at: &ObjectAt, bytes: &str) -> ObjectAt {
+    ObjectAt { content: Content::Etag(MemoryObjects::etag(bytes.as_bytes())), ..at.clone() }
+}
+
 /// As many events over two minutes, and with `bad` one that is none.
 fn body(events: usize, bad: bool) -> String {
     let lines = (0..events).map(|n| format!("{{\"timestamp\":{}}}\n", CREATED.0 - 60_000 * (n as i64 % 2)));
@@ -219,6 +224,32 @@ fn the_same_content_put_again_without_versions_counts_where_it_counted_first() {
     let again = deliver(&store, &objects, 1 << 20, vec![delivery(&[at])]);
     assert_eq!(again.outcome.duplicate, 1);
     assert_eq!(counted(&store), BTreeMap::from([(Window::containing(CREATED), 1)]));
+}
+
+/// In one batch with a notice that names the version, and later; held at once, and read twice.
+#[test]
+fn a_version_that_is_noticed_by_its_etag_alone_counts_once() {
+    for held_bytes_max in [1 << 20, 0] {
+        let (store, objects) = (MemoryStore::default(), MemoryObjects::new(10));
+        let bytes = body(12, true);
+        objects.put(&version(1), CREATED, bytes.clone());
+        let (named, unnamed) = (version(1), by_etag(&version(1), &bytes));
+        deliver(
+            &store,
+            &objects,
+            held_bytes_max,
+            vec![delivery(&[unnamed.clone(), named.clone()]), delivery(&[unnamed])],
+        );
+        deliver(&store, &objects, held_bytes_max, vec![delivery(&[named])]);
+        assert_eq!(counted(&store).values().sum::<u64>(), 12);
+        assert_eq!(identities(&store).len(), 3);
+        assert!(
+            identities(&store).iter().all(|identity| identity.starts_with("s3:b/in/1@v1#")),
+            "{:?}",
+            identities(&store)
+        );
+        assert_eq!(reasons(&store), ["invalid_status"]);
+    }
 }
 
 #[test]
@@ -362,8 +393,8 @@ impl<'c> ObjectRead for Timed<'c> {
     type Pieces = TimedPieces<'c>;
 
     async fn open(&self, object: &ObjectAt) -> Result<Opened<TimedPieces<'c>>, ReadError> {
-        let Opened { created_at, pieces } = self.objects.open(object).await?;
-        Ok(Opened { created_at, pieces: TimedPieces { pieces, clock: self.clock } })
+        let Opened { created_at, version, pieces } = self.objects.open(object).await?;
+        Ok(Opened { created_at, version, pieces: TimedPieces { pieces, clock: self.clock } })
     }
 }
 
@@ -435,7 +466,8 @@ proptest! {
     fn any_deliveries_and_faults_count_each_event_once(
         sizes in proptest::collection::vec((0..23_usize, any::<bool>(), any::<bool>()), 1..6),
         deliveries in proptest::collection::vec(
-            (proptest::collection::vec(proptest::collection::vec(0..6_usize, 0..3), 1..4), 1..60_usize, any::<bool>()), 0..12),
+            (proptest::collection::vec(proptest::collection::vec((0..6_usize, any::<bool>()), 0..3), 1..4), 1..60_usize, any::<bool>()),
+            0..12),
         faults in proptest::collection::vec(prop_oneof![
             3 => Just(Fault::None), 1 => Just(Fault::Before), 1 => Just(Fault::After), 1 => Just(Fault::Twice)], 1..30),
         reads in proptest::collection::vec(prop_oneof![
@@ -457,7 +489,10 @@ proptest! {
         let troubled = FailingObjects::new(objects, |_: &ObjectAt| next_read.lock().unwrap().next().unwrap().clone());
         for (messages, polls, small) in &deliveries {
             let batch: Vec<Delivery> = messages.iter().map(|numbers| {
-                let objects: Vec<ObjectAt> = numbers.iter().filter_map(|number| at.get(*number).cloned()).collect();
+                let objects: Vec<ObjectAt> = numbers.iter().filter_map(|(number, by_version)| {
+                    let (at, (events, bad, versioned)) = (at.get(*number)?, sizes.get(*number)?);
+                    Some(if *versioned && !by_version { by_etag(at, &body(*events, *bad)) } else { at.clone() })
+                }).collect();
                 delivery(&objects)
             }).collect();
             let settings = settings(if *small { 0 } else { 1 << 20 });
