@@ -44,6 +44,26 @@ struct Kept {
     facts: OnceLock<Facts>,
 }
 
+/// What is kept beside an executable: this, the number of the process that keeps it, and something random.
+const BESIDE_PREFIX: &str = ".weir-code-";
+
+/// Removes what planes kept in `directory` that were killed before they could. Where there is no `/proc` to tell, or
+/// another process has the number by now, it stays: it is a link, and takes no room.
+fn remove_orphans(directory: &Path) {
+    let is_over = |name: &str| {
+        let keeper = name.strip_prefix(BESIDE_PREFIX).and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
+        keeper.is_some_and(|keeper| !Path::new(&format!("/proc/{keeper}")).exists())
+    };
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for orphan in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_over)) {
+        // Another plane may be quicker.
+        let _ = std::fs::remove_dir_all(orphan.path());
+    }
+}
+
 /// Keeps code for as long as the plane runs.
 #[derive(Default)]
 pub(crate) struct CodeStore {
@@ -53,8 +73,12 @@ pub(crate) struct CodeStore {
 impl CodeStore {
     /// Keeps an executable as `bootstrap` in a directory of its own; its path there.
     pub(crate) fn keep(&self, executable: &Path) -> std::io::Result<PathBuf> {
-        let prefix = tempfile::Builder::new().prefix(".weir-code-").to_owned();
-        let beside = executable.parent().map(|parent| prefix.tempdir_in(parent));
+        let name = format!("{BESIDE_PREFIX}{}-", std::process::id());
+        let prefix = tempfile::Builder::new().prefix(&name).to_owned();
+        let beside = executable.parent().map(|parent| {
+            remove_orphans(parent);
+            prefix.tempdir_in(parent)
+        });
         // A link costs nothing, and holds: what replaces a running executable puts another file in its place.
         if let Some(Ok(directory)) = beside {
             let path = directory.path().join(BOOTSTRAP);

@@ -11,6 +11,11 @@ impl Host {
         environment::function_arn(&self.inner.shared, name, qualifier)
     }
 
+    /// The account that its functions are in.
+    pub fn account(&self) -> &str {
+        &self.inner.shared.account
+    }
+
     /// Changes `$LATEST` of a function (its name stays). Published versions are not touched; what runs on `$LATEST`
     /// finishes as it began.
     ///

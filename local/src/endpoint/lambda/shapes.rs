@@ -14,6 +14,8 @@ impl Functions {
         json!({
             "FunctionName": spec.name,
             "FunctionArn": self.host.function_arn(&spec.name, qualifier),
+            // Clients take it for granted that there is one. Here nobody assumes it.
+            "Role": format!("arn:aws:iam::{}:role/{}", self.host.account(), spec.name),
             "Runtime": "provided.al2023",
             "Handler": spec.handler,
             "CodeSize": facts.bytes,
