@@ -16,7 +16,7 @@ mod directory;
 pub use directory::Directory;
 
 use crate::finalize::{Computed, Grace};
-use crate::layout::Layout;
+use crate::layout::{Layout, expires_after};
 use crate::ports::{ContributionGet, ContributionPut, ContributionQuery, RowOutcome, RowPut, RowQuery, StoreError};
 use crate::retention::SEALED_AFTER_MS;
 use crate::row::{Resolution, Row, RowKey, RowVersion, RowWindow, SUMMARY, State};
@@ -234,7 +234,7 @@ where
             top_endpoints,
             version: version(self.window, &parts, settings.grace, self.now),
             updated_at: self.now,
-            expires_at: life_ms.map(|life| self.window.end().plus(life).0.div_euclid(1_000)),
+            expires_at: life_ms.map(|life| expires_after(self.window.end(), life)),
         }))
     }
 }

@@ -13,7 +13,7 @@ pub use catalog::{Catalog, admit};
 pub(crate) use totals::TOP_ENDPOINTS;
 pub use totals::{Computed, Totals, fold, rows};
 
-use crate::layout::Layout;
+use crate::layout::{Layout, expires_after};
 use crate::ports::{
     ContributionGet, ContributionPut, ContributionQuery, Item, RowOutcome, RowPut, RowVersions, StoreError,
 };
@@ -216,7 +216,7 @@ impl<C: ContributionQuery + ContributionGet + ContributionPut, R: RowPut + RowVe
 
     fn row(&self, computed: Computed, state: State, now: Millis) -> Row {
         let Computed { key, rollup, revision, top_endpoints } = computed;
-        let expires_at = self.settings.row_life_ms.map(|life| key.window.end().plus(life).0.div_euclid(1_000));
+        let expires_at = self.settings.row_life_ms.map(|life| expires_after(key.window.end(), life));
         let version = RowVersion { revision, algorithm: ALGORITHM, state };
         Row { key, rollup, top_endpoints, version, updated_at: now, expires_at }
     }

@@ -164,9 +164,14 @@ impl Lanes {
     }
 }
 
-/// TTL of what belongs to `window`, epoch seconds.
+/// TTL of a contribution to the window that ends then, epoch seconds.
 pub fn expires_at(end: Millis) -> i64 {
-    end.plus(CONTRIBUTION_LIFE_MS).0.div_euclid(1_000)
+    expires_after(end, CONTRIBUTION_LIFE_MS)
+}
+
+/// TTL of what lives so long after `at`, epoch seconds. DynamoDB takes no milliseconds.
+pub fn expires_after(at: Millis, life_ms: i64) -> i64 {
+    at.plus(life_ms).0.div_euclid(1_000)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub use stores::{PutObject, ScratchStores};
 use crate::clock;
 use crate::contributions::ContributionsTable;
 use crate::rows::RollupsTable;
+use weir_exact::layout::expires_after;
 use weir_exact::scratch::{SCRATCH_LIFE_MS, Scratch};
 
 /// A scratch generation, and until when what is written to it lives.
@@ -36,6 +37,6 @@ pub fn row_tables(
 impl InScratch {
     /// From now on.
     pub fn from_now(generation: Scratch) -> Self {
-        Self { generation, expires_at: clock::now().plus(SCRATCH_LIFE_MS).0.div_euclid(1_000) }
+        Self { generation, expires_at: expires_after(clock::now(), SCRATCH_LIFE_MS) }
     }
 }

@@ -1,7 +1,7 @@
 //! Which series an hour or a day has.
 
 use crate::finalize::Catalog;
-use crate::layout::Layout;
+use crate::layout::{Layout, expires_after};
 use crate::ports::{ContributionGet, ContributionPut, ContributionQuery, Expected, Item, StoreError};
 use crate::retention::CONTRIBUTION_LIFE_MS;
 use crate::row::RowWindow;
@@ -52,7 +52,7 @@ impl<C: ContributionPut> Directory<C> {
             return Ok(());
         }
         // As long as anything of the window may still move, twice over.
-        let expires_at = window.end().plus(2 * CONTRIBUTION_LIFE_MS).0.div_euclid(1_000);
+        let expires_at = expires_after(window.end(), 2 * CONTRIBUTION_LIFE_MS);
         let item = Item {
             key: self.layout.listed(window, key),
             fence: None,

@@ -11,7 +11,7 @@
 //! would have to take back what `~other` counts, at a revision that does not move.
 
 use super::Totals;
-use crate::layout::Layout;
+use crate::layout::{Layout, expires_after};
 use crate::ports::{ContributionGet, ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
 use crate::retention::CONTRIBUTION_LIFE_MS;
 use serde::{Deserialize, Serialize};
@@ -121,7 +121,7 @@ impl Catalog {
         // Names and a number: serialising cannot fail.
         let body = serde_json::to_vec(self).unwrap_or_default();
         // Longer than any contribution may linger: what is computed from the last of them still finds it.
-        let expires_at = window.end().plus(2 * CONTRIBUTION_LIFE_MS).0.div_euclid(1_000);
+        let expires_at = expires_after(window.end(), 2 * CONTRIBUTION_LIFE_MS);
         Item { key: layout.catalog(window), fence: Some(fence), body, expires_at: Some(expires_at) }
     }
 

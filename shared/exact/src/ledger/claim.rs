@@ -6,9 +6,8 @@
 //! every other follows it.
 
 use super::{Identity, digest_of};
-use crate::layout::Layout;
+use crate::layout::{Layout, expires_at};
 use crate::ports::{ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
-use crate::retention::CONTRIBUTION_LIFE_MS;
 use serde::{Deserialize, Serialize};
 use weir_telemetry::Millis;
 
@@ -41,7 +40,7 @@ impl Claim {
     pub fn to_item(&self, layout: &Layout, identity: &Identity) -> Item {
         // Numbers and digits only: serialising cannot fail.
         let body = serde_json::to_vec(self).unwrap_or_default();
-        let expires_at = Some(self.at().plus(CONTRIBUTION_LIFE_MS).0.div_euclid(1_000));
+        let expires_at = Some(expires_at(self.at()));
         Item { key: layout.claim(identity.as_str()), fence: None, body, expires_at }
     }
 
