@@ -61,7 +61,7 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
     let bar = spinner("listing");
     let after = state.after.clone();
     let mut pages = std::pin::pin!(weir_objects::list(&s3, &bucket, &prefix, Versions::Latest, after.as_deref()));
-    while let Some(page) = pages.try_next().await.map_err(|error| Failure::Failed(error.to_string()))? {
+    while let Some(page) = pages.try_next().await? {
         // The canary gate's golden objects, of a gate that works or was killed.
         let is_golden = |listed: &&Listed| bucket == landing && listed.object.key.starts_with(Scratch::OBJECT_PREFIX);
         // Of the landing bucket as a whole: what lies elsewhere may be the payload of a message, which counts it already.
@@ -92,7 +92,7 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
             .map_err(|error| failed(&file.display().to_string(), &error))?;
     }
     if backfill.json {
-        println!("{}", serde_json::to_string(&state).map_err(|error| Failure::Failed(error.to_string()))?);
+        println!("{}", serde_json::to_string(&state)?);
     } else {
         println!("enqueued {} ({} bytes) of {}", many(state.enqueued, "object"), state.bytes, backfill.uri);
     }
@@ -143,7 +143,7 @@ impl State {
     /// In one step, so that an interrupted run leaves the old state or the new one.
     fn write(&self, file: &Path) -> Result<(), Failure> {
         let next = file.with_extension("next");
-        let json = serde_json::to_vec(self).map_err(|error| Failure::Failed(error.to_string()))?;
+        let json = serde_json::to_vec(self)?;
         let written = std::fs::write(&next, json).and_then(|()| std::fs::rename(&next, file));
         written.map_err(|error| failed(&file.display().to_string(), &error))
     }

@@ -1,5 +1,8 @@
 //! How a command fails: one line that says what happened and what to do.
 
+use weir_exact::ports::StoreError;
+use weir_objects::ReadError;
+
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -17,6 +20,27 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Failed(_) => 1,
         }
+    }
+}
+
+/// What a store says names the table or bucket, and what was asked of it.
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// What a reading says names the object.
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Of what a command prints or keeps: what it reads is the caller's, and says whose it is.
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 

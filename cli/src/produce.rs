@@ -92,7 +92,7 @@ pub(crate) async fn run(produce: Produce, stack: &str) -> Result<ExitCode, Failu
     bar.finish_and_clear();
     sent.seconds = begun.elapsed().as_secs_f64();
     if produce.json {
-        println!("{}", serde_json::to_string(&sent).map_err(|error| Failure::Failed(error.to_string()))?);
+        println!("{}", serde_json::to_string(&sent)?);
     } else {
         println!(
             "sent {} events in {} records ({} bytes) in {:.1} s",

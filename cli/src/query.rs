@@ -8,6 +8,7 @@ use crate::terminal::shown;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::fmt::Write;
 use std::process::ExitCode;
+use weir_exact::row::SUMMARY;
 use weir_telemetry::Millis;
 use weir_view::merge::merge;
 
@@ -23,7 +24,13 @@ pub(crate) async fn run(query: Query, stack: &str) -> Result<ExitCode, Failure> 
     let format = if query.json { Format::Json } else { query.format };
     print(&rows, format)?;
     if rows.is_empty() && format == Format::Table {
-        crate::failure::say(&format!("no rows of stack {stack} between {from} and {to}"));
+        let of_endpoint = query.selection.endpoints.iter().any(|endpoint| endpoint != SUMMARY);
+        let hint = if of_endpoint {
+            "; rows have endpoints as the rules write them, which `weir rules test` shows"
+        } else {
+            ""
+        };
+        crate::failure::say(&format!("no rows of stack {stack} between {from} and {to}{hint}"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -43,11 +50,13 @@ async fn read(aws: &Aws, query: &Query, range: (Millis, Millis)) -> Result<Vec<R
 /// Largest endpoints of a summary row that the table shows; CSV and JSON have all ten.
 const TABLE_ENDPOINTS_MAX: usize = 2;
 const DURATIONS: [&str; 5] = ["p50", "p90", "p95", "p99", "max"];
+/// The other columns of CSV came later, behind those that there were.
+const MORE_DURATIONS: [&str; 4] = ["count", "sum", "min", "avg"];
 
 fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => {
-            let json = serde_json::to_string_pretty(rows).map_err(|error| Failure::Failed(error.to_string()))?;
+            let json = serde_json::to_string_pretty(rows)?;
             println!("{json}");
         }
         Format::Csv => print!("{}", lines(rows)),
@@ -61,19 +70,29 @@ fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
 fn lines(rows: &[Row]) -> String {
     let merged = rows.iter().any(|row| row.end.is_some());
     let end = if merged { ",end" } else { "" };
-    let mut lines =
-        format!("start,service,endpoint,events,errors,unique_users,{},state,top_endpoints{end}\n", DURATIONS.join(","));
+    let more = format!("resolution,status_counts,{},revision,updated_at", MORE_DURATIONS.join(","));
+    let mut lines = format!(
+        "start,service,endpoint,events,errors,unique_users,{},state,top_endpoints,{more}{end}\n",
+        DURATIONS.join(",")
+    );
     for row in rows {
-        let durations = DURATIONS.map(|name| row.duration_ms.get(name).map(f64::to_string).unwrap_or_default());
+        let durations = |names: &[&str]| {
+            let duration = |name: &&str| row.duration_ms.get(*name).map(f64::to_string).unwrap_or_default();
+            names.iter().map(duration).collect::<Vec<_>>().join(",")
+        };
         let (service, endpoint) = (csv(&row.service), csv(&row.endpoint));
-        let Row { start, events, errors, unique_users, state, .. } = row;
+        let Row { start, events, errors, unique_users, state, resolution, revision, updated_at, .. } = row;
         let top = row.top_endpoints.iter().map(|top| format!("{}={}", top.endpoint, top.events));
         let top = csv(&top.collect::<Vec<_>>().join(";"));
+        let statuses = row.status_counts.iter().map(|(status, events)| format!("{status}={events}"));
+        let statuses = csv(&statuses.collect::<Vec<_>>().join(";"));
         let end = row.end.iter().map(|end| format!(",{end}")).collect::<String>();
         let _ = writeln!(
             lines,
-            "{start},{service},{endpoint},{events},{errors},{unique_users},{},{state},{top}{end}",
-            durations.join(",")
+            "{start},{service},{endpoint},{events},{errors},{unique_users},{},{state},{top},{resolution},{statuses},{},\
+             {revision},{updated_at}{end}",
+            durations(&DURATIONS),
+            durations(&MORE_DURATIONS)
         );
     }
     lines
@@ -136,7 +155,9 @@ mod tests {
             events: 7,
             errors: 1,
             status_counts: [("200".to_owned(), 6), ("500".to_owned(), 1)].into(),
-            duration_ms: [("p50".to_owned(), 12.5), ("p99".to_owned(), 80.0)].into(),
+            duration_ms: [("count", 7.0), ("sum", 155.25), ("p50", 12.5), ("p99", 80.0)]
+                .map(|(name, ms)| (name.to_owned(), ms))
+                .into(),
             unique_users: 3,
             top_endpoints: top
                 .iter()
@@ -149,16 +170,19 @@ mod tests {
     }
 
     #[test]
-    fn csv_has_the_top_endpoints_in_one_column() {
+    fn csv_has_what_a_row_has_and_maps_in_one_column() {
         let rows = [row("*", &[("/login", 4), ("/a,b", 3)]), row("/login", &[])];
         assert_eq!(
             lines(&rows),
-            "start,service,endpoint,events,errors,unique_users,p50,p90,p95,p99,max,state,top_endpoints\n\
-             2026-11-21T01:00:00Z,web,*,7,1,3,12.5,,,80,,sealed,\"/login=4;/a,b=3\"\n\
-             2026-11-21T01:00:00Z,web,/login,7,1,3,12.5,,,80,,sealed,\n"
+            "start,service,endpoint,events,errors,unique_users,p50,p90,p95,p99,max,state,top_endpoints,\
+             resolution,status_counts,count,sum,min,avg,revision,updated_at\n\
+             2026-11-21T01:00:00Z,web,*,7,1,3,12.5,,,80,,sealed,\"/login=4;/a,b=3\",\
+             1h,200=6;500=1,7,155.25,,,2,2026-11-21T02:10:00Z\n\
+             2026-11-21T01:00:00Z,web,/login,7,1,3,12.5,,,80,,sealed,,\
+             1h,200=6;500=1,7,155.25,,,2,2026-11-21T02:10:00Z\n"
         );
         let merged = [Row { end: Some("2026-11-21T03:00:00Z".to_owned()), ..row("*", &[]) }];
-        assert!(lines(&merged).ends_with(",sealed,,2026-11-21T03:00:00Z\n"));
+        assert!(lines(&merged).ends_with(",2,2026-11-21T02:10:00Z,2026-11-21T03:00:00Z\n"));
     }
 
     #[test]

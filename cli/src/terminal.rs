@@ -75,7 +75,7 @@ pub(crate) fn written(result: std::io::Result<()>) -> Result<(), Failure> {
 /// # Errors
 /// When it cannot be written as JSON.
 pub(crate) fn print_json(result: &impl serde::Serialize) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(result).map_err(|error| Failure::Failed(error.to_string()))?;
+    let json = serde_json::to_string_pretty(result)?;
     println!("{json}");
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::value::{duration_ms, instant, resolution};
 use crate::failure::Failure;
 use clap::Args as ClapArgs;
 use weir_exact::row::Resolution;
-use weir_telemetry::Millis;
+use weir_telemetry::{Millis, Series};
 
 /// How far ahead of now events may be, milliseconds: contract §1.
 pub(crate) const AHEAD_MS: i64 = 600_000;
@@ -49,13 +49,18 @@ impl RowSelection {
         if from < to { Ok((from, to)) } else { Err(Failure::Usage(format!("--from {from} is not before --to {to}"))) }
     }
 
-    /// The series named, each once, ascending; empty for all summaries.
+    /// The series named, each once, ascending; empty for all summaries. A `#` in a service, which no row's name has, is
+    /// taken for an event's name of it.
     pub(crate) fn series(&self) -> Vec<(String, String)> {
         let summary = [weir_exact::row::SUMMARY.to_owned()];
         let endpoints = if self.endpoints.is_empty() { &summary[..] } else { &self.endpoints };
         let of =
-            |service: &String| endpoints.iter().map(|endpoint| (service.clone(), endpoint.clone())).collect::<Vec<_>>();
-        let mut series: Vec<_> = self.services.iter().flat_map(of).collect();
+            |service: String| endpoints.iter().map(|endpoint| (service.clone(), endpoint.clone())).collect::<Vec<_>>();
+        let stored = |service: &String| match service.contains('#') {
+            true => Series::new(Some(service), None).service,
+            false => service.clone(),
+        };
+        let mut series: Vec<_> = self.services.iter().map(stored).flat_map(of).collect();
         series.sort_unstable();
         series.dedup();
         series
@@ -96,6 +101,7 @@ mod tests {
         assert_eq!(some.range(now).unwrap().0, now.plus(-7_200_000));
         assert!(!some.overlaps() && !all.overlaps());
         assert!(parsed("x --service a --endpoint /x --endpoint *").overlaps());
+        assert_eq!(parsed("x --service c#d --service c%23d").series(), [("c%23d".to_owned(), "*".to_owned())]);
         assert!(Line::try_parse_from(["x", "--endpoint", "/x"]).is_err());
         let to = parsed("x --to 2026-11-21T06:00:00Z");
         assert_eq!(to.range(now).unwrap().0.to_string(), "2026-11-21T05:00:00Z");

@@ -58,7 +58,7 @@ async fn weir(s3: aws_sdk_s3::Client, one: &S3Reader) -> Result<Reading, Failure
 /// A task an object, all at once: what one writes first.
 async fn naive(s3: aws_sdk_s3::Client, one: &S3Reader) -> Result<Reading, Failure> {
     let pages = weir_objects::list(&s3, &one.bucket, &one.prefix, Versions::Unnamed, None);
-    let pages: Vec<_> = pages.try_collect().await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let pages: Vec<_> = pages.try_collect().await?;
     let tasks: Vec<_> = pages
         .into_iter()
         .flatten()

@@ -125,7 +125,7 @@ impl Results {
     /// When they cannot be written.
     pub(crate) fn write(&self, directory: &Path, page: &str) -> Result<(), Failure> {
         let failed = |error: std::io::Error| Failure::Failed(format!("{}: {error}", directory.display()));
-        let json = serde_json::to_string_pretty(self).map_err(|error| Failure::Failed(error.to_string()))?;
+        let json = serde_json::to_string_pretty(self)?;
         fs::create_dir_all(directory).map_err(failed)?;
         fs::write(directory.join(FILE), json).map_err(failed)?;
         fs::write(directory.join("bench.html"), page).map_err(failed)

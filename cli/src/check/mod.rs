@@ -81,7 +81,7 @@ fn of_file<'a>(document: &'a Document, report: &'a Report) -> impl serde::Serial
 }
 
 fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Failed(error.to_string()))?;
+    let text = serde_json::to_string_pretty(value)?;
     Ok(text + "\n")
 }
 

@@ -166,7 +166,7 @@ async fn within(bucket: QuarantineBucket, range: Range, found: Vec<Found>) -> Re
 /// # Errors
 /// When it cannot be read.
 async fn arrival(bucket: &QuarantineBucket, found: &Found) -> Result<Option<Millis>, Failure> {
-    let object = bucket.set_aside(&found.key).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let object = bucket.set_aside(&found.key).await?;
     Ok(object.map(|object| object.arrived_at))
 }
 

@@ -171,7 +171,7 @@ async fn named(bucket: &QuarantineBucket, keys: &[String], now: Millis) -> Resul
     for key in keys {
         let found = Found::new(key.clone(), 0);
         let found = found.ok_or_else(|| Failure::Usage(format!("{:?} is not a quarantine key", shown(key))))?;
-        let object = bucket.set_aside(key).await.map_err(|error| Failure::Failed(error.to_string()))?;
+        let object = bucket.set_aside(key).await?;
         let object = object.ok_or_else(|| Failure::Failed(format!("no object {} in quarantine", shown(key))))?;
         plan.add(Found { bytes: object.body().len() as i64, ..found }, by_document(&object, now));
     }

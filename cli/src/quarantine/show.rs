@@ -13,7 +13,7 @@ use weir_exact::quarantine::QuarantineObject;
 pub(crate) async fn run(aws: &Aws, show: &QuarantineShow) -> Result<ExitCode, Failure> {
     let name = aws.bucket("quarantine").await?;
     let bucket = QuarantineBucket::new(aws.s3(), &name);
-    let object = bucket.set_aside(&show.key).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let object = bucket.set_aside(&show.key).await?;
     let Some(object) = object else {
         return Err(Failure::Failed(format!("no object s3://{name}/{}", shown(&show.key))));
     };

@@ -26,6 +26,6 @@ pub(crate) async fn run(rules: Rules, stack: &str) -> Result<ExitCode, Failure> 
 
 /// The table of epochs as every function reads it.
 async fn read(table: &ContributionsTable) -> Result<EpochTable, Failure> {
-    let item = table.get(&Layout::epochs()).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let item = table.get(&Layout::epochs()).await?;
     table_of(item.as_ref()).map_err(|error| Failure::Failed(error.to_string()))
 }

@@ -105,7 +105,7 @@ async fn outlook(aws: &Aws, epoch: &Epoch, json: bool) -> Result<ExitCode, Failu
     }))
     .buffer_unordered(OBJECTS_IN_FLIGHT_MAX);
     let mut reasons: BTreeMap<String, Outlook> = BTreeMap::new();
-    while let Some((reason, object)) = read.try_next().await.map_err(|error| Failure::Failed(error.to_string()))? {
+    while let Some((reason, object)) = read.try_next().await? {
         bar.inc(1);
         let Some(object) = object else { continue };
         let outlook = reasons.entry(reason).or_default();

@@ -10,7 +10,7 @@ use weir_aws::contributions::ContributionsTable;
 use weir_aws::streams::Streams;
 use weir_exact::layout::Layout;
 use weir_exact::ledger::digest_of;
-use weir_exact::ports::{ContributionGet, StoreError};
+use weir_exact::ports::ContributionGet;
 use weir_exact::progress::Progress;
 use weir_exact::sequence::{SequenceNumber, Shard};
 use weir_telemetry::{EpochTable, Millis};
@@ -58,13 +58,12 @@ pub(super) async fn find(
     let summary = kinesis.describe_stream_summary().stream_name(&stream).send().await;
     let summary = summary.map_err(|error| failed(&format!("stream {stream}"), &error))?;
     let arn = summary.stream_description_summary().map(|summary| summary.stream_arn().to_owned()).unwrap_or_default();
-    let store = |error: StoreError| Failure::Failed(error.to_string());
-    let shard = Streams::new(kinesis.clone()).shard(&arn, shard_id).await.map_err(store)?;
+    let shard = Streams::new(kinesis.clone()).shard(&arn, shard_id).await?;
 
     // How progress is laid out is the same in every table of epochs.
     let layout = Layout::new(GENERATION, EpochTable::genesis().generation);
-    let progress = table.get(&layout.progress(&shard)).await.map_err(store)?;
-    let settled = progress.as_ref().map(Progress::from_item).transpose().map_err(store)?.map(|progress| progress.fence);
+    let progress = table.get(&layout.progress(&shard)).await?;
+    let settled = progress.as_ref().map(Progress::from_item).transpose()?.map(|progress| progress.fence);
     if let (Some(named), Some(settled)) = (named, &settled)
         && named <= settled
     {

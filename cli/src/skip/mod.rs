@@ -49,8 +49,8 @@ impl<'e> Shown<'e> {
 }
 
 async fn ls(table: &ContributionsTable, list: &SkipList) -> Result<ExitCode, Failure> {
-    let item = table.get(&Layout::skips()).await.map_err(|error| Failure::Failed(error.to_string()))?;
-    let entries = Entries::from_item(item.as_ref()).map_err(|error| Failure::Failed(error.to_string()))?.entries;
+    let item = table.get(&Layout::skips()).await?;
+    let entries = Entries::from_item(item.as_ref())?.entries;
     let now = weir_aws::clock::now();
     let all: Vec<Shown<'_>> = entries.iter().map(|entry| Shown::new(entry, now)).collect();
     if list.json {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use weir_aws::contributions::ContributionsTable;
 use weir_exact::finalize::Catalog;
 use weir_exact::layout::Layout;
-use weir_exact::ports::{ContributionGet, ContributionQuery, StoreError};
+use weir_exact::ports::{ContributionGet, ContributionQuery};
 use weir_exact::progress::Progress;
 use weir_exact::quarantine::day_prefixes;
 use weir_exact::row::{Resolution, Row, SUMMARY};
@@ -108,9 +108,9 @@ impl Looker {
             std::iter::successors(Some(first), |window| Some(window.next())).take_while(|window| window.start() <= now);
         let (table, layout) = (&self.table, &self.layout);
         let catalogs = stream::iter(windows.map(|window| async move { table.get(&layout.catalog(window)).await }));
-        let catalogs: Vec<_> = catalogs.buffered(REQUESTS_IN_FLIGHT_MAX).try_collect().await.map_err(store)?;
+        let catalogs: Vec<_> = catalogs.buffered(REQUESTS_IN_FLIGHT_MAX).try_collect().await?;
         for item in catalogs.into_iter().flatten() {
-            let catalog = Catalog::from_item(&item).map_err(store)?;
+            let catalog = Catalog::from_item(&item)?;
             self.services.extend(catalog.series().map(|(service, _)| service.to_owned()));
         }
         Ok(())
@@ -118,16 +118,11 @@ impl Looker {
 
     /// When the last settled record arrived, of each shard that records still come to.
     async fn shards(&self) -> Result<Vec<Millis>, Failure> {
-        let items = self.table.query(&self.layout.progress_pk()).await.map_err(store)?;
+        let items = self.table.query(&self.layout.progress_pk()).await?;
         let open =
             items.iter().filter(|item| item.key.sk.rsplit('/').next().is_some_and(|id| self.open_shards.contains(id)));
-        open.map(|item| Progress::from_item(item).map(|progress| Millis(progress.totals.arrived_at_ms)).map_err(store))
-            .collect()
+        open.map(|item| Ok(Millis(Progress::from_item(item)?.totals.arrived_at_ms))).collect()
     }
-}
-
-fn store(error: StoreError) -> Failure {
-    Failure::Failed(error.to_string())
 }
 
 /// Shards without an end: a closed one stays where it is for good.

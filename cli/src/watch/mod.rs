@@ -42,8 +42,7 @@ async fn lines(
     loop {
         let now = clock::now();
         watch.found(looker.look(None, now).await?, now);
-        let line =
-            serde_json::to_string(&watch.now(clock::now())).map_err(|error| Failure::Failed(error.to_string()))?;
+        let line = serde_json::to_string(&watch.now(clock::now()))?;
         let mut out = std::io::stdout().lock();
         match writeln!(out, "{line}").and_then(|()| out.flush()) {
             Ok(()) => {}
