@@ -51,12 +51,12 @@ fn complete(binary: &str, runtime_api: &str) -> BTreeMap<&'static str, String> {
             ("WEIR_LANDING_BUCKET", "weir-landing-000000000000".to_owned()),
         ]);
     }
-    match binary {
-        "rollup-finalize" | "rollup-compact" | "rollup-reconcile" => {
-            environment.insert("WEIR_ROLLUPS_TABLE", "weir-rollups".to_owned())
-        }
-        _ => environment.insert("WEIR_QUARANTINE_BUCKET", "weir-quarantine-000000000000".to_owned()),
-    };
+    if ["rollup-finalize", "rollup-compact", "rollup-reconcile"].contains(&binary) {
+        environment.insert("WEIR_ROLLUPS_TABLE", "weir-rollups".to_owned());
+    }
+    if !["rollup-finalize", "rollup-compact"].contains(&binary) {
+        environment.insert("WEIR_QUARANTINE_BUCKET", "weir-quarantine-000000000000".to_owned());
+    }
     environment
 }
 
@@ -93,7 +93,8 @@ fn mistakes(binary: &str) -> Vec<(&'static str, Option<&'static str>, &'static s
             let seconds = "seconds, 0 to 300";
             let table = [("WEIR_ROLLUPS_TABLE", None, "table"), ("WEIR_ROLLUPS_TABLE", Some("x"), "table")];
             let gather = [("WEIR_FINALIZE_SECONDS", Some("301")), ("WEIR_COMPACT_SECONDS", Some("soon"))];
-            table.into_iter().chain(gather.map(|(name, found)| (name, found, seconds))).collect()
+            let bucket = [("WEIR_QUARANTINE_BUCKET", None, "bucket")];
+            table.into_iter().chain(bucket).chain(gather.map(|(name, found)| (name, found, seconds))).collect()
         }
         "canary-gate" => [
             ("WEIR_STACK", None, "the stack's name"),

@@ -23,6 +23,7 @@ const PORTS: &[(&str, &[&str])] = &[
     ("RowAudit", &["dynamodb:BatchGetItem"]),
     ("QuarantinePut", &["s3:PutObject"]),
     ("QuarantineGet", &["s3:GetObject"]),
+    ("QuarantineList", &["s3:ListBucket"]),
 ];
 
 const CONTRIBUTIONS: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/weir-contributions";
@@ -106,6 +107,8 @@ const PROCESSORS: &[Processor] = &[
             ("ContributionQuery", CONTRIBUTIONS),
             ("RowAudit", ROLLUPS),
             ("RowQuery", ROLLUPS),
+            // Keys alone: it reads no object.
+            ("QuarantineList", QUARANTINE_BUCKET),
         ],
         calls: &[],
     },

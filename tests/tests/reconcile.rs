@@ -2,10 +2,13 @@
 //! with both numbers and a next step that works.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde_json::Value;
 use std::collections::HashMap;
 use weir_aws::clock;
+use weir_exact::ledger::Document;
+use weir_rollup::Ledger;
 use weir_telemetry::Window;
 use weir_tests::{Fleet, Oracle, Sent};
 
@@ -120,6 +123,7 @@ async fn what_was_tampered_with_is_named() {
     counts_altered(&fleet).await;
     rows_deleted(&fleet).await;
     contribution_deleted(&fleet).await;
+    counted_and_set_aside(&fleet).await;
     quarantine_emptied(&fleet).await;
     fleet.plane.shutdown().await;
 }
@@ -204,6 +208,40 @@ async fn contribution_deleted(fleet: &Fleet) {
         fleet.settle().await;
         assert_equal(fleet).await;
     }
+}
+
+/// A message that counts, and an object that says that all of it was set aside.
+async fn counted_and_set_aside(fleet: &Fleet) {
+    let all = items(fleet, CONTRIBUTIONS).await;
+    let item = all.iter().find(|item| text(item, "sk").starts_with("l#")).expect("a message's contribution");
+    let ledger = Ledger::decode(item["body"].as_b().expect("bytes").as_ref()).expect("a ledger");
+    let identity = &ledger.entries[0].identity;
+    let name = Document::of(identity).expect("a message").name;
+    let today = clock::now().to_string()[..10].replace('-', "/");
+    let put = async |reason: &str| {
+        let key = format!("{reason}/{today}/{name}.json");
+        let body = ByteStream::from_static(b"{}");
+        fleet.s3.put_object().bucket(Fleet::QUARANTINE).key(&key).body(body).send().await.expect("PutObject");
+        key
+    };
+    let delete = async |key: &str| {
+        fleet.s3.delete_object().bucket(Fleet::QUARANTINE).key(key).send().await.expect("DeleteObject");
+    };
+    // What may have counted before is no mismatch.
+    let exempt = put("message_too_old").await;
+    let verdict = assert_equal(fleet).await;
+    delete(&exempt).await;
+    assert_eq!(verdict["set_aside"], serde_json::json!({ "documents": 0, "cut": false }), "{verdict:#}");
+
+    let key = put("not_json").await;
+    let found = mismatches(fleet).await;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((&found[0]["kind"], &found[0]["expected"]), (&"counted_and_set_aside".into(), &"0".into()));
+    let (what, next) = (found[0]["what"].as_str().expect("words"), found[0]["next"].as_str().expect("a step"));
+    assert!(what.contains(identity.as_str()) && what.contains(&key), "{what}");
+    assert!(next.contains(&format!("weir quarantine show --stack weir '{key}'")), "{next}");
+    delete(&key).await;
+    assert_equal(fleet).await;
 }
 
 async fn quarantine_emptied(fleet: &Fleet) {

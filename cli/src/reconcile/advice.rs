@@ -25,6 +25,12 @@ pub(super) fn next(finding: &Finding, stack: &str, layout: &Layout) -> String {
         }
         Finding::Shard { .. } => format!("events of this shard are lost, or counted twice; {RUNBOOK}"),
         Finding::Quarantine { .. } => format!("objects were deleted from quarantine before they expired; {RUNBOOK}"),
+        Finding::CountedAndSetAside { key, .. } => {
+            format!(
+                "do not replay it, since it counts already: weir quarantine show --stack {stack} {}; {RUNBOOK}",
+                quoted(key)
+            )
+        }
         Finding::Unjudged { .. } => {
             format!("this version cannot read it: deploy the version that wrote it, or a later one; {RUNBOOK}")
         }

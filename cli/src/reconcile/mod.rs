@@ -1,7 +1,7 @@
 //! `weir reconcile`: conservation on a live stack, read and never written.
 //!
 //! What is compared, and how a fleet at work is read, is in `weir_exact::reconcile`; here are the choice of windows, the
-//! contents of the queues and of the quarantine, and the report.
+//! contents of the queues, how many objects each shard has in quarantine, and the report.
 
 mod advice;
 mod census;
@@ -18,12 +18,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 use weir_aws::clock;
 use weir_aws::contributions::ContributionsTable;
+use weir_aws::quarantine::QuarantineBucket;
 use weir_aws::rows::RollupsTable;
 use weir_exact::epochs::table_of;
 use weir_exact::layout::Layout;
 use weir_exact::ports::ContributionGet;
 use weir_exact::quarantine::Key;
-use weir_exact::reconcile::{Audit, Auditor, Covers, Finding, Verdict};
+use weir_exact::reconcile::{Audit, Auditor, Covers, Finding, SetAside, Verdict};
 use weir_telemetry::Millis;
 
 /// Between two readings of what was found: longer than a read and a write are apart.
@@ -44,6 +45,9 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
     let auditor = Auditor::new(&contributions, &rollups, layout.clone());
     let before = auditor.standing().await.map_err(store_failed)?;
     let census = census::take(&aws, &layout, &asked, now).await?;
+    spinner.set_message("listing the quarantine");
+    let quarantine = QuarantineBucket::new(aws.s3(), aws.bucket("quarantine").await?);
+    let set_aside = SetAside::list(&quarantine, &census.subjects, now).await.map_err(store_failed)?;
     spinner.set_message(format!("reading {} windows", census.subjects.len()));
     let windows = windows_by_resolution(&census);
     let looks = (asked.patience / i64::try_from(LOOK_INTERVAL.as_millis()).unwrap_or(i64::MAX)).max(1);
@@ -51,6 +55,7 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
         subjects: census.subjects,
         // Events may be ahead of now.
         covers: (census.to >= now.plus(crate::args::AHEAD_MS)).then_some(Covers { from: census.from, before }),
+        set_aside,
         readings_again: u32::try_from(looks).unwrap_or(u32::MAX),
     };
     let pause = async |_, open: usize| {
@@ -59,7 +64,7 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
     };
     let mut verdict = auditor.run(audit, clock::now, pause).await.map_err(store_failed)?;
     if census.all {
-        spinner.set_message("listing the quarantine");
+        spinner.set_message("counting what shards have set aside");
         verdict.mismatches.splice(0..0, quarantined(&aws, &verdict, now).await?);
     }
     let queues = queues::read(&aws).await?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use weir_exact::layout::Layout;
-use weir_exact::reconcile::{Finding, Verdict};
+use weir_exact::reconcile::{Finding, KEYS_LISTED_MAX, Verdict};
 use weir_telemetry::Millis;
 
 /// Findings of one kind that are listed; JSON has all.
@@ -36,10 +36,19 @@ struct Json<'a> {
     rows: u64,
     events: u64,
     duplicate_copies: u64,
+    set_aside: SetAside,
     shards: Vec<Shard<'a>>,
     queues: &'a [Queue],
     mismatches: Vec<Told>,
     settling: Vec<Told>,
+}
+
+/// What was set aside whole and held against what counts.
+#[derive(Serialize)]
+struct SetAside {
+    documents: u64,
+    /// Whether quarantine has more keys than are listed: then documents of earlier days are left out.
+    cut: bool,
 }
 
 #[derive(Serialize)]
@@ -115,6 +124,7 @@ impl Report<'_> {
             rows: *rows,
             events: *events,
             duplicate_copies: *duplicate_copies,
+            set_aside: SetAside { documents: self.verdict.documents_set_aside, cut: self.verdict.set_aside_is_cut },
             shards: shards.collect(),
             queues: &self.queues,
             mismatches,
@@ -185,6 +195,16 @@ impl Report<'_> {
             out,
             "rows      {} rows over {} events; {} duplicate copies of messages counted once",
             verdict.rows, verdict.events, verdict.duplicate_copies
+        )?;
+        let cut = if verdict.set_aside_is_cut {
+            format!(" (of the latest days: more than {KEYS_LISTED_MAX} objects; --from and --to take fewer days)")
+        } else {
+            String::new()
+        };
+        writeln!(
+            out,
+            "set aside {} quarantined whole, compared with what is counted{cut}",
+            many(verdict.documents_set_aside, "document")
         )?;
         self.write_findings(out, "settling", &self.told(&verdict.settling), false)?;
         let mismatches = self.json().mismatches;

@@ -1,7 +1,9 @@
-//! `rollup-reconcile`: holds rows against what they are made of, as `weir reconcile` does, and says what it finds.
+//! `rollup-reconcile`: holds rows against what they are made of, and what counts against what was set aside whole, as
+//! `weir reconcile` does, and says what it finds.
 //!
 //! - **Trigger**: a schedule every quarter of an hour.
-//! - **Input**: none; it reads the minutes that are over since some time, and each hour and day once it is over.
+//! - **Input**: none; it reads the minutes that are over since some time, and each hour and day once it is over. Of
+//!   quarantine it lists keys and reads no object.
 //! - **Output**: nothing is written. The count of mismatches is a metric with an alarm; each of the first few is an error
 //!   in the log, with both numbers. `weir reconcile` shows all of them, and what to do.
 //! - **Failure**: what cannot be read is the function's error, and says nothing about rows. The next tick looks at other
@@ -15,10 +17,11 @@ use weir_aws::clients::Connection;
 use weir_aws::clock;
 use weir_aws::config::{ConfigError, Environment, generation, resource, within};
 use weir_aws::contributions::ContributionsTable;
-use weir_aws::intake::contributions_table;
+use weir_aws::intake::{contributions_table, quarantine_bucket};
+use weir_aws::quarantine::QuarantineBucket;
 use weir_aws::rows::RollupsTable;
 use weir_exact::epochs::Epochs;
-use weir_exact::reconcile::{Audit, Auditor, Subject, Verdict};
+use weir_exact::reconcile::{Audit, Auditor, KEYS_LISTED_MAX, SetAside, Subject, Verdict};
 use weir_exact::sweep;
 
 /// Further readings of what was found: what is only late has moved by then.
@@ -37,6 +40,7 @@ const TOLD_MAX: usize = 10;
 pub struct Handler {
     contributions: ContributionsTable,
     rollups: RollupsTable,
+    quarantine: QuarantineBucket,
     epochs: Epochs<ContributionsTable>,
     /// How long changes gather before rows are written again, minutes' and hours' together.
     gather: Duration,
@@ -57,6 +61,7 @@ impl Handler {
             gather: Duration::from_secs(gather),
             epochs: Epochs::new(contributions.clone(), generation(environment)?),
             rollups: RollupsTable::new(connection.dynamodb(), rollups),
+            quarantine: QuarantineBucket::new(connection.s3(), quarantine_bucket(environment)?),
             contributions,
         })
     }
@@ -64,16 +69,15 @@ impl Handler {
     /// Handles one tick.
     ///
     /// # Errors
-    /// When a table cannot be read.
+    /// When a table cannot be read, or the quarantine not be listed.
     pub async fn handle(&self, event: LambdaEvent<IgnoredAny>) -> Result<(), Error> {
         let mut line = BatchLine::begin(&event.context, "schedule");
         let view = self.epochs.view(clock::now()).await?;
         let layout = self.epochs.layout(&view);
-        let audit = Audit {
-            subjects: sweep::reconciled_at(clock::now()).into_iter().map(Subject::from).collect(),
-            covers: None,
-            readings_again: READINGS_AGAIN,
-        };
+        let subjects: Vec<Subject> = sweep::reconciled_at(clock::now()).into_iter().map(Subject::from).collect();
+        let set_aside = SetAside::list(&self.quarantine, &subjects, clock::now()).await?;
+        line.stage("list");
+        let audit = Audit { subjects, covers: None, set_aside, readings_again: READINGS_AGAIN };
         let pause = async |again, _| tokio::time::sleep(pause_before(again, self.gather)).await;
         let auditor = Auditor::new(&self.contributions, &self.rollups, layout);
         let verdict = auditor.run(audit, clock::now, pause).await?;
@@ -92,6 +96,10 @@ fn log(request_id: &str, mut line: BatchLine, verdict: &Verdict) {
     for finding in verdict.mismatches.iter().take(TOLD_MAX) {
         tracing::error!(request_id, kind = finding.kind(), %finding, "mismatch");
     }
+    if verdict.set_aside_is_cut {
+        tracing::warn!(request_id, keys_listed_max = KEYS_LISTED_MAX, "not all of the quarantine was listed");
+    }
+    line.put("set_aside", verdict.documents_set_aside);
     line.count("windows", verdict.windows).put("rows", verdict.rows).put("events", verdict.events);
     line.count("mismatches", verdict.mismatches.len() as u64).count("settling", verdict.settling.len() as u64);
     line.write();

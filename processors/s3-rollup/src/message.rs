@@ -3,7 +3,7 @@
 use aws_lambda_events::event::sqs::SqsMessage;
 use lambda_runtime::Error;
 use weir_exact::objects::{Delivery, Noticed, ObjectAt};
-use weir_exact::quarantine::{Coordinates, QuarantineObject};
+use weir_exact::quarantine::{Coordinates, QuarantineObject, queue_name};
 use weir_telemetry::{MessageBody, Millis, Notice, Reason, Rejected};
 
 const PAYLOAD: &str = "no S3 event notification: telemetry goes to the telemetry queue, or into an object";
@@ -22,8 +22,7 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Delivery), Error> {
     let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
     let body = message.body.unwrap_or_default();
     let noticed = noticed(&body).unwrap_or_else(|(reason, detail)| {
-        let queue = queue_arn.rsplit(':').next().unwrap_or_default();
-        let coordinates = Coordinates::new("sqs", [("queue", queue), ("message_id", &id)]);
+        let coordinates = Coordinates::new("sqs", [("queue", queue_name(&queue_arn)), ("message_id", &id)]);
         let rejected = Rejected { reason, detail, event_index: None, payload: body.into_bytes() };
         Noticed::SetAside(QuarantineObject { coordinates, arrived_at: sent_at, rejected })
     });

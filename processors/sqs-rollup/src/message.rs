@@ -4,7 +4,7 @@ use std::sync::Arc;
 use weir_envelope::EnvelopeError;
 use weir_envelope::sqs::Message as Delivered;
 use weir_exact::ledger::{Held, Identity, Incoming, Message};
-use weir_exact::quarantine::{Coordinates, QuarantineObject};
+use weir_exact::quarantine::{Coordinates, QuarantineObject, queue_name};
 use weir_exact::retention::RETURN_MS_MAX;
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
@@ -42,7 +42,7 @@ impl Queue {
     fn name(&mut self, arn: &str) -> &Arc<str> {
         if self.arn != arn {
             arn.clone_into(&mut self.arn);
-            self.name = arn.rsplit(':').next().unwrap_or_default().into();
+            self.name = queue_name(arn).into();
         }
         &self.name
     }
@@ -149,6 +149,7 @@ fn arrival(text: &str, sent_at: Millis) -> Option<Millis> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_exact::quarantine::Key;
 
     /// What becomes of a message sent at 1,000,000,000,000 with these attributes.
     fn check(attributes: &str, expect: &str) {
@@ -188,5 +189,37 @@ mod tests {
         check(&text("weir-arrived-at", "soon"), BAD_ARRIVAL);
         check(&text("weir-arrived-at", "1000000600001"), BAD_ARRIVAL);
         check(&text("weir-arrived-at", "998790399999"), BAD_ARRIVAL);
+    }
+
+    /// What a check of quarantine relies on: all of a message is set aside under the name of what it would count as.
+    #[test]
+    fn what_counts_has_the_name_that_quarantine_has_for_its_message() {
+        let check = |id: &str, attributes: &str, name: &str| {
+            let json = format!(
+                r#"{{"Records":[{{"messageId":"{id}","eventSourceARN":"arn:aws:sqs:us-east-1:000000000000:weir-telemetry",
+                    "body":"nonsense","attributes":{{"SentTimestamp":"1795224605000"}},"messageAttributes":{{{attributes}}}}}]}}"#
+            );
+            let mut arena = vec![];
+            let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
+            let received = read(message, &mut Queue::default()).unwrap().1;
+            let Received::Here(Incoming::Message(message) | Incoming::Claiming { message, .. }) = received else {
+                panic!("{received:?}")
+            };
+            let Message { identity, coordinates, arrived_at, .. } = message;
+            let rejected =
+                Rejected { reason: Reason::NotJson, detail: String::new(), event_index: None, payload: vec![] };
+            let key = QuarantineObject { coordinates, arrived_at, rejected }.key();
+            assert_eq!(Key::parse(&key).unwrap().name(), name);
+            assert_eq!(identity.document().map(|document| document.name).as_deref(), Some(name));
+        };
+        let text = |name: &str, value: &str| format!(r#""{name}":{{"stringValue":"{value}","dataType":"String"}}"#);
+        let id = "5f0c1d2e-0000-4000-8000-000000000000";
+        check(id, "", &format!("sqs/weir-telemetry!{id}!record"));
+        check(id, &text("weir-arrived-at", "1795224604000"), &format!("sqs/weir-telemetry!{id}!record"));
+        let own = text("weir-id", "a/b!c#d@e:f");
+        check("m", &own, "sqs/weir-telemetry!a%2Fb%21c%23d@e:f!record");
+        let long = "x".repeat(ID_BYTES_MAX);
+        let digest = weir_exact::ledger::digest_of(&[&256_u64.to_be_bytes(), long.as_bytes()].concat());
+        check("m", &text("weir-id", &long), &format!("sqs/weir-telemetry!{}~{digest}!record", &long[..200]));
     }
 }

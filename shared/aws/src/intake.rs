@@ -26,7 +26,7 @@ impl IntakeStores {
         connection: &crate::clients::Connection,
     ) -> Result<Self, ConfigError> {
         let table = contributions_table(environment)?;
-        let bucket = resource(environment, "WEIR_QUARANTINE_BUCKET", "the name of the quarantine bucket")?;
+        let bucket = quarantine_bucket(environment)?;
         Ok(Self {
             contributions: ContributionsTable::new(connection.dynamodb(), table),
             quarantine: QuarantineBucket::new(connection.s3(), bucket),
@@ -54,6 +54,14 @@ impl IntakeStores {
 /// [`ConfigError`] when it is missing or no table's name.
 pub fn contributions_table(environment: &impl Environment) -> Result<String, ConfigError> {
     resource(environment, "WEIR_CONTRIBUTIONS_TABLE", "the name of the contributions table")
+}
+
+/// `WEIR_QUARANTINE_BUCKET`.
+///
+/// # Errors
+/// [`ConfigError`] when it is missing or no bucket's name.
+pub fn quarantine_bucket(environment: &impl Environment) -> Result<String, ConfigError> {
+    resource(environment, "WEIR_QUARANTINE_BUCKET", "the name of the quarantine bucket")
 }
 
 impl ContributionGet for IntakeStores {

@@ -5,7 +5,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use std::borrow::Cow;
-use weir_exact::ports::{QuarantineGet, QuarantinePut, StoreError, StoreErrorKind};
+use weir_exact::ports::{QuarantineGet, QuarantineList, QuarantinePut, StoreError, StoreErrorKind};
 use weir_exact::quarantine::{QuarantineObject, document_bytes_max};
 use weir_exact::scratch::Scratch;
 use weir_telemetry::Limits;
@@ -74,5 +74,23 @@ impl QuarantinePut for QuarantineBucket {
             .await
             .map(drop)
             .map_err(|error| store_error(&format!("PutObject s3://{}/{key}", self.bucket), &error))
+    }
+}
+
+impl QuarantineList for QuarantineBucket {
+    async fn keys(&self, prefix: &str, keys_max: usize) -> Result<Vec<String>, StoreError> {
+        let root_bytes = self.stands_at("").len();
+        let prefix = &*self.stands_at(prefix);
+        let tried = format!("ListObjectsV2 s3://{}/{prefix}", self.bucket);
+        let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+        let mut keys = vec![];
+        while keys.len() < keys_max
+            && let Some(page) = pages.next().await
+        {
+            let objects = page.map_err(|error| store_error(&tried, &error))?.contents.unwrap_or_default();
+            keys.extend(objects.into_iter().filter_map(|object| Some(object.key?.get(root_bytes..)?.to_owned())));
+        }
+        keys.truncate(keys_max);
+        Ok(keys)
     }
 }

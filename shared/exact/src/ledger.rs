@@ -6,11 +6,13 @@
 
 mod claim;
 mod commit;
+mod document;
 mod intake;
 mod plan;
 
 pub use claim::{Claim, claim};
 pub use commit::{LedgerOutcome, LedgerSettings, commit};
+pub use document::Document;
 pub use intake::{Incoming, Intake, intake, settle};
 pub use plan::Planner;
 

@@ -2,7 +2,7 @@
 
 use crate::ports::{
     AuditedRow, ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome,
-    QuarantineGet, QuarantinePut, RowAudit, RowOutcome, RowPut, RowQuery, RowVersions, StoreError,
+    QuarantineGet, QuarantineList, QuarantinePut, RowAudit, RowOutcome, RowPut, RowQuery, RowVersions, StoreError,
 };
 use crate::quarantine::QuarantineObject;
 use crate::row::{Row, RowKey, RowVersion, RowWindow};
@@ -136,5 +136,13 @@ impl QuarantinePut for MemoryStore {
 impl QuarantineGet for MemoryStore {
     async fn set_aside(&self, key: &str) -> Result<Option<QuarantineObject>, StoreError> {
         Ok(lock(&self.quarantine).get(key).cloned())
+    }
+}
+
+impl QuarantineList for MemoryStore {
+    async fn keys(&self, prefix: &str, keys_max: usize) -> Result<Vec<String>, StoreError> {
+        let quarantine = lock(&self.quarantine);
+        let keys = quarantine.range(prefix.to_owned()..).map(|(key, _)| key);
+        Ok(keys.take_while(|key| key.starts_with(prefix)).take(keys_max).cloned().collect())
     }
 }

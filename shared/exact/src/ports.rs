@@ -211,6 +211,12 @@ pub trait QuarantineGet: Sync {
     fn set_aside(&self, key: &str) -> impl Future<Output = Result<Option<QuarantineObject>, StoreError>> + Send;
 }
 
+/// Names what was set aside, without reading it.
+pub trait QuarantineList: Sync {
+    /// The keys that begin with `prefix`, ascending, up to `keys_max` of them.
+    fn keys(&self, prefix: &str, keys_max: usize) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+}
+
 /// A reference to a store is a store.
 mod by_reference {
     use super::{

@@ -74,16 +74,7 @@ impl QuarantineObject {
 
     /// What the object is called within its source: its coordinates, and which event of the record it is.
     pub fn id(&self) -> String {
-        let mut id = String::new();
-        for (_, value) in &self.coordinates.path {
-            push_escaped(&mut id, value);
-            id.push('!');
-        }
-        match self.rejected.event_index {
-            Some(index) => id.push_str(&index.to_string()),
-            None => id.push_str("record"),
-        }
-        id
+        id_of(self.coordinates.path.iter().map(|(_, value)| &**value), self.rejected.event_index)
     }
 
     /// The object's JSON.
@@ -104,6 +95,26 @@ impl QuarantineObject {
         // Strings and numbers only: serialising cannot fail.
         serde_json::to_vec(&document).unwrap_or_default()
     }
+}
+
+/// The name of a queue, as coordinates have it: an ARN's last part.
+pub fn queue_name(queue_arn: &str) -> &str {
+    queue_arn.rsplit(':').next().unwrap_or_default()
+}
+
+/// What an object of these coordinates is called within its source; `event_index` is none where it is all of its
+/// document.
+pub(crate) fn id_of<'v>(values: impl IntoIterator<Item = &'v str>, event_index: Option<u32>) -> String {
+    let mut id = String::new();
+    for value in values {
+        push_escaped(&mut id, value);
+        id.push('!');
+    }
+    match event_index {
+        Some(index) => id.push_str(&index.to_string()),
+        None => id.push_str("record"),
+    }
+    id
 }
 
 /// Letters, digits and a few signs as they are, anything else as `%XX`: safe in an S3 key, and two values

@@ -1,5 +1,5 @@
-//! Conservation, checked on what is stored: every row equals a recomputation from what is below it, and every shard's
-//! progress accounts for the events in its items.
+//! Conservation, checked on what is stored: every row equals a recomputation from what is below it, every shard's
+//! progress accounts for the events in its items, and of no document that was set aside whole anything counts.
 //!
 //! Counters of attempts prove nothing, since attempts repeat; state does. What is judged here is a reading. Of a fleet at
 //! rest every finding is wrong; while a batch is under way its items are ahead of its shard's progress, and rows are behind
@@ -7,9 +7,11 @@
 
 mod auditor;
 mod finding;
+mod set_aside;
 
 pub use auditor::{Audit, Auditor, Covers, FROM_AGE_MS_MAX, Standing, Subject, Verdict};
 pub use finding::Finding;
+pub use set_aside::{KEYS_LISTED_MAX, SetAside};
 
 use crate::finalize::{Catalog, Computed, fold, rows};
 use crate::layout::Layout;

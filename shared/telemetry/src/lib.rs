@@ -47,7 +47,9 @@ pub use limits::{Limits, ObjectLimits};
 pub use message::MessageBody;
 pub use notice::{Notice, ObjectRef};
 pub use object::{ObjectDecoder, ObjectEvent, ObjectTotals};
-pub use payload::{Accepted, Decoded, LATENESS_MS_MAX, decode_event_alone, decode_payload, decode_record};
+pub use payload::{
+    Accepted, Decoded, FUTURE_MS_MAX, LATENESS_MS_MAX, decode_event_alone, decode_payload, decode_record,
+};
 pub use reject::{Field, Limit, Reason, Rejected};
 pub use rules::{Rules, RulesError, Template};
 pub use series::{OTHER, Series};

@@ -13,7 +13,7 @@ use crate::time::{Millis, Window};
 /// How far before its arrival an event may lie (contract §1), milliseconds.
 pub const LATENESS_MS_MAX: i64 = 48 * 3_600_000;
 /// How far after its arrival an event may lie (clocks of producers), milliseconds.
-const FUTURE_MS_MAX: i64 = 10 * 60_000;
+pub const FUTURE_MS_MAX: i64 = 10 * 60_000;
 
 /// An event that is counted, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use weir_exact::finalize::{self, Catalog, Totals, fold};
 use weir_exact::ports::Item;
 use weir_exact::progress::Progress;
-use weir_exact::reconcile;
+use weir_exact::reconcile::{self, SetAside};
 use weir_exact::row::{Row, RowKey, SUMMARY, State as RowState};
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::Window;
@@ -32,6 +32,8 @@ pub(crate) fn at_rest(world: &mut World) -> Result<(), String> {
     contributions(world, &oracle)?;
     shards(world, &oracle)?;
     quarantine(world, &oracle)?;
+    let documents = disjoint(world)?;
+    world.state.seen.add(Seen::SetAsideWhole, documents);
     world.state.seen.add(Seen::Events, oracle.events);
     let lost = world.state.bucket.values().filter(|stands| oracle.lost.iter().any(|lost| is_loss_of(stands, lost)));
     let lost = lost.count() as u64;
@@ -221,6 +223,24 @@ fn quarantine(world: &World, oracle: &Oracle) -> Result<(), String> {
             && !oracle.lost.iter().any(|lost| is_loss_of(stands, lost))
     });
     none_left("quarantine object", surplus.map(|(key, _)| key.clone()))
+}
+
+/// Nothing counts of what was set aside whole, whatever is under way; how many documents that are.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn disjoint(world: &World) -> Result<u64, String> {
+    let mut set_aside = SetAside::default();
+    for key in world.state.bucket.keys() {
+        set_aside.add(key.clone());
+    }
+    for (window, items) in by_window(world) {
+        let findings = set_aside.counted(window, &items).map_err(|error| error.to_string())?;
+        if let Some(finding) = findings.first() {
+            return Err(format!("reconcile: {finding}"));
+        }
+    }
+    Ok(set_aside.len() as u64)
 }
 
 /// Every row equals a recomputation.

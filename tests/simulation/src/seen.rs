@@ -35,9 +35,10 @@ pub(crate) enum Seen {
     LargeObjects,
     ObjectsLost,
     ObjectsClaimed,
+    SetAsideWhole,
 }
 
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 33] = [
     "invocations",
     "requests",
     "requests throttled",
@@ -70,11 +71,18 @@ const NAMES: [&str; 32] = [
     "objects read twice for their size",
     "objects gone before they were read",
     "objects without a version put again",
+    "messages and objects set aside whole that count nothing",
 ];
 
 /// Counts of all that happened in one or more runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally([u64; NAMES.len()]);
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self([0; NAMES.len()])
+    }
+}
 
 impl Tally {
     pub(crate) fn add(&mut self, what: Seen, count: u64) {

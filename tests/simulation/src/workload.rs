@@ -108,7 +108,7 @@ fn interfere(world: &mut World, traffic_ms: i64) {
     }
     for minutes in [1, 4, 14, 150, 60 * 25] {
         world.after(traffic_ms + minutes * 60_000, |world| {
-            if let Err(wrong) = check::when_quiet(world) {
+            if let Err(wrong) = check::disjoint(world).and_then(|_| check::when_quiet(world)) {
                 world.state.violation = Some(wrong);
             }
         });

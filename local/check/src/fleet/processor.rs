@@ -21,7 +21,11 @@ const PROCESSORS: &[Processor] = &[
     Processor { binary: "quarantine-replay", environment: INTAKE, fenced: false },
     Processor { binary: "rollup-finalize", environment: ROWS, fenced: false },
     Processor { binary: "rollup-compact", environment: ROWS, fenced: false },
-    Processor { binary: "rollup-reconcile", environment: ROWS, fenced: false },
+    Processor {
+        binary: "rollup-reconcile",
+        environment: &["WEIR_CONTRIBUTIONS_TABLE", "WEIR_ROLLUPS_TABLE", "WEIR_QUARANTINE_BUCKET"],
+        fenced: false,
+    },
     Processor { binary: "burst-summary", environment: &[], fenced: false },
     Processor {
         binary: "canary-gate",

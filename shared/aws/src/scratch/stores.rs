@@ -5,7 +5,7 @@ use crate::clients::Connection;
 use crate::config::{ConfigError, Environment, resource};
 use crate::contributions::{Attributes, ContributionsTable, text};
 use crate::errors::store_error;
-use crate::intake::contributions_table;
+use crate::intake::{contributions_table, quarantine_bucket};
 use crate::quarantine::QuarantineBucket;
 use crate::rows::{RollupsTable, row};
 use aws_sdk_s3::primitives::ByteStream;
@@ -52,7 +52,7 @@ impl ScratchStores {
             dynamodb: connection.dynamodb(),
             s3: connection.s3(),
             table: contributions_table(environment)?,
-            quarantine: resource(environment, "WEIR_QUARANTINE_BUCKET", "the name of the quarantine bucket")?,
+            quarantine: quarantine_bucket(environment)?,
             landing: resource(environment, "WEIR_LANDING_BUCKET", "the name of the landing bucket")?,
         })
     }

@@ -2,9 +2,10 @@ use super::memory::{FailingObjects, MemoryObjects, MemoryPieces, ReadFault};
 use super::*;
 use crate::failing::{FailingStore, Fault, Request};
 use crate::finalize::fold;
-use crate::ledger::Identity;
+use crate::ledger::{Document, Identity};
 use crate::memory::MemoryStore;
 use crate::ports::{Expected, Item, PutOutcome, StoreError};
+use crate::quarantine::Key;
 use crate::retention::RETURN_MS_MAX;
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -163,6 +164,25 @@ fn chunks_are_the_object_s_whether_it_is_read_once_or_twice() {
     assert_eq!(whole.0, BTreeSet::from([chunk(0), chunk(1), chunk(2)]));
     for piece_bytes in [1, 7, 64] {
         assert_eq!(held(0, piece_bytes), whole, "read twice, in pieces of {piece_bytes}");
+    }
+}
+
+/// What a check of quarantine relies on: the event that was set aside and the chunks that count are of one document.
+#[test]
+fn what_counts_has_the_name_that_quarantine_has_for_its_object() {
+    for content in [Content::Version("v-1.A_b".into()), Content::Etag("0f-2".into())] {
+        let (store, objects) = (MemoryStore::default(), MemoryObjects::new(1_000));
+        let object = object("in/a b#1@ü!/c", content);
+        objects.put(&object, CREATED, body(12, true));
+        deliver(&store, &objects, 1 << 20, vec![delivery(std::slice::from_ref(&object))]);
+        let mut set_aside = store.quarantined().into_values().next().expect("the event that is none");
+        set_aside.rejected.event_index = None;
+        let name = Key::parse(&set_aside.key()).unwrap().name();
+        let counted = identities(&store);
+        assert_eq!(counted.len(), 3);
+        for identity in counted {
+            assert_eq!(Document::of(&identity).map(|document| document.name).as_ref(), Some(&name), "{identity}");
+        }
     }
 }
 

@@ -34,6 +34,11 @@ impl<'a> Key<'a> {
         self.id == "record" || self.id.ends_with("!record")
     }
 
+    /// `<source>/<id>`: the same for every reason and day under which the same was set aside.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.source, self.id)
+    }
+
     /// First instant after the day of arrival.
     pub fn day_end(&self) -> Millis {
         self.day.plus(DAY_MS)

@@ -5,7 +5,7 @@
 //! *settling*. What stays as it is, is wrong at the second reading when nothing that is under way explains it; a row that
 //! is only behind is given all readings.
 
-use super::{Finding, ShardItems, by_shard, compare, minute_rows};
+use super::{Finding, SetAside, ShardItems, by_shard, compare, minute_rows};
 use crate::compact::{self, Directory};
 use crate::finalize::{Catalog, Computed};
 use crate::layout::Layout;
@@ -51,6 +51,8 @@ pub struct Audit {
     pub subjects: Vec<Subject>,
     /// What `subjects` cover without a gap up to now; none where they do not.
     pub covers: Option<Covers>,
+    /// Documents that were set aside whole, of which the minutes must count nothing.
+    pub set_aside: SetAside,
     /// Readings of what was found, after the first.
     pub readings_again: u32,
 }
@@ -88,6 +90,10 @@ pub struct Verdict {
     pub shards: BTreeMap<String, Totals>,
     /// Shards whose progress was held against their items.
     pub shards_compared: BTreeSet<String>,
+    /// Documents set aside whole that were held against what the minutes count.
+    pub documents_set_aside: u64,
+    /// Whether there are more, of earlier days, than were listed.
+    pub set_aside_is_cut: bool,
 }
 
 /// One reading of one window.
@@ -140,10 +146,14 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         now: impl Fn() -> Millis,
         pause: impl AsyncFn(u32, usize),
     ) -> Result<Verdict, StoreError> {
-        let mut verdict = Verdict::default();
+        let mut verdict = Verdict {
+            documents_set_aside: audit.set_aside.len() as u64,
+            set_aside_is_cut: audit.set_aside.is_cut(),
+            ..Verdict::default()
+        };
         let mut held: BTreeMap<String, ShardItems> = BTreeMap::new();
         let mut open = vec![];
-        for (subject, reading) in self.read(audit.subjects).await? {
+        for (subject, reading) in self.read(audit.subjects, &audit.set_aside).await? {
             verdict.windows += 1;
             verdict.rows += reading.rows;
             verdict.events += reading.events;
@@ -168,7 +178,7 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
             let subjects = open.iter().map(|(subject, _)| subject.clone()).collect();
             let known: BTreeMap<RowWindow, Reading> =
                 open.drain(..).map(|(subject, reading)| (subject.window, reading)).collect();
-            for (subject, reading) in self.read(subjects).await? {
+            for (subject, reading) in self.read(subjects, &audit.set_aside).await? {
                 let moved = known.get(&subject.window) != Some(&reading);
                 let is_last = again == audit.readings_again;
                 let late = |finding: &Finding| finding.is_behind() && !is_last;
@@ -180,7 +190,10 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
             }
         }
         // Moving until the last, or looked at only once.
-        verdict.settling.extend(open.into_iter().flat_map(|(_, reading)| reading.findings));
+        let open = open.into_iter().flat_map(|(_, reading)| reading.findings);
+        let (wrong, moving) = open.partition::<Vec<_>, _>(Finding::is_final);
+        verdict.mismatches.extend(wrong);
+        verdict.settling.extend(moving);
         // Shards first, then from the minutes up: what is wrong below is wrong above.
         let place = |finding: &Finding| finding.row().map(|row| (row.window, row.series()));
         verdict.mismatches.sort_by_key(place);
@@ -188,10 +201,10 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         Ok(verdict)
     }
 
-    async fn read(&self, subjects: Vec<Subject>) -> Result<Vec<(Subject, Reading)>, StoreError> {
+    async fn read(&self, subjects: Vec<Subject>, set_aside: &SetAside) -> Result<Vec<(Subject, Reading)>, StoreError> {
         let readings = subjects.into_iter().map(|subject| async move {
             let reading = match subject.window.minute() {
-                Some(minute) => self.minute(minute, &subject.also).await,
+                Some(minute) => self.minute(minute, &subject.also, set_aside).await,
                 None => self.above(subject.window, &subject.also).await,
             };
             let reading = match reading {
@@ -206,8 +219,13 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         stream::iter(readings).buffered(WINDOWS_IN_FLIGHT_MAX).try_collect().await
     }
 
-    /// A minute against its contributions.
-    async fn minute(&self, window: Window, also: &BTreeSet<SeriesKey>) -> Result<Reading, StoreError> {
+    /// A minute against its contributions, and these against what was set aside.
+    async fn minute(
+        &self,
+        window: Window,
+        also: &BTreeSet<SeriesKey>,
+        set_aside: &SetAside,
+    ) -> Result<Reading, StoreError> {
         let partitions = self.layout.window_partitions(window);
         let queries = partitions.iter().map(|pk| self.contributions.query(pk));
         let items: Vec<Item> = futures::future::try_join_all(queries).await?.into_iter().flatten().collect();
@@ -222,7 +240,8 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         }
         let is_endpoint = |row: &&Computed| row.key.endpoint != SUMMARY;
         let events = should.iter().filter(is_endpoint).map(|row| row.rollup.events()).sum();
-        let reading = self.held_against(window.into(), should, series).await?;
+        let mut reading = self.held_against(window.into(), should, series).await?;
+        reading.findings.extend(set_aside.counted(window, &items)?);
         Ok(Reading { events, duplicate_copies, shards: by_shard(&items)?, ..reading })
     }
 

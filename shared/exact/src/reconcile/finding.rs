@@ -25,6 +25,17 @@ pub enum Finding {
         /// In quarantine.
         objects: u64,
     },
+    /// A document counts, and all of it was set aside for what it holds.
+    CountedAndSetAside {
+        /// Its identity.
+        document: String,
+        /// A window in which it counts.
+        window: String,
+        /// Events that it counts there.
+        events: u64,
+        /// The object in quarantine.
+        key: String,
+    },
     /// Contributions stand, and their row does not.
     Missing {
         /// The row.
@@ -103,10 +114,17 @@ impl Finding {
         matches!(self, Self::Missing { .. } | Self::Behind { .. })
     }
 
+    /// Whether nothing that is under way can explain it, however much moves.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::CountedAndSetAside { .. })
+    }
+
     /// The row, where it is about one.
     pub fn row(&self) -> Option<&RowKey> {
         match self {
-            Self::Shard { .. } | Self::Quarantine { .. } | Self::Unjudged { .. } => None,
+            Self::Shard { .. } | Self::Quarantine { .. } | Self::CountedAndSetAside { .. } | Self::Unjudged { .. } => {
+                None
+            }
             Self::Missing { row, .. }
             | Self::Surplus { row, .. }
             | Self::Behind { row, .. }
@@ -122,6 +140,7 @@ impl Finding {
         match self {
             Self::Shard { .. } => "shard",
             Self::Quarantine { .. } => "quarantine",
+            Self::CountedAndSetAside { .. } => "counted_and_set_aside",
             Self::Missing { .. } => "missing",
             Self::Surplus { .. } => "surplus",
             Self::Behind { .. } => "behind",
@@ -140,7 +159,7 @@ impl Finding {
             Self::Shard { accepted, events, .. } => numbers(*events, *accepted),
             Self::Quarantine { rejected, objects, .. } => numbers(*objects, *rejected),
             Self::Missing { events, .. } => numbers(0, *events),
-            Self::Surplus { events, .. } => numbers(*events, 0),
+            Self::Surplus { events, .. } | Self::CountedAndSetAside { events, .. } => numbers(*events, 0),
             Self::Behind { events, .. } | Self::Ahead { events, .. } => numbers(events.0, events.1),
             Self::Differs { stands, should, .. } => Some((stands.clone(), should.clone())),
             Self::Contradicts { contradiction, .. } => {
@@ -161,6 +180,10 @@ impl fmt::Display for Finding {
             Self::Quarantine { shard, rejected, objects } => {
                 write!(f, "shard {shard}: progress has set aside {rejected}, quarantine holds {objects}")
             }
+            Self::CountedAndSetAside { document, window, events, key } => write!(
+                f,
+                "document {document}: counts with {events} events in the window {window}, and was set aside whole: {key}"
+            ),
             Self::Missing { row, events, revision } => {
                 write!(f, "{}: missing, with {events} events at revision {revision}", name(row))
             }

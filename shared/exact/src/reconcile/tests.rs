@@ -4,14 +4,15 @@ use crate::fenced::{FencedLane, FencedSettings, Record};
 use crate::finalize::{FinalizeSettings, Finalizer};
 use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
 use crate::memory::MemoryStore;
-use crate::quarantine::Coordinates;
+use crate::ports::QuarantinePut;
+use crate::quarantine::{Coordinates, QuarantineObject};
 use crate::row::{Resolution, RowWindow, SUMMARY};
 use crate::sequence::Shard;
 use futures::executor::block_on;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use weir_rollup::SeriesKey;
-use weir_telemetry::{EpochTable, EpochView, Generation, Millis};
+use weir_telemetry::{EpochTable, EpochView, Generation, Millis, Reason, Rejected};
 
 /// 2026-11-21T01:30:05Z.
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
@@ -88,7 +89,8 @@ fn windows() -> Vec<Subject> {
 fn audit_between(store: &MemoryStore, now: Millis, between: impl Fn() + Sync) -> Verdict {
     let auditor = Auditor::new(store, store, layout());
     let covers = Covers { from: Millis(0), before: block_on(auditor.standing()).unwrap() };
-    let audit = Audit { subjects: windows(), covers: Some(covers), readings_again: 3 };
+    let set_aside = block_on(SetAside::list(store, &windows(), now)).unwrap();
+    let audit = Audit { subjects: windows(), covers: Some(covers), set_aside, readings_again: 3 };
     // Elsewhere: an executor does not run within another.
     let between = || std::thread::scope(|scope| scope.spawn(&between).join().unwrap());
     block_on(auditor.run(audit, || now, async |_, _| between())).unwrap()
@@ -127,7 +129,8 @@ fn a_minute_that_begins_while_the_windows_are_chosen_is_no_mismatch() {
     let before = block_on(auditor.standing()).unwrap();
     let subjects = windows();
     kinesis_at(&store, 5..8, ARRIVAL.plus(60_000));
-    let audit = Audit { subjects, covers: Some(Covers { from: Millis(0), before }), readings_again: 1 };
+    let covers = Some(Covers { from: Millis(0), before });
+    let audit = Audit { subjects, covers, set_aside: SetAside::default(), readings_again: 1 };
     let verdict = block_on(auditor.run(audit, || LATER, async |_, _| {})).unwrap();
     assert_eq!(mismatches(&verdict), Vec::<String>::new());
 }
@@ -209,7 +212,36 @@ fn a_row_that_nobody_knows_of_is_found_where_it_was_seen() {
     store.overwrite(strange);
     assert!(audit(&store).is_equal(), "only who has seen it looks at it");
     let also = BTreeSet::from([SeriesKey { service: "s".into(), endpoint: "/strange".into() }]);
-    let audit = Audit { subjects: vec![Subject { window: minute(), also }], covers: None, readings_again: 1 };
+    let subjects = vec![Subject { window: minute(), also }];
+    let audit = Audit { subjects, covers: None, set_aside: SetAside::default(), readings_again: 1 };
     let verdict = block_on(Auditor::new(&store, &store, layout()).run(audit, || LATER, async |_, _| ())).unwrap();
     assert_eq!(mismatches(&verdict), ["row s#/strange 1m#2026-11-21T01:30:00Z: stands on nothing, with 4 events"]);
+}
+
+#[test]
+fn a_document_that_counts_and_was_set_aside_whole_is_wrong_also_while_traffic_flows() {
+    let store = fleet();
+    let set_aside = |message: &str, event_index: Option<u32>| {
+        let rejected = Rejected { reason: Reason::NotJson, detail: String::new(), event_index, payload: vec![] };
+        let coordinates = Coordinates::new("sqs", [("queue", "q"), ("message_id", message)]);
+        block_on(store.quarantine(&QuarantineObject { coordinates, arrived_at: ARRIVAL, rejected })).unwrap();
+    };
+    // A message that counts nothing, and an event of one that counts the others.
+    set_aside("m3", None);
+    set_aside("m1", Some(1));
+    let verdict = audit(&store);
+    assert_eq!((mismatches(&verdict), verdict.documents_set_aside), (vec![], 1), "{verdict:?}");
+
+    set_aside("m2", None);
+    let expect = "document sqs:q/m2: counts with 1 events in the window 2026-11-21T01:30:00Z, and was set aside whole: \
+                  not_json/2026/11/21/sqs/q!m2!record.json";
+    assert_eq!(mismatches(&audit(&store)), [expect]);
+    // Nothing else can be said of the window yet.
+    let next = AtomicU64::new(5);
+    let verdict = audit_between(&store, LATER, || {
+        let next = next.fetch_add(1, Ordering::Relaxed);
+        kinesis(&store, next..next + 1);
+    });
+    assert_eq!(mismatches(&verdict), [expect]);
+    assert!(!verdict.settling.is_empty(), "{verdict:?}");
 }
