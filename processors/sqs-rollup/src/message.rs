@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use weir_envelope::EnvelopeError;
 use weir_envelope::sqs::Message as Delivered;
-use weir_exact::ledger::{Held, Identity, Incoming, Message};
+use weir_exact::ledger::{Held, Identity, Incoming, Message, digest_of};
 use weir_exact::quarantine::{Coordinates, QuarantineObject, queue_name};
 use weir_exact::retention::RETURN_MS_MAX;
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
@@ -65,16 +65,21 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
     let body = message.body.as_deref().unwrap_or_default();
 
     // Where the producer names its message, so does quarantine: a second send overwrites the first.
-    let name = match own_id {
-        Attribute::Text(own) if is_id(own) => own.into(),
-        _ => Arc::clone(&id),
+    let (name, is_own): (Arc<str>, bool) = match own_id {
+        Attribute::Text(own) if is_id(own) => (own.into(), true),
+        _ => (Arc::clone(&id), false),
     };
     let coordinates_of =
         |name: &Arc<str>| Coordinates::new("sqs", [("queue", Arc::clone(queue)), ("message_id", Arc::clone(name))]);
     let set_aside = |reason: Reason, detail: &str| {
         let payload = body.as_bytes().to_vec();
         let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
-        Incoming::SetAside(QuarantineObject { coordinates: coordinates_of(&name), arrived_at: sent_at, rejected })
+        let mut coordinates = coordinates_of(&name);
+        // What is set aside here has not claimed the producer's id: another body under it must not overwrite this one.
+        if is_own {
+            coordinates.path.push(("body", digest_of(body.as_bytes()).into()));
+        }
+        Incoming::SetAside(QuarantineObject { coordinates, arrived_at: sent_at, rejected })
     };
     let mut elsewhere = None;
     let incoming = match (own_id, own_arrival) {
@@ -189,6 +194,32 @@ mod tests {
         check(&text("weir-arrived-at", "soon"), BAD_ARRIVAL);
         check(&text("weir-arrived-at", "1000000600001"), BAD_ARRIVAL);
         check(&text("weir-arrived-at", "998790399999"), BAD_ARRIVAL);
+    }
+
+    /// Bodies under one producer's id that are set aside before the id is claimed: each has an object, and one sent again
+    /// has its own.
+    #[test]
+    fn what_is_set_aside_before_its_id_is_claimed_overwrites_no_other_body() {
+        let key = |message_id: &str, body: &str, attributes: &str| {
+            let json = format!(
+                r#"{{"Records":[{{"messageId":"{message_id}","eventSourceARN":"arn:aws:sqs:us-east-1:000000000000:q",
+                    "body":"{body}","attributes":{{"SentTimestamp":"1795224605000"}},"messageAttributes":{{{attributes}}}}}]}}"#
+            );
+            let mut arena = vec![];
+            let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
+            let received = read(message, &mut Queue::default()).unwrap().1;
+            let Received::Here(Incoming::SetAside(object)) = received else { panic!("{received:?}") };
+            object.key()
+        };
+        let text = |name: &str, value: &str| format!(r#""{name}":{{"stringValue":"{value}","dataType":"String"}}"#);
+        let arrival = text("weir-arrived-at", "yesterday");
+        let own = format!("{},{arrival}", text("weir-id", "x"));
+        let (one, other) = (key("m1", "[1]", &own), key("m2", "[2]", &own));
+        assert_ne!(one, other);
+        assert_eq!(key("m3", "[1]", &own), one);
+        let digest = digest_of(b"[1]");
+        assert_eq!(one, format!("bad_attribute/2026/11/21/sqs/q!x!{digest}!record.json"));
+        assert_eq!(key("m1", "[1]", &arrival), "bad_attribute/2026/11/21/sqs/q!m1!record.json");
     }
 
     /// What a check of quarantine relies on: all of a message is set aside under the name of what it would count as.
