@@ -2,6 +2,9 @@
 
 /// Most memory it ever had resident.
 pub(crate) const PEAK: &str = "VmHWM";
+/// Of what it has resident now, pages of files, which is to say of its executable: other processes share them, and the
+/// system takes them back when it needs room.
+pub(crate) const FILES: &str = "RssFile";
 /// What it has resident now.
 pub(crate) const RESIDENT: &str = "VmRSS";
 

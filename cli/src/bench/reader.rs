@@ -21,20 +21,21 @@ pub(crate) struct Reading {
     pub(crate) seconds: f64,
     /// Most memory that the process ever had, bytes; 0 where the system does not say.
     pub(crate) peak_bytes: u64,
-    /// The same before the first request: what the process takes for being one.
-    pub(crate) idle_bytes: u64,
+    /// Of these, what is its own: without the pages of its executable.
+    pub(crate) own_peak_bytes: u64,
 }
 
 pub(crate) async fn run(one: S3Reader, stack: &str) -> Result<ExitCode, Failure> {
     let aws = Aws::from_environment(stack).await?;
-    let (begun, idle_bytes) = (Instant::now(), peak_bytes());
+    let begun = Instant::now();
     let mut reading = match one.reader {
         ReaderKind::Weir => weir(aws.s3(), &one).await?,
         ReaderKind::Naive => naive(aws.s3(), &one).await?,
     };
     reading.seconds = begun.elapsed().as_secs_f64();
-    reading.peak_bytes = peak_bytes();
-    reading.idle_bytes = idle_bytes;
+    reading.peak_bytes = process::memory_bytes("self", process::PEAK);
+    // Pages of the executable only become more, so they were no more when the peak was reached.
+    reading.own_peak_bytes = reading.peak_bytes.saturating_sub(process::memory_bytes("self", process::FILES));
     println!("{}", serde_json::to_string(&reading).map_err(|error| failed("the answer", &error))?);
     Ok(ExitCode::SUCCESS)
 }
@@ -81,8 +82,4 @@ async fn naive(s3: aws_sdk_s3::Client, one: &S3Reader) -> Result<Reading, Failur
         }
     }
     Ok(reading)
-}
-
-fn peak_bytes() -> u64 {
-    process::memory_bytes("self", process::PEAK)
 }

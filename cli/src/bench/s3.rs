@@ -23,10 +23,10 @@ struct Answer {
     weir: Reading,
     naive: Reading,
     times_as_fast: f64,
-    /// Of the whole process.
+    /// Of the process' own.
     share_of_memory: f64,
-    /// Of what the reading adds to an idle process.
-    share_of_added_memory: f64,
+    /// With the pages of its executable.
+    share_of_resident_memory: f64,
 }
 
 pub(crate) async fn run(bench: BenchS3, stack: &str) -> Result<ExitCode, Failure> {
@@ -51,21 +51,21 @@ pub(crate) async fn run(bench: BenchS3, stack: &str) -> Result<ExitCode, Failure
         weir,
         naive,
         times_as_fast: naive.seconds / weir.seconds.max(f64::MIN_POSITIVE),
-        share_of_memory: weir.peak_bytes as f64 / (naive.peak_bytes as f64).max(1.0),
-        share_of_added_memory: added(&weir) / added(&naive).max(1.0),
+        share_of_memory: share(weir.own_peak_bytes, naive.own_peak_bytes),
+        share_of_resident_memory: share(weir.peak_bytes, naive.peak_bytes),
     };
     if bench.json {
         println!("{}", serde_json::to_string(&answer).map_err(|error| failed("the answer", &error))?);
     } else {
-        println!("reader               seconds   objects   errors        bytes   peak MiB   idle MiB");
+        println!("reader               seconds   objects   errors        bytes    own MiB   resident MiB");
         for (name, reading) in [("weir", weir), ("task per object", naive)] {
             let Reading { objects, bytes, errors, seconds, .. } = reading;
-            let (peak, idle) = (mib(reading.peak_bytes), mib(reading.idle_bytes));
-            println!("{name:<18}{seconds:>10.3}{objects:>10}{errors:>9}{bytes:>13}{peak:>11.1}{idle:>11.1}");
+            let (own, resident) = (mib(reading.own_peak_bytes), mib(reading.peak_bytes));
+            println!("{name:<18}{seconds:>10.3}{objects:>10}{errors:>9}{bytes:>13}{own:>11.1}{resident:>15.1}");
         }
-        let Answer { times_as_fast, share_of_memory, share_of_added_memory, .. } = answer;
+        let Answer { times_as_fast, share_of_memory, share_of_resident_memory, .. } = answer;
         println!(
-            "weir is {times_as_fast:.2} times as fast, in {share_of_memory:.2} of the memory ({share_of_added_memory:.2} of the memory that reading adds to an idle process)"
+            "weir is {times_as_fast:.2} times as fast, in {share_of_memory:.2} of the memory ({share_of_resident_memory:.2} with the pages of the executable, which both have)"
         );
     }
     Ok(ExitCode::from(u8::from(weir.errors > 0)))
@@ -110,20 +110,20 @@ async fn read(kind: ReaderKind, bucket: &str, prefix: &str, bench: &BenchS3, sta
         .map_err(|_| Failure::Failed(format!("the {} reader exited with {} and no result", kind.name(), child.status)))
 }
 
-/// Memory that the reading added, bytes.
-fn added(reading: &Reading) -> f64 {
-    reading.peak_bytes.saturating_sub(reading.idle_bytes) as f64
+fn share(weir_bytes: u64, naive_bytes: u64) -> f64 {
+    weir_bytes as f64 / (naive_bytes as f64).max(1.0)
 }
 
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / 1_048_576.0
 }
 
-/// The reading of median time, with the largest peak and the most errors of all.
+/// The reading of median time, with the largest peaks and the most errors of all.
 fn median(mut readings: Vec<Reading>) -> Reading {
     readings.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let peak_bytes = readings.iter().map(|reading| reading.peak_bytes).max().unwrap_or(0);
+    let own_peak_bytes = readings.iter().map(|reading| reading.own_peak_bytes).max().unwrap_or(0);
     let errors = readings.iter().map(|reading| reading.errors).max().unwrap_or(0);
     let median = readings.get(readings.len() / 2).copied().unwrap_or_default();
-    Reading { peak_bytes, errors, ..median }
+    Reading { peak_bytes, own_peak_bytes, errors, ..median }
 }
