@@ -154,7 +154,6 @@ fn arrival(text: &str, sent_at: Millis) -> Option<Millis> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_exact::quarantine::Key;
 
     /// What becomes of a message sent at 1,000,000,000,000 with these attributes.
     fn check(attributes: &str, expect: &str) {
@@ -240,7 +239,7 @@ mod tests {
             let rejected =
                 Rejected { reason: Reason::NotJson, detail: String::new(), event_index: None, payload: vec![] };
             let key = QuarantineObject { coordinates, arrived_at, rejected }.key();
-            assert_eq!(Key::parse(&key).unwrap().name(), name);
+            assert_eq!(weir_exact::quarantine::Key::parse(&key).unwrap().name(), name);
             assert_eq!(identity.document().map(|document| document.name).as_deref(), Some(name));
         };
         let text = |name: &str, value: &str| format!(r#""{name}":{{"stringValue":"{value}","dataType":"String"}}"#);
