@@ -24,7 +24,7 @@ pub(super) async fn merged(fleet: &Fleet) {
     let endpoints =
         ["query", "--service", "checkout", "--endpoint", "/pay", "--endpoint", HOSTILE, "--merge", "--format", "csv"];
     let csv = fleet.weir(0, &endpoints).await.out;
-    let events = csv.lines().skip(1).filter_map(|line| line.rsplit(',').nth(10)?.parse::<u64>().ok()).sum::<u64>();
+    let events = csv.lines().skip(1).filter_map(|line| line.rsplit(',').nth(18)?.parse::<u64>().ok()).sum::<u64>();
     assert_eq!(events, 200, "{csv}");
     let twice = ["query", "--service", "checkout", "--endpoint", "*", "--endpoint", "/pay", "--merge", "all"];
     assert!(fleet.weir(2, &twice).await.err.contains("twice"));
