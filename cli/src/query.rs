@@ -82,10 +82,8 @@ fn lines(rows: &[Row]) -> String {
         };
         let (service, endpoint) = (csv(&row.service), csv(&row.endpoint));
         let Row { start, events, errors, unique_users, state, resolution, revision, updated_at, .. } = row;
-        let top = row.top_endpoints.iter().map(|top| format!("{}={}", top.endpoint, top.events));
-        let top = csv(&top.collect::<Vec<_>>().join(";"));
-        let statuses = row.status_counts.iter().map(|(status, events)| format!("{status}={events}"));
-        let statuses = csv(&statuses.collect::<Vec<_>>().join(";"));
+        let top = counts(row.top_endpoints.iter().map(|top| (&top.endpoint, &top.events)));
+        let statuses = counts(&row.status_counts);
         let end = row.end.iter().map(|end| format!(",{end}")).collect::<String>();
         let _ = writeln!(
             lines,
@@ -104,6 +102,12 @@ fn largest(top: &[TopEndpoint]) -> String {
     let names = shown_ones.iter().map(|top| format!("{} {}", shown(&top.endpoint), top.events));
     let names = names.collect::<Vec<_>>().join(", ");
     if rest.is_empty() { names } else { format!("{names} and {} more", rest.len()) }
+}
+
+/// Names and their events, as one field.
+fn counts<'r>(events: impl IntoIterator<Item = (&'r String, &'r u64)>) -> String {
+    let each = events.into_iter().map(|(name, events)| format!("{name}={events}"));
+    csv(&each.collect::<Vec<_>>().join(";"))
 }
 
 /// RFC 4180.

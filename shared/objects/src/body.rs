@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 /// How S3 names what was put while the bucket kept no versions. It is overwritten like any object of such a bucket.
-const NULL_VERSION: &str = "null";
+pub(crate) const NULL_VERSION: &str = "null";
 
 /// What to read, and how.
 #[derive(Clone)]
@@ -23,6 +23,7 @@ pub(crate) struct Head {
     pub(crate) modified_ms: i64,
     /// All of it, bytes.
     pub(crate) size: u64,
+    /// None of an object that can be overwritten.
     pub(crate) version: Option<String>,
     etag: Option<String>,
 }
@@ -35,7 +36,7 @@ impl Head {
         Self {
             modified_ms: answer.last_modified().and_then(|at| at.to_millis().ok()).unwrap_or(0),
             size: whole.or(length).unwrap_or(0),
-            version: answer.version_id().map(str::to_owned),
+            version: answer.version_id().filter(|version| *version != NULL_VERSION).map(str::to_owned),
             etag: answer.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
         }
     }
@@ -48,7 +49,7 @@ impl Place {
         // An ETag that is overwritten meanwhile can still be read as the version that it was. Who names neither may well
         // have no more than `s3:GetObject`, which reads no version.
         match etag {
-            Some(_) if version.is_none() => *version = head.version.clone().filter(|version| version != NULL_VERSION),
+            Some(_) if version.is_none() => version.clone_from(&head.version),
             Some(_) => {}
             None => etag.clone_from(&head.etag),
         }

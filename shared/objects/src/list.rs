@@ -1,5 +1,6 @@
 //! What stands below a prefix.
 
+use crate::body::NULL_VERSION;
 use crate::{ReadError, ReadErrorKind, Wanted};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::EncodingType;
@@ -105,7 +106,7 @@ async fn latest(
     let keys = Keys { are_encoded: answer.encoding_type() == Some(&EncodingType::Url), tried: &tried };
     let latest = answer.versions().iter().filter(|version| version.is_latest() == Some(true));
     let listed = latest.filter_map(|version| {
-        let id = version.version_id().filter(|id| *id != "null");
+        let id = version.version_id().filter(|id| *id != NULL_VERSION);
         let key = keys.decoded(version.key()?);
         Some(key.map(|key| Listed {
             object: wanted(bucket, key, id, version.e_tag(), version.size()),

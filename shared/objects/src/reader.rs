@@ -135,7 +135,7 @@ impl Object {
         self.size
     }
 
-    /// Its version as S3 names it: none where the bucket never kept versions, `null` of an object from before it did.
+    /// Its version: none where the bucket keeps no versions, or kept none when the object was put.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
