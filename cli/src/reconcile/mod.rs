@@ -36,18 +36,17 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
     let aws = Aws::from_environment(stack).await?;
     let contributions = ContributionsTable::new(aws.dynamodb(), aws.contributions_table());
     let rollups = RollupsTable::new(aws.dynamodb(), aws.rollups_table());
-    let store_failed = |error: weir_exact::ports::StoreError| Failure::Failed(error.to_string());
-    let epochs = contributions.get(&Layout::epochs()).await.map_err(store_failed)?;
-    let layout = Layout::new(GENERATION, table_of(epochs.as_ref()).map_err(store_failed)?.generation);
+    let epochs = contributions.get(&Layout::epochs()).await?;
+    let layout = Layout::new(GENERATION, table_of(epochs.as_ref())?.generation);
 
     let now = clock::now();
     let spinner = plane::spinner("looking for windows");
     let auditor = Auditor::new(&contributions, &rollups, layout.clone());
-    let before = auditor.standing().await.map_err(store_failed)?;
+    let before = auditor.standing().await?;
     let census = census::take(&aws, &layout, &asked, now).await?;
     spinner.set_message("listing the quarantine");
     let quarantine = QuarantineBucket::new(aws.s3(), aws.bucket("quarantine").await?);
-    let set_aside = SetAside::list(&quarantine, &census.subjects, now).await.map_err(store_failed)?;
+    let set_aside = SetAside::list(&quarantine, &census.subjects, now).await?;
     spinner.set_message(format!("reading {} windows", census.subjects.len()));
     let windows = windows_by_resolution(&census);
     let looks = (asked.patience / i64::try_from(LOOK_INTERVAL.as_millis()).unwrap_or(i64::MAX)).max(1);
@@ -62,7 +61,7 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
         spinner.set_message(format!("checking {open} windows again"));
         tokio::time::sleep(LOOK_INTERVAL).await;
     };
-    let mut verdict = auditor.run(audit, clock::now, pause).await.map_err(store_failed)?;
+    let mut verdict = auditor.run(audit, clock::now, pause).await?;
     if census.all {
         spinner.set_message("counting what shards have set aside");
         verdict.mismatches.splice(0..0, quarantined(&aws, &verdict, now).await?);
