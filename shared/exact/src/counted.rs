@@ -2,7 +2,7 @@
 //! it the same way, or an event would have two names.
 
 use weir_rollup::{Rollup, SeriesKey, Status, stored};
-use weir_telemetry::Series;
+use weir_telemetry::{ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, Series};
 
 /// The name under which a series is stored.
 pub(crate) fn series_key(series: Series) -> SeriesKey {
@@ -14,8 +14,45 @@ pub(crate) fn status(status: Option<u16>) -> Status {
     status.and_then(Status::new).unwrap_or(Status::UNKNOWN)
 }
 
+/// Most bytes of an event that is alone in its series: of a usual record nobody needs to look closer.
+const EVENT_BYTES_MAX: usize = stored::EVENT_BYTES + SERVICE_BYTES_MAX + ENDPOINT_BYTES_MAX;
+
+/// Whether any record of so many events may keep its series apart, whatever they are: then [`fits`] is so, too.
+pub(crate) fn fit_anyhow(events: u64, record_bytes_max: usize) -> bool {
+    events.saturating_mul(EVENT_BYTES_MAX as u64) <= record_bytes_max as u64
+}
+
 /// Whether a record's series may stand apart in one item: decided by their bound, so a function of the record alone. In
 /// other company, or by another encoder, they might take fewer bytes, and would count under two names.
 pub(crate) fn fits<'s>(series: impl IntoIterator<Item = (&'s SeriesKey, &'s Rollup)>, record_bytes_max: usize) -> bool {
     series.into_iter().map(|(key, rollup)| stored::bytes_max(key, rollup)).sum::<usize>() <= record_bytes_max
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What is decided without looking closer is decided alike.
+        #[test]
+        fn events_that_fit_anyhow_fit(
+            events in prop::collection::vec((0..3_usize, any::<u16>(), any::<Option<u32>>(), any::<Option<[u8; 4]>>()), 1..1_500),
+        ) {
+            let name = |length: usize| "n".repeat(length);
+            let keys = [0, 1, 2].map(|n| SeriesKey {
+                service: name(SERVICE_BYTES_MAX - n).into(),
+                endpoint: name(ENDPOINT_BYTES_MAX - n).into(),
+            });
+            let mut rollups = [0, 1, 2].map(|_| Rollup::default());
+            for (series, status, duration_us, user) in &events {
+                let user = user.as_ref().map(<[u8; 4]>::as_slice);
+                rollups[*series].add(super::status(Some(status % 1_200)), duration_us.map(u64::from), user);
+            }
+            let series = || keys.iter().zip(&rollups).filter(|(_, rollup)| !rollup.is_empty());
+            let bytes = events.len() * EVENT_BYTES_MAX;
+            prop_assert!(fit_anyhow(events.len() as u64, bytes) && !fit_anyhow(events.len() as u64, bytes - 1));
+            prop_assert!(fits(series(), bytes));
+        }
+    }
 }

@@ -172,8 +172,9 @@ impl LedgerPlan {
         let lane = self.lanes.of(layout, identity.as_str());
         for (window, series) in windows {
             let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
-            let bounds = series.iter().map(|(key, rollup)| (&**key, rollup));
-            let series = if counted::fits(bounds, record_bytes_max) { series } else { folded(&series) };
+            let mut bounds = series.iter().map(|(key, rollup)| (&**key, rollup));
+            let fit = counted::fit_anyhow(events, record_bytes_max) || counted::fits(&mut bounds, record_bytes_max);
+            let series = if fit { series } else { folded(&series) };
             let identity = identity.clone();
             self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, identity, series });
         }

@@ -7,7 +7,7 @@ use weir_telemetry::Millis;
 
 /// A Kinesis sequence number: up to about 56 digits, more than DynamoDB's 38-digit numbers hold, so it is
 /// stored as text and compared as an integer. Held in place: every record has one, and its tally another.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 pub struct SequenceNumber(SmallVec<[u8; 64]>);
 
 /// A text that is no sequence number.
@@ -21,19 +21,35 @@ impl SequenceNumber {
     /// # Errors
     /// [`SequenceError`] for an empty or longer text (the Kinesis API allows 128 digits) or another character.
     pub fn parse(text: &str) -> Result<Self, SequenceError> {
+        Self::of_digits(text.as_bytes())
+    }
+
+    /// The same of bytes that nobody has looked at yet: digits are text.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn of_digits(text: &[u8]) -> Result<Self, SequenceError> {
         // To its end in any case: without a way out in the middle sixteen digits are looked at in one step.
-        let digits_alone = text.bytes().fold(true, |so_far, byte| so_far & byte.is_ascii_digit());
+        let digits_alone = text.iter().fold(true, |so_far, byte| so_far & byte.is_ascii_digit());
         if text.is_empty() || text.len() > 128 || !digits_alone {
-            return Err(SequenceError(text.chars().take(40).collect()));
+            return Err(SequenceError(String::from_utf8_lossy(text).chars().take(40).collect()));
         }
-        let digits = text.trim_start_matches('0');
-        Ok(Self(if digits.is_empty() { "0" } else { digits }.as_bytes().into()))
+        let zeros = text.iter().take_while(|digit| **digit == b'0').count();
+        // Of nothing but zeros the last is the number.
+        Ok(Self(SmallVec::from_slice(&text[zeros.min(text.len() - 1)..])))
     }
 
     /// The decimal digits.
     pub fn as_str(&self) -> &str {
         // Digits: it always is text.
         std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Clone for SequenceNumber {
+    /// As one copy, where the vector's own clone goes digit by digit.
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
     }
 }
 

@@ -15,7 +15,8 @@ use weir_telemetry::Millis;
 /// A record as it stands in the input; its payload's place in the arena.
 #[derive(Clone)]
 pub(super) struct Scanned<'a> {
-    event_id: &'a [u8],
+    /// Of `eventID`, which is `shard:sequence`.
+    shard: &'a [u8],
     stream_arn: &'a [u8],
     sequence: &'a [u8],
     arrived_at: Millis,
@@ -32,7 +33,7 @@ const EVENT_ID: u8 = 4;
 /// What there is of a record so far.
 #[derive(Default)]
 struct Parts<'a> {
-    event_id: Option<&'a [u8]>,
+    shard: Option<&'a [u8]>,
     stream_arn: Option<&'a [u8]>,
     sequence: Option<&'a [u8]>,
     arrived_at: Option<Millis>,
@@ -58,11 +59,11 @@ fn like<'a>(
     let mut record = last.clone();
     for (value, after) in &pattern.rest {
         match *value {
-            PARTITION_KEY => _ = scanner.raw_string()?,
+            PARTITION_KEY => partition_key(scanner)?,
             SEQUENCE => record.sequence = scanner.string()?,
             DATA => record.data = data(scanner, arena)?,
             ARRIVAL => record.arrived_at = arrival(scanner)?,
-            _ => record.event_id = event_id(scanner, last, record.sequence)?,
+            _ => record.shard = shard(scanner, last.shard, record.sequence)?,
         }
         scanner.eat_all(after).then_some(())?;
     }
@@ -81,8 +82,8 @@ fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Vec<u8>) ->
                 kinesis = true;
                 return members(scanner, |scanner, name| inner(scanner, arena, &mut parts, name));
             }
-            b"eventID" if parts.event_id.is_none() => {
-                parts.event_id = Some(scanner.string()?);
+            b"eventID" if parts.shard.is_none() => {
+                parts.shard = Some(shard(scanner, b"", b"")?);
                 parts.values.push((EVENT_ID, at, scanner.at()));
             }
             b"eventSourceARN" if parts.stream_arn.is_none() => parts.stream_arn = Some(scanner.string()?),
@@ -93,7 +94,7 @@ fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Vec<u8>) ->
         Some(())
     })?;
     let record = Scanned {
-        event_id: parts.event_id?,
+        shard: parts.shard?,
         stream_arn: parts.stream_arn?,
         sequence: parts.sequence?,
         arrived_at: parts.arrived_at?,
@@ -119,7 +120,7 @@ fn inner<'a>(scanner: &mut Scanner<'a>, arena: &mut Vec<u8>, parts: &mut Parts<'
         }
         b"sequenceNumber" | b"data" | b"approximateArrivalTimestamp" => return None,
         b"partitionKey" if scanner.peek() == Some(b'"') => {
-            scanner.raw_string()?;
+            partition_key(scanner)?;
             PARTITION_KEY
         }
         _ => return scanner.skip(weir_json::SKIP_DEPTH_MAX),
@@ -138,29 +139,52 @@ fn data(scanner: &mut Scanner<'_>, arena: &mut Vec<u8>) -> Option<Range<usize>> 
     scanner.eat(b'"').then_some(begin..arena.len())
 }
 
-/// Seconds with at most three decimals are that many milliseconds: the double in between is off by less than a
-/// thousandth of one. What else a number may look like is parsed as the complete reader does.
-fn arrival(scanner: &mut Scanner<'_>) -> Option<Millis> {
-    let number = scanner.number()?;
-    let point = number.iter().position(|byte| *byte == b'.').unwrap_or(number.len());
-    let (seconds, fraction) = (&number[..point], number.get(point + 1..).unwrap_or_default());
-    let plain = seconds.len() <= 11 && fraction.len() <= 3;
-    if plain && seconds.iter().chain(fraction).all(u8::is_ascii_digit) {
-        let digits = seconds.iter().chain(fraction).chain(&b"000"[fraction.len()..]);
-        return Some(Millis(digits.fold(0, |value, digit| value * 10 + i64::from(digit - b'0'))));
+/// Whatever a producer chose; nearly always without an escape.
+fn partition_key(scanner: &mut Scanner<'_>) -> Option<()> {
+    let start = scanner.clone();
+    if scanner.string().is_none() {
+        *scanner = start;
+        scanner.raw_string()?;
     }
-    serde_json::from_slice(number).ok().map(complete::arrival)
+    Some(())
 }
 
-/// `shard:sequence`: nearly always that of the last record but for the sequence number, which was just read.
-fn event_id<'a>(scanner: &mut Scanner<'a>, last: &Scanned<'a>, sequence: &[u8]) -> Option<&'a [u8]> {
+/// What is not written as Lambda does is parsed as the complete reader does.
+fn arrival(scanner: &mut Scanner<'_>) -> Option<Millis> {
+    if let Some((arrived_at, length)) = decimal_seconds(scanner.rest()) {
+        scanner.take(length)?;
+        return Some(arrived_at);
+    }
+    serde_json::from_slice(scanner.number()?).ok().map(complete::arrival)
+}
+
+/// Seconds with at most three decimals, and their length in bytes. They are that many milliseconds: the double in between
+/// is off by less than a thousandth of one.
+fn decimal_seconds(text: &[u8]) -> Option<(Millis, usize)> {
+    let digits = |text: &[u8], most: usize| text.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
+    let value = |digits: &[u8]| digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+    // JSON has no leading zeros.
+    let whole = (*text.first()? != b'0').then(|| digits(text, 11))?;
+    let (seconds, rest) = text.split_at(whole);
+    let fraction = rest.strip_prefix(b".").map_or(&rest[..0], |rest| &rest[..digits(rest, 3)]);
+    let point = usize::from(!fraction.is_empty());
+    let length = whole + point + fraction.len();
+    // Nothing of a number goes on: no more digits, no exponent.
+    let ends = !matches!(text.get(length), Some(b'0'..=b'9' | b'.' | b'e' | b'E'));
+    let millis = value(seconds) * 1_000 + value(fraction) * [0, 100, 10, 1][fraction.len()];
+    (whole > 0 && ends).then_some((Millis(millis), length))
+}
+
+/// Of `shard:sequence` the shard: nearly always that of the last record, before the sequence number that was just read.
+fn shard<'a>(scanner: &mut Scanner<'a>, last: &'a [u8], sequence: &[u8]) -> Option<&'a [u8]> {
     let start = scanner.clone();
-    let shard = last.event_id.strip_suffix(last.sequence).unwrap_or_default();
-    if scanner.eat(b'"') && scanner.eat_all(shard) && scanner.eat_all(sequence) && scanner.eat(b'"') {
-        return Some(scanner.since(start.at() + 1)).and_then(|id| id.strip_suffix(b"\""));
+    let same = scanner.eat(b'"') && scanner.eat_all(last) && scanner.eat(b':') && scanner.eat_all(sequence);
+    if same && scanner.eat(b'"') {
+        return Some(last);
     }
     *scanner = start;
-    scanner.string()
+    let id = scanner.string()?;
+    memchr(b':', id).map(|colon| &id[..colon])
 }
 
 /// Gives the records to their shards, with the payloads that now stand in the arena.
@@ -168,14 +192,13 @@ pub(super) fn by_shard<'a>(scanned: Vec<Scanned<'a>>, arena: &'a [u8]) -> Result
     let mut shards = ByShard::new();
     let mut rest = scanned.as_slice();
     while let Some(first) = rest.first() {
-        let shard = shard(first)?;
         // A batch is of one shard, so usually this is all of it.
-        let same = rest.iter().position(|record| !is_of(record, first, shard)).unwrap_or(rest.len());
-        let records = shards.entry((text(first.stream_arn), text(shard))).or_default();
+        let same = rest.iter().position(|record| !is_of_shard(record, first)).unwrap_or(rest.len());
+        let records = shards.entry((text(first.stream_arn), text(first.shard))).or_default();
         records.reserve(same);
         for record in &rest[..same] {
             records.push(Record {
-                sequence: SequenceNumber::parse(&text(record.sequence))?,
+                sequence: SequenceNumber::of_digits(record.sequence)?,
                 arrived_at: record.arrived_at,
                 data: Cow::Borrowed(arena.get(record.data.clone()).unwrap_or_default()),
             });
@@ -185,16 +208,10 @@ pub(super) fn by_shard<'a>(scanned: Vec<Scanned<'a>>, arena: &'a [u8]) -> Result
     Ok(shards)
 }
 
-fn is_of(record: &Scanned<'_>, first: &Scanned<'_>, shard: &[u8]) -> bool {
-    let same_stream = record.stream_arn == first.stream_arn;
-    same_stream && record.event_id.strip_prefix(shard).is_some_and(|rest| rest.starts_with(b":"))
-}
-
-fn shard<'a>(record: &Scanned<'a>) -> Result<&'a [u8], EnvelopeError> {
-    let colon = memchr(b':', record.event_id);
-    colon
-        .map(|colon| &record.event_id[..colon])
-        .ok_or(EnvelopeError::Record("a record whose eventID is no shard:sequence"))
+fn is_of_shard(record: &Scanned<'_>, first: &Scanned<'_>) -> bool {
+    // Of a record that is written like the last it is the same text, not only an equal one.
+    let same = |a: &[u8], b: &[u8]| std::ptr::eq(a, b) || a == b;
+    same(record.shard, first.shard) && same(record.stream_arn, first.stream_arn)
 }
 
 #[cfg(test)]

@@ -9,11 +9,8 @@ use crate::quarantine::{Coordinates, QuarantineObject};
 use crate::sequence::{SequenceNumber, Shard};
 use crate::skips::{Skip, SkipView};
 use std::collections::BTreeMap;
-use weir_rollup::{Rollup, SeriesKey, Status, User, stored};
-use weir_telemetry::{
-    Batch, BatchEvent, ENDPOINT_BYTES_MAX, Epoch, EpochView, Reason, Rejected, SERVICE_BYTES_MAX, Series, SeriesId,
-    Window,
-};
+use weir_rollup::{Rollup, SeriesKey, Status, User};
+use weir_telemetry::{Batch, BatchEvent, Epoch, EpochView, Reason, Rejected, Series, SeriesId, Window};
 
 /// What is to be done with consecutive records of one shard.
 #[derive(Debug, Default)]
@@ -115,7 +112,7 @@ pub(super) fn plan(
             let key = (event.window, epoch.number, names.split(event.series, epoch.splits));
             groups.entry(key).or_default().push(Event::of(place, event, names));
         }
-        if accepted * EVENT_BYTES_MAX > settings.record_bytes_max {
+        if !counted::fit_anyhow(accepted as u64, settings.record_bytes_max) {
             groups.values_mut().for_each(|group| fold_if_too_large(group, names, place, settings.record_bytes_max));
         }
         for rejected in rejected {
@@ -158,9 +155,6 @@ impl Plan {
         self.quarantine.push((place, QuarantineObject { coordinates, arrived_at, rejected }));
     }
 }
-
-/// Most bytes of an event that is alone in its series: of the usual record nobody needs to look closer.
-const EVENT_BYTES_MAX: usize = stored::EVENT_BYTES + SERVICE_BYTES_MAX + ENDPOINT_BYTES_MAX;
 
 /// Counts a record's events of one group, its last, under one series where an item could not hold theirs.
 fn fold_if_too_large(group: &mut [Event], names: &mut Batch, record: u32, record_bytes_max: usize) {

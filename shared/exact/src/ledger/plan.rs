@@ -44,6 +44,7 @@ impl<'a> Planner<'a> {
     /// (ARCHITECTURE.md has the schedule).
     pub fn round(&mut self, messages: &mut impl Iterator<Item = (usize, Incoming)>) -> LedgerPlan {
         let mut plan = LedgerPlan::default();
+        self.seen.reserve(messages.size_hint().0);
         while plan.writes() < self.settings.commit_writes_max
             && let Some((place, incoming)) = messages.next()
         {
