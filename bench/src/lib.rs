@@ -7,6 +7,8 @@
 
 pub mod case;
 pub mod peers;
+pub mod process;
+pub mod reading;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -4,6 +4,8 @@
 use crate::failure::{Failure, failed};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use std::collections::BTreeMap;
 
 /// The generation that the fleet works in.
 pub(crate) const GENERATION: &str = "live";
@@ -79,6 +81,27 @@ impl Aws {
         Ok(identity.account().unwrap_or("000000000000").to_owned())
     }
 
+    /// What requests are signed with now.
+    pub(crate) async fn credentials(&self) -> Result<Credentials, Failure> {
+        let none = || Failure::Usage("no credentials: set AWS_PROFILE, or run where a role provides them".to_owned());
+        let provider = self.config.credentials_provider().ok_or_else(none)?;
+        provider.provide_credentials().await.map_err(|error| Failure::Usage(format!("no credentials: {error}")))
+    }
+
+    /// What Lambda gives its functions to sign with, and to find AWS.
+    pub(crate) fn function_environment(&self, credentials: &Credentials) -> BTreeMap<String, String> {
+        let signing = [
+            ("AWS_REGION", self.config.region().map(AsRef::as_ref)),
+            ("AWS_ACCESS_KEY_ID", Some(credentials.access_key_id())),
+            ("AWS_SECRET_ACCESS_KEY", Some(credentials.secret_access_key())),
+            ("AWS_SESSION_TOKEN", credentials.session_token()),
+            ("AWS_ENDPOINT_URL", self.config.endpoint_url()),
+        ];
+        let signing = signing.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        let roots = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+        signing.chain(roots.into_iter().flatten()).collect()
+    }
+
     pub(crate) fn stack(&self) -> &str {
         &self.stack
     }
@@ -121,4 +144,21 @@ impl Aws {
 fn is_loopback(url: &str) -> bool {
     let host = url.strip_prefix("http://").unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
     host == "localhost" || host.starts_with("127.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn functions_sign_as_their_caller_does() {
+        let aws = Aws::local("http://127.0.0.1:1", "weir").await;
+        let temporary = Credentials::new("a", "s", Some("t".to_owned()), None, "test");
+        let environment = aws.function_environment(&temporary);
+        assert_eq!(environment["AWS_SESSION_TOKEN"], "t");
+        assert_eq!(environment["AWS_ENDPOINT_URL"], "http://127.0.0.1:1");
+        let own = aws.function_environment(&aws.credentials().await.expect("its own"));
+        assert_eq!(own["AWS_ACCESS_KEY_ID"], "test");
+        assert!(!own.contains_key("AWS_SESSION_TOKEN"));
+    }
 }

@@ -8,7 +8,6 @@ use crate::aws::Aws;
 use crate::failure::{Failure, say};
 use crate::plane::{self, executables, usage};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
@@ -56,7 +55,7 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
             functions: asked.functions.iter().cloned().collect(),
             clients: clients(&aws),
             queue_base_url: endpoint_url.clone().unwrap_or_else(|| format!("https://sqs.{region}.amazonaws.com")),
-            environment: environment(credentials, &region, endpoint_url.as_deref()),
+            environment: environment(&aws, credentials),
             checkpoints: checkpoints.clone(),
             logs: sink(&asked)?,
             concurrency_default: asked.concurrency,
@@ -64,7 +63,7 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
     };
     // One for the whole run: a signal that comes while it works on something else is not lost.
     let mut interrupted = std::pin::pin!(plane::interrupted());
-    let mut current = credentials(&aws).await?;
+    let mut current = aws.credentials().await?;
     let mut worker = Worker::start(options(&current)?).await.map_err(usage)?;
     say(&format!(
         "working on {} mappings of stack {stack} in {region}{}; Ctrl-C ends it",
@@ -102,7 +101,7 @@ async fn begun_again(options: impl Fn() -> Result<WorkerOptions, Failure>) -> Re
 async fn successor(aws: &Aws, current: &Credentials) -> Credentials {
     renewal(current).await;
     loop {
-        match credentials(aws).await {
+        match aws.credentials().await {
             Ok(next) if lasts_longer(&next, current) => return next,
             // Whoever gives them out has no new ones yet.
             Ok(_) => {}
@@ -110,12 +109,6 @@ async fn successor(aws: &Aws, current: &Credentials) -> Credentials {
         }
         tokio::time::sleep(RENEW_AGAIN).await;
     }
-}
-
-async fn credentials(aws: &Aws) -> Result<Credentials, Failure> {
-    let none = || Failure::Usage("no credentials: set AWS_PROFILE, or run where a role provides them".to_owned());
-    let provider = aws.config().credentials_provider().ok_or_else(none)?;
-    provider.provide_credentials().await.map_err(|error| Failure::Usage(format!("no credentials: {error}")))
 }
 
 fn lasts_longer(next: &Credentials, current: &Credentials) -> bool {
@@ -133,20 +126,10 @@ fn clients(aws: &Aws) -> Clients {
     Clients { dynamodb: aws.dynamodb(), streams: aws.streams(), kinesis: aws.kinesis(), s3: aws.s3(), sqs: aws.sqs() }
 }
 
-/// What Lambda gives its functions to sign with, and to find AWS.
-fn environment(credentials: &Credentials, region: &str, endpoint_url: Option<&str>) -> BTreeMap<String, String> {
-    let mut environment = BTreeMap::from([
-        ("AWS_REGION".to_owned(), region.to_owned()),
-        ("AWS_ACCESS_KEY_ID".to_owned(), credentials.access_key_id().to_owned()),
-        ("AWS_SECRET_ACCESS_KEY".to_owned(), credentials.secret_access_key().to_owned()),
-        // A server trusts whom its operator does, and starts seldom.
-        ("WEIR_TRUSTED_ROOTS".to_owned(), "system".to_owned()),
-    ]);
-    let more = [("AWS_SESSION_TOKEN", credentials.session_token()), ("AWS_ENDPOINT_URL", endpoint_url)];
-    let more = more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-    environment.extend(more);
-    let roots = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
-    environment.extend(roots.into_iter().flatten());
+fn environment(aws: &Aws, credentials: &Credentials) -> BTreeMap<String, String> {
+    let mut environment = aws.function_environment(credentials);
+    // A server trusts whom its operator does, and starts seldom.
+    environment.insert("WEIR_TRUSTED_ROOTS".to_owned(), "system".to_owned());
     environment
 }
 
@@ -197,8 +180,5 @@ mod tests {
         assert!(lasts_longer(&forever, &lasting(1)) && !lasts_longer(&lasting(1), &forever));
         let (sooner, later) = (lasting(10), lasting(20));
         assert!(lasts_longer(&later, &sooner) && !lasts_longer(&sooner, &later) && !lasts_longer(&later, &later));
-        let environment = environment(&lasting(1), "eu-west-1", Some("http://x"));
-        assert_eq!(environment["AWS_SESSION_TOKEN"], "t");
-        assert_eq!(environment["AWS_ENDPOINT_URL"], "http://x");
     }
 }

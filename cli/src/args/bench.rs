@@ -1,7 +1,7 @@
 //! `weir bench`.
 
 use crate::bench::{CONCURRENCY_MAX, Work};
-use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
@@ -44,23 +44,13 @@ pub(crate) enum Benchmark {
   weir bench s3
   weir bench s3 --objects 10000 --json")]
     S3(BenchS3),
-    /// Run one of the readers in its own process.
-    #[command(hide = true)]
-    S3Reader(S3Reader),
 }
 
 /// What is measured, and how it is reported.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BenchFleet {
-    /// SAM template; the peers are in bench/peers next to it.
-    #[arg(long, default_value = "template.yaml")]
-    pub(crate) template: PathBuf,
-    /// Run the bootstraps in this directory, named after the template's binaries, instead of building them.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) bootstraps: Option<PathBuf>,
-    /// Cargo profile for the bootstraps. `release` is what ships; its first build takes minutes per binary.
-    #[arg(long, default_value = "release")]
-    pub(crate) profile: String,
+    #[command(flatten)]
+    pub(crate) build: BenchBuild,
     /// Go command, for the Go peer.
     #[arg(long, default_value = "go", env = "WEIR_BENCH_GO")]
     pub(crate) go: PathBuf,
@@ -87,6 +77,20 @@ pub(crate) struct BenchFleet {
     /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Where the measured executables come from.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BenchBuild {
+    /// SAM template; the peers are in bench/peers next to it.
+    #[arg(long, default_value = "template.yaml")]
+    pub(crate) template: PathBuf,
+    /// Run the bootstraps in this directory, named after the template's binaries, instead of building them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bootstraps: Option<PathBuf>,
+    /// Cargo profile for the bootstraps. `release` is what ships; its first build takes minutes per binary.
+    #[arg(long, default_value = "release")]
+    pub(crate) profile: String,
 }
 
 /// Options of the cannon.
@@ -121,6 +125,8 @@ pub(crate) struct BenchPayload {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BenchS3 {
+    #[command(flatten)]
+    pub(crate) build: BenchBuild,
     /// Number of objects, put below `bench/` in the landing bucket, which sends no notifications.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) objects: u32,
@@ -136,31 +142,6 @@ pub(crate) struct BenchS3 {
     /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct S3Reader {
-    #[arg(long, value_enum)]
-    pub(crate) reader: ReaderKind,
-    #[arg(long)]
-    pub(crate) memory_mib: usize,
-    pub(crate) bucket: String,
-    pub(crate) prefix: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReaderKind {
-    Weir,
-    Naive,
-}
-
-impl ReaderKind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Weir => "weir",
-            Self::Naive => "naive",
-        }
-    }
 }
 
 fn rounds(text: &str) -> Result<usize, String> {

@@ -22,7 +22,7 @@ mod watch;
 mod worker;
 
 pub(crate) use backfill::Backfill;
-pub(crate) use bench::{Bench, BenchFleet, BenchPayload, BenchS3, Benchmark, ReaderKind, S3Reader, Volley};
+pub(crate) use bench::{Bench, BenchBuild, BenchFleet, BenchPayload, BenchS3, Benchmark, Volley};
 pub(crate) use demo::{Demo, DemoSource};
 pub(crate) use logs::Logs;
 pub(crate) use manual::{Completions, Man, Shell};

@@ -3,7 +3,6 @@
 use super::contender::{Contender, Expected, Taken};
 use super::figures::Figures;
 use super::price::{Price, WHOLE_CPU_MB};
-use super::process;
 use super::quota::{Quotas, cpus};
 use super::results::{self, Cannon, Memory, Payload, Start};
 use super::stand::Stand;
@@ -15,7 +14,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use indicatif::ProgressBar;
 use std::time::{Duration, Instant};
-use weir_bench::Workload;
+use weir_bench::{Workload, process};
 
 /// The sizes that the benchmarks of our field use, MB.
 const MEMORY_MB: [u32; 10] = [128, 256, 511, 1_023, 3_008, 3_071, 6_143, 7_167, 9_215, 10_240];

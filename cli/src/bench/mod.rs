@@ -1,15 +1,14 @@
 //! `weir bench`: whole processes behind the Lambda Runtime API, beside the same work in Go and Python; and readers of
 //! S3 against the endpoint that the environment names (`s3`).
 
+mod build;
 mod chart;
 mod contender;
 mod figures;
 mod measure;
 mod page;
 mod price;
-mod process;
 mod quota;
-mod reader;
 mod results;
 mod s3;
 mod stand;
@@ -70,7 +69,6 @@ impl Topic {
 pub(crate) async fn run(bench: Bench, stack: &str) -> Result<ExitCode, Failure> {
     let (topic, fleet) = match bench.benchmark {
         Benchmark::S3(bench) => return s3::run(bench, stack).await,
-        Benchmark::S3Reader(one) => return reader::run(one, stack).await,
         Benchmark::Payload(one) => return print_payload(&one),
         Benchmark::Init(fleet) => (Topic::Init, fleet),
         Benchmark::Payloads(fleet) => (Topic::Payloads, fleet),

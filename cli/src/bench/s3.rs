@@ -1,14 +1,19 @@
 //! `weir bench s3`: everything below a prefix, read by weir's reader and by one task an object, over the same SDK.
 
-use super::reader::Reading;
-use crate::args::{BenchS3, ReaderKind};
+use super::build;
+use crate::args::BenchS3;
 use crate::aws::Aws;
 use crate::failure::{Failure, failed};
 use crate::plane::spinner;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use weir_bench::reading::Reading;
 
+/// What reads: bench/reader.
+const READER: &str = "bench-s3-reader";
 /// Puts in flight.
 const PUTS_IN_FLIGHT_MAX: usize = 16;
 /// Outside of `in/`: S3 sends no notifications for these objects.
@@ -33,14 +38,15 @@ pub(crate) async fn run(bench: BenchS3, stack: &str) -> Result<ExitCode, Failure
     let aws = Aws::from_environment(stack).await?;
     let bucket = aws.bucket("landing").await?;
     let prefix = format!("{PREFIX}/{}x{}/", bench.objects, bench.object_bytes);
+    let reader = reader(&bench, &aws).await?;
     let bar = spinner("putting objects");
     put_objects(&aws, &bucket, &prefix, &bench).await?;
     let (mut weir, mut naive) = (vec![], vec![]);
     for round in 1..=bench.rounds {
         bar.set_message(format!("round {round} of {}", bench.rounds));
         // In turn, so that whatever else the machine does strikes both.
-        weir.push(read(ReaderKind::Weir, &bucket, &prefix, &bench, stack).await?);
-        naive.push(read(ReaderKind::Naive, &bucket, &prefix, &bench, stack).await?);
+        weir.push(reader.read("weir", &bucket, &prefix).await?);
+        naive.push(reader.read("naive", &bucket, &prefix).await?);
     }
     bar.finish_and_clear();
     let (weir, naive) = (median(weir), median(naive));
@@ -84,30 +90,34 @@ async fn put_objects(aws: &Aws, bucket: &str, prefix: &str, bench: &BenchS3) -> 
     stream::iter(puts).buffer_unordered(PUTS_IN_FLIGHT_MAX).try_collect::<()>().await
 }
 
-/// In a process of its own.
-async fn read(kind: ReaderKind, bucket: &str, prefix: &str, bench: &BenchS3, stack: &str) -> Result<Reading, Failure> {
-    let weir = std::env::current_exe().map_err(|error| failed("the path of weir", &error))?;
-    let memory_mib = bench.memory_mib.to_string();
-    let child = tokio::process::Command::new(weir)
-        .args([
-            "--stack",
-            stack,
-            "bench",
-            "s3-reader",
-            "--reader",
-            kind.name(),
-            "--memory-mib",
-            &memory_mib,
-            bucket,
-            prefix,
-        ])
-        .stderr(std::process::Stdio::inherit())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|error| failed("the reader's process", &error))?;
-    serde_json::from_slice(&child.stdout)
-        .map_err(|_| Failure::Failed(format!("the {} reader exited with {} and no result", kind.name(), child.status)))
+/// An executable that reads, and what it is run with.
+struct ReaderProcess {
+    executable: PathBuf,
+    environment: BTreeMap<String, String>,
+    memory_mib: String,
+}
+
+async fn reader(bench: &BenchS3, aws: &Aws) -> Result<ReaderProcess, Failure> {
+    let built = build::executables(&bench.build, BTreeSet::from([READER.to_owned()]), &mut vec![]).await?;
+    let executable = built.get(READER).map_or(Path::new(READER), |path| path.as_path());
+    let executable = std::path::absolute(executable).map_err(|error| failed("the path of the reader", &error))?;
+    let environment = aws.function_environment(&aws.credentials().await?);
+    Ok(ReaderProcess { executable, environment, memory_mib: bench.memory_mib.to_string() })
+}
+
+impl ReaderProcess {
+    async fn read(&self, reader: &str, bucket: &str, prefix: &str) -> Result<Reading, Failure> {
+        let child = tokio::process::Command::new(&self.executable)
+            .args([reader, &self.memory_mib, bucket, prefix])
+            .envs(&self.environment)
+            .stderr(std::process::Stdio::inherit())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|error| failed(&format!("the reader {}", self.executable.display()), &error))?;
+        serde_json::from_slice(&child.stdout)
+            .map_err(|_| Failure::Failed(format!("the {reader} reader exited with {} and no result", child.status)))
+    }
 }
 
 fn share(weir_bytes: u64, naive_bytes: u64) -> f64 {

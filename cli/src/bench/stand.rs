@@ -1,24 +1,22 @@
 //! What every measurement runs on: the fleet's bootstraps as they ship, the peers, a host that runs them, and the
 //! stores that intake functions write to.
 
+use super::build::{self, HELLO};
 use super::contender::{Contender, TIMEOUT};
 use super::work::Work;
 use crate::args::BenchFleet;
 use crate::failure::Failure;
-use crate::plane::spinner;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 use weir_bench::peers::{self, Peer};
-use weir_local::{Plane, PlaneOptions, build};
+use weir_local::{Plane, PlaneOptions};
 use weir_local_lambda::{FunctionSpec, Host, HostOptions, LogLine, LogSink};
 use weir_local_template::Function;
 
-/// The least a Rust function can be: bench/peers/hello.
-pub(crate) const HELLO: &str = "bench-hello";
 /// Most sandboxes of a function at once; the cannon's largest concurrency.
 pub(crate) const CONCURRENCY_MAX: u32 = 64;
 /// Stores without anything that would run beside what is measured.
@@ -49,24 +47,19 @@ impl Stand {
     /// # Errors
     /// When the template cannot be read or the fleet not built. A peer that is not there is a note.
     pub(crate) async fn open(fleet: &BenchFleet, stack: &str, only: Option<&[Work]>) -> Result<Self, Failure> {
-        let mut options = PlaneOptions::new(&fleet.template);
+        let mut options = PlaneOptions::new(&fleet.build.template);
         options.stack = stack.to_owned();
         let plan = weir_local_template::read(&options.template, &options.settings());
         let plan = plan.map_err(|error| Failure::Usage(error.to_string()))?;
         let mut binaries: BTreeSet<String> = match only {
             Some(works) => works.iter().map(|work| work.binary().to_owned()).collect(),
-            None => build::binaries(&plan),
+            None => weir_local::build::binaries(&plan),
         };
         binaries.insert(HELLO.to_owned());
-        let directory = fleet.template.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
         let mut notes = vec![];
-        let bootstraps = match &fleet.bootstraps {
-            Some(built) => of_directory(built, binaries, &mut notes)?,
-            None => built(fleet, directory, &binaries, &mut notes).await?,
-        };
+        let bootstraps = build::executables(&fleet.build, binaries, &mut notes).await?;
         let scripts = tempfile::tempdir().map_err(|error| Failure::Failed(format!("a directory: {error}")))?;
-        let sources = std::path::absolute(directory.join("bench/peers")).unwrap_or_default();
+        let sources = std::path::absolute(build::workspace(&fleet.build).join("bench/peers")).unwrap_or_default();
         let mut found = vec![];
         for peer in [
             peers::go(&fleet.go, &sources.join("go"), scripts.path()),
@@ -172,50 +165,6 @@ impl Stand {
 
 fn file_bytes(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |file| file.len())
-}
-
-async fn built(
-    fleet: &BenchFleet,
-    directory: &Path,
-    binaries: &BTreeSet<String>,
-    notes: &mut Vec<String>,
-) -> Result<BTreeMap<String, PathBuf>, Failure> {
-    let profile = &fleet.profile;
-    let words = format!("building {} bootstraps, profile {profile}", binaries.len());
-    let (bar, begun) = (spinner(&words), Instant::now());
-    let built = build::build_as(profile, directory, binaries, |progress| {
-        bar.set_message(format!("{words}: {} crates, {}", progress.crates, progress.current));
-    })
-    .await;
-    bar.finish_and_clear();
-    notes.push(format!(
-        "profile {profile}; cargo took {:.0} s for {} bootstraps",
-        begun.elapsed().as_secs_f64(),
-        binaries.len()
-    ));
-    built.map_err(|error| Failure::Failed(error.to_string()))
-}
-
-fn of_directory(
-    directory: &Path,
-    binaries: BTreeSet<String>,
-    notes: &mut Vec<String>,
-) -> Result<BTreeMap<String, PathBuf>, Failure> {
-    notes.push(format!("prebuilt bootstraps from {}", directory.display()));
-    let mut found = BTreeMap::new();
-    for binary in binaries {
-        let path = directory.join(&binary);
-        match path.is_file() {
-            true => drop(found.insert(binary, path)),
-            false if binary == HELLO => {
-                notes.push(format!("no bare hello to compare starts with: {} is missing", path.display()));
-            }
-            false => {
-                return Err(Failure::Usage(format!("no bootstrap {}: omit --bootstraps to build it", path.display())));
-            }
-        }
-    }
-    Ok(found)
 }
 
 async fn stores(stack: &str, directory: &Path) -> Result<Plane, Failure> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use weir_envelope::EnvelopeError;
 use weir_envelope::sqs::Message as Delivered;
-use weir_exact::ledger::{Held, Identity, Incoming, Message, digest_of};
+use weir_exact::ledger::{Held, Incoming, Message, QueueIdentities, digest_of};
 use weir_exact::quarantine::{Coordinates, QuarantineObject, queue_name};
 use weir_exact::retention::RETURN_MS_MAX;
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
@@ -36,15 +36,16 @@ const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 pub(crate) struct Queue {
     arn: String,
     name: Arc<str>,
+    identities: QueueIdentities,
 }
 
 impl Queue {
-    fn name(&mut self, arn: &str) -> &Arc<str> {
+    fn turn_to(&mut self, arn: &str) {
         if self.arn != arn {
             arn.clone_into(&mut self.arn);
             self.name = queue_name(arn).into();
+            self.identities = QueueIdentities::of(arn);
         }
-        &self.name
     }
 }
 
@@ -59,7 +60,8 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
     let queue_arn = queue_arn.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;
     let sent_at = message.sent_timestamp.as_deref().and_then(|sent| sent.parse().ok());
     let sent_at = Millis(sent_at.ok_or(EnvelopeError::Record("a message without SentTimestamp"))?);
-    let queue = queue.name(queue_arn);
+    queue.turn_to(queue_arn);
+    let Queue { name: queue, identities, .. } = queue;
     let own_id = attribute(&message, "weir-id");
     let own_arrival = attribute(&message, "weir-arrived-at");
     let body = message.body.as_deref().unwrap_or_default();
@@ -92,7 +94,7 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
             MessageBody::Malformed { reason, detail } => set_aside(reason, &detail),
             MessageBody::Unsupported(detail) => set_aside(Reason::UnsupportedForm, detail),
             held @ (MessageBody::Payload(_) | MessageBody::TestEvent | MessageBody::Pointer { .. }) => {
-                let identity = Identity::sqs(queue_arn, &name);
+                let identity = identities.identity(&name);
                 let data = match held {
                     MessageBody::Payload(data) => data.into_owned(),
                     MessageBody::Pointer { bucket, key } => {

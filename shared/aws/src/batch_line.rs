@@ -2,8 +2,8 @@
 //!
 //! One line is both: CloudWatch's embedded metric format names members of the line that are metrics ("Specification:
 //! Embedded metric format", Amazon CloudWatch User Guide), and takes money for each byte once. The crates for it write
-//! lines of their own beside the log's (`metrics_cloudwatch_embedded`, a recorder of the `metrics` facade) or bring a
-//! writer and its thread (`metrique`); what is needed of them is the object `_aws` below.
+//! lines of their own beside the log's (`metrics_cloudwatch_embedded`, a recorder of the `metrics` facade) or make every
+//! number a metric and nest nothing (`metrique-writer-format-emf` 0.1); what is needed of them is the object `_aws` below.
 //!
 //! No payload, no user, no name that a producer chose: what is in a line is counted or made here. Its size is bounded by
 //! the number of reasons and stages.

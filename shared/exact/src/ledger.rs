@@ -31,6 +31,28 @@ use weir_telemetry::{
     decode_record,
 };
 
+/// Identities of a queue's messages, which all begin alike: one is written over the other, and takes no room but its own.
+#[derive(Clone, Debug, Default)]
+pub struct QueueIdentities {
+    text: String,
+    begins: usize,
+}
+
+impl QueueIdentities {
+    /// Of that queue.
+    pub fn of(queue_arn: &str) -> Self {
+        let text = ["sqs:", queue_arn, "/"].concat();
+        Self { begins: text.len(), text }
+    }
+
+    /// [`Identity::sqs`]
+    pub fn identity(&mut self, id: &str) -> Identity {
+        self.text.truncate(self.begins);
+        self.text.push_str(id);
+        Identity(self.text.as_str().into())
+    }
+}
+
 /// What a contribution is counted under, once. Cheap to clone: a plan has it once for each window.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity(Arc<str>);
@@ -38,7 +60,7 @@ pub struct Identity(Arc<str>);
 impl Identity {
     /// A message of a queue: `id` is the message's, or the producer's own (`weir-id`).
     pub fn sqs(queue_arn: &str, id: &str) -> Self {
-        Self(["sqs:", queue_arn, "/", id].concat().into())
+        QueueIdentities::of(queue_arn).identity(id)
     }
 
     /// An object of S3: `content` is its version or, on a bucket without versions, its ETag. A key has up to 1,024
@@ -152,6 +174,13 @@ struct Planned {
     series: Counts,
 }
 
+/// What contributes to windows, each time in the same lane.
+pub(crate) struct Contributor<'i> {
+    message: usize,
+    identity: &'i Identity,
+    lane: u16,
+}
+
 /// What is counted under one identity in one window: by series, ascending. A message usually has one series, and shares
 /// its name with the others of its batch.
 pub(crate) type Counts = SmallVec<[(Arc<SeriesKey>, Rollup); 1]>;
@@ -160,24 +189,20 @@ pub(crate) type Counts = SmallVec<[(Arc<SeriesKey>, Rollup); 1]>;
 pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
 
 impl LedgerPlan {
-    /// Adds what is counted under one identity: by window, the series ascending.
-    pub(crate) fn contribute(
-        &mut self,
-        layout: &Layout,
-        place: usize,
-        identity: &Identity,
-        windows: impl IntoIterator<Item = (Window, Counts)>,
-        record_bytes_max: usize,
-    ) {
-        let lane = self.lanes.of(layout, identity.as_str());
-        for (window, series) in windows {
-            let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
-            let mut bounds = series.iter().map(|(key, rollup)| (&**key, rollup));
-            let fit = counted::fit_anyhow(events, record_bytes_max) || counted::fits(&mut bounds, record_bytes_max);
-            let series = if fit { series } else { folded(&series) };
-            let identity = identity.clone();
-            self.groups.entry((window, lane)).or_default().push(Planned { message: place, events, identity, series });
-        }
+    /// Who is to contribute: the message at `place`, under `identity`.
+    pub(crate) fn contributor<'i>(&mut self, layout: &Layout, place: usize, identity: &'i Identity) -> Contributor<'i> {
+        Contributor { message: place, identity, lane: self.lanes.of(layout, identity.as_str()) }
+    }
+
+    /// Adds what is counted under an identity in one window, the series ascending.
+    #[inline]
+    pub(crate) fn contribute(&mut self, by: &Contributor<'_>, window: Window, series: Counts, record_bytes_max: usize) {
+        let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
+        let mut bounds = series.iter().map(|(key, rollup)| (&**key, rollup));
+        let fit = counted::fit_anyhow(events, record_bytes_max) || counted::fits(&mut bounds, record_bytes_max);
+        let series = if fit { series } else { folded(&series) };
+        let (message, identity) = (by.message, by.identity.clone());
+        self.groups.entry((window, by.lane)).or_default().push(Planned { message, events, identity, series });
     }
 
     /// Writes that the plan comes to, before items that are too large are cut.

@@ -3,6 +3,7 @@
 use super::{ATTRIBUTES, Message};
 use crate::members::{members, text};
 use crate::pattern::{self, Pattern};
+use std::borrow::Cow;
 use std::ops::Range;
 use weir_json::{SKIP_DEPTH_MAX, Scanner};
 
@@ -181,13 +182,19 @@ fn own_attribute<'a>(scanner: &mut Scanner<'a>, name: &[u8], message: &mut Scann
 
 /// The messages, with the bodies that now stand in the arena.
 pub(super) fn messages<'a>(scanned: Vec<Scanned<'a>>, arena: &'a [u8]) -> Vec<Message<'a>> {
+    // A batch is of one queue, and of a message that is written like the last its name is the same text.
+    let mut queue_arn: Option<(&[u8], Cow<'a, str>)> = None;
+    let mut queue_arn = |own: &'a [u8]| match &queue_arn {
+        Some((of, text)) if std::ptr::eq(*of, own) => text.clone(),
+        _ => queue_arn.insert((own, text(own))).1.clone(),
+    };
     let message = |scanned: Scanned<'a>| {
         let mut attributes: Vec<_> =
             scanned.attributes.into_iter().map(|(name, value)| (name, value.map(text))).collect();
         attributes.sort_by_key(|(name, _)| ATTRIBUTES.iter().position(|known| known == name));
         Message {
             id: scanned.id.map(text),
-            queue_arn: scanned.queue_arn.map(text),
+            queue_arn: scanned.queue_arn.map(&mut queue_arn),
             sent_timestamp: scanned.sent_timestamp.map(text),
             trace_header: scanned.trace_header.map(text),
             body: scanned.body.map(|place| text(arena.get(place).unwrap_or_default())),

@@ -6,7 +6,7 @@ use crate::layout::Layout;
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
 use foldhash::fast::FixedState;
-use smallvec::{SmallVec, smallvec};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use weir_rollup::{Rollup, SeriesKey};
@@ -62,13 +62,16 @@ impl<'a> Planner<'a> {
     }
 
     fn add(&mut self, plan: &mut LedgerPlan, place: usize, message: Message) {
-        match self.seen.get(&message.identity) {
-            Some((first, rules_at)) if *rules_at == message.rules_at => return self.twice.push((place, *first)),
-            Some(_) => {
+        match self.seen.entry(message.identity.clone()) {
+            Entry::Vacant(vacant) => drop(vacant.insert((place, message.rules_at))),
+            Entry::Occupied(held) => {
+                let (first, rules_at) = held.get();
+                if *rules_at == message.rules_at {
+                    return self.twice.push((place, *first));
+                }
                 let what = "the batch holds its identity under other rules: left for another delivery";
                 return plan.left.push((place, StoreError::new(StoreErrorKind::Unavailable, what)));
             }
-            None => drop(self.seen.insert(message.identity.clone(), (place, message.rules_at))),
         }
         self.batch.clear();
         let rejected = match message.add_to(&mut self.batch, self.epochs) {
@@ -76,8 +79,11 @@ impl<'a> Planner<'a> {
             Err(error) => return plan.left.push((place, error)),
         };
         plan.empty += u64::from(self.batch.events().is_empty() && rejected.is_empty());
-        let windows = by_window(&self.batch, &mut self.keys);
-        plan.contribute(self.layout, place, &message.identity, windows, self.settings.record_bytes_max);
+        let (by, record_bytes_max) =
+            (plan.contributor(self.layout, place, &message.identity), self.settings.record_bytes_max);
+        each_window(&self.batch, &mut self.keys, |window, series| {
+            plan.contribute(&by, window, series, record_bytes_max);
+        });
         for rejected in rejected {
             let coordinates = message.coordinates.clone();
             plan.set_aside(place, QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected });
@@ -99,8 +105,9 @@ impl Keys {
     }
 }
 
-/// What a message's events add to each window.
-fn by_window(batch: &Batch, keys: &mut Keys) -> SmallVec<[(Window, Counts); 1]> {
+/// What a message's events add to each window, handed on at once: it is too large to be carried about.
+#[inline]
+fn each_window(batch: &Batch, keys: &mut Keys, mut each: impl FnMut(Window, Counts)) {
     let count = |rollup: &mut Rollup, event: &BatchEvent| {
         rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
     };
@@ -108,7 +115,7 @@ fn by_window(batch: &Batch, keys: &mut Keys) -> SmallVec<[(Window, Counts); 1]> 
     if let [event] = batch.events() {
         let mut rollup = Rollup::default();
         count(&mut rollup, event);
-        return smallvec![(event.window, smallvec![(keys.of(batch, event.series), rollup)])];
+        return each(event.window, Counts::from_buf([(keys.of(batch, event.series), rollup)]));
     }
     let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
     for event in batch.events() {
@@ -119,5 +126,5 @@ fn by_window(batch: &Batch, keys: &mut Keys) -> SmallVec<[(Window, Counts); 1]> 
         named.sort_by(|(a, _), (b, _)| a.cmp(b));
         named
     };
-    windows.into_iter().map(|(window, series)| (window, named(series))).collect()
+    windows.into_iter().for_each(|(window, series)| each(window, named(series)));
 }

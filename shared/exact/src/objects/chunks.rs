@@ -26,8 +26,11 @@ impl Chunk {
         object: &Identity,
         record_bytes_max: usize,
     ) {
-        let windows = self.windows.into_iter().map(|(window, series)| (window, shared(series)));
-        plan.contribute(layout, place, &object.chunk(self.number), windows, record_bytes_max);
+        let identity = object.chunk(self.number);
+        let by = plan.contributor(layout, place, &identity);
+        for (window, series) in self.windows {
+            plan.contribute(&by, window, shared(series), record_bytes_max);
+        }
     }
 
     /// Counts one event where it belongs; how many bytes the chunk takes more by it, about.
