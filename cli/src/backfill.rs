@@ -6,6 +6,7 @@ use crate::aws::Aws;
 use crate::failure::{Failure, failed, many, say};
 use crate::notices::{self, Created};
 use crate::plane::spinner;
+use crate::state_file;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -80,7 +81,7 @@ pub(crate) async fn run(backfill: Backfill, stack: &str) -> Result<ExitCode, Fai
             state.after = Some(last.object.key.clone());
         }
         if let Some(file) = &backfill.state {
-            state.write(file)?;
+            state_file::write(file, &state)?;
         }
         bar.set_message(format!("enqueued {} objects", state.enqueued));
     }
@@ -123,29 +124,15 @@ fn place(uri: &str) -> Result<(String, String), Failure> {
 
 impl State {
     fn read(file: &Path, uri: &str) -> Result<Self, Failure> {
-        let name = file.display();
-        let bytes = match std::fs::read(file) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { uri: uri.to_owned(), ..Self::default() });
-            }
-            Err(error) => return Err(Failure::Usage(format!("{name}: {error}"))),
+        let Some(state) = state_file::read::<Self>(file, "a backfill")? else {
+            return Ok(Self { uri: uri.to_owned(), ..Self::default() });
         };
-        let state: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::Usage(format!("{name} is not the state of a backfill: {error}")))?;
         if state.uri == uri {
             Ok(state)
         } else {
+            let name = file.display();
             Err(Failure::Usage(format!("{name} is the state for {}; name another file, or remove it", state.uri)))
         }
-    }
-
-    /// In one step, so that an interrupted run leaves the old state or the new one.
-    fn write(&self, file: &Path) -> Result<(), Failure> {
-        let next = file.with_extension("next");
-        let json = serde_json::to_vec(self)?;
-        let written = std::fs::write(&next, json).and_then(|()| std::fs::rename(&next, file));
-        written.map_err(|error| failed(&file.display().to_string(), &error))
     }
 }
 
@@ -215,7 +202,7 @@ mod tests {
             too_old: 1,
             elsewhere: 2,
         };
-        state.write(&file).unwrap();
+        state_file::write(&file, &state).unwrap();
         assert_eq!(State::read(&file, "s3://b/a").unwrap(), state);
         assert!(matches!(State::read(&file, "s3://b/c"), Err(Failure::Usage(_))));
         std::fs::write(&file, "{}").unwrap();

@@ -38,6 +38,7 @@ mod rows;
 mod rules;
 mod simulate;
 mod skip;
+mod state_file;
 mod terminal;
 mod tune;
 mod up;

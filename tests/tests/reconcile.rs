@@ -119,6 +119,7 @@ async fn what_was_tampered_with_is_named() {
     let words = fleet.weir(0, &["reconcile", "--since", "1h"]).await;
     assert!(words.out.contains("verdict   equal") && words.err.is_empty(), "{words:?}");
 
+    since_the_last_run(&fleet).await;
     attributes_altered(&fleet).await;
     counts_altered(&fleet).await;
     rows_deleted(&fleet).await;
@@ -126,6 +127,29 @@ async fn what_was_tampered_with_is_named() {
     counted_and_set_aside(&fleet).await;
     quarantine_emptied(&fleet).await;
     fleet.plane.shutdown().await;
+}
+
+/// A run goes on from the last that found no mismatch, and over what may have been late.
+async fn since_the_last_run(fleet: &Fleet) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("equal.json");
+    let reconcile = ["reconcile", "--json", "--patience", "4s", "--state", file.to_str().expect("a path")];
+    let first = fleet.weir(0, &reconcile).await.json();
+    assert_eq!(first["all"], true, "{first:#}");
+    let equal = std::fs::read(&file).expect("a state");
+
+    let sound = row(fleet, "/users/{id}", "1m").await;
+    delete(fleet, ROLLUPS, &sound, ["series", "window"]).await;
+    let second = fleet.weir(1, &reconcile).await.json();
+    assert_eq!((&second["all"], &second["verdict"]), (&false.into(), &"mismatch".into()), "{second:#}");
+    about(second["mismatches"].as_array().expect("a list"), "missing", &sound);
+    assert_eq!(std::fs::read(&file).expect("a state"), equal, "what is wrong is looked at again");
+
+    put(fleet, ROLLUPS, sound).await;
+    fleet.settle().await;
+    let third = fleet.weir(0, &reconcile).await.json();
+    assert_eq!((&third["all"], &third["events"]), (&false.into(), &first["events"]), "{third:#}");
+    assert_ne!(std::fs::read(&file).expect("a state"), equal);
 }
 
 /// An attribute that says other than the rest, and one that is gone.

@@ -2,6 +2,7 @@
 
 use super::value::{duration_ms, instant};
 use clap::Args as ClapArgs;
+use std::path::PathBuf;
 use weir_telemetry::Millis;
 
 #[derive(Debug, ClapArgs)]
@@ -19,6 +20,10 @@ pub(crate) struct Reconcile {
     /// End of the range (exclusive), RFC 3339 (default: ten minutes from now).
     #[arg(long, value_parser = instant)]
     pub(crate) to: Option<Millis>,
+    /// Check only what can have changed since the last run with this file that found no mismatch: windows from 49 hours before
+    /// it on, as events may be late. The first run checks everything.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "since", "from", "to"])]
+    pub(crate) state: Option<PathBuf>,
     /// How long a row may lag before it counts as wrong; longer than FinalizeSeconds.
     #[arg(long, default_value = "30s", value_parser = duration_ms)]
     pub(crate) patience: i64,

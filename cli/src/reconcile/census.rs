@@ -27,20 +27,32 @@ pub(super) struct Census {
     pub(super) subjects: Vec<Subject>,
 }
 
-/// Finds the windows.
+/// Finds the windows. With a state, `since_equal` is where those begin that can have changed, if it has any.
 ///
 /// # Errors
 /// If the range cannot be checked, or a table cannot be read.
-pub(super) async fn take(aws: &Aws, layout: &Layout, asked: &Reconcile, now: Millis) -> Result<Census, Failure> {
+pub(super) async fn take(
+    aws: &Aws,
+    layout: &Layout,
+    asked: &Reconcile,
+    since_equal: Option<Millis>,
+    now: Millis,
+) -> Result<Census, Failure> {
     let oldest = now.plus(-FROM_AGE_MS_MAX);
     let to = asked.to.unwrap_or_else(|| now.plus(AHEAD_MS));
     let ranged = asked.since.is_some() || asked.from.is_some() || asked.to.is_some();
-    if asked.all || (!ranged && is_small(aws).await?) {
+    // Of a state that is so old nothing is left to go on from.
+    let since_equal = since_equal.filter(|from| *from > oldest);
+    let everything = match &asked.state {
+        Some(_) => since_equal.is_none(),
+        None => asked.all || (!ranged && is_small(aws).await?),
+    };
+    if everything {
         let subjects = standing(aws, layout, oldest).await?;
         return Ok(Census { from: oldest, to, all: true, subjects });
     }
     let since = asked.since.unwrap_or(RECENT_MS);
-    let from = asked.from.unwrap_or_else(|| asked.to.unwrap_or(now).plus(-since));
+    let from = since_equal.or(asked.from).unwrap_or_else(|| asked.to.unwrap_or(now).plus(-since));
     if from < oldest {
         return Err(Failure::Usage(format!(
             "--from {from} is more than 20 days ago: those rows' contributions are about to expire; the oldest that can be checked is {oldest}"

@@ -7,12 +7,14 @@ mod advice;
 mod census;
 mod queues;
 mod report;
+mod state;
 
 use crate::args::{Reconcile, Selection};
 use crate::aws::{Aws, GENERATION};
 use crate::failure::Failure;
-use crate::{plane, quarantine};
+use crate::{plane, quarantine, state_file};
 use report::Report;
+use state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,6 +35,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const QUARANTINE_LIFE_MS: i64 = 14 * 86_400_000;
 
 pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failure> {
+    let state = asked.state.as_deref().map(|file| State::read(file, stack)).transpose()?.flatten();
+    let since_equal = state.map(|state| state.from()).transpose()?;
     let aws = Aws::from_environment(stack).await?;
     let contributions = ContributionsTable::new(aws.dynamodb(), aws.contributions_table());
     let rollups = RollupsTable::new(aws.dynamodb(), aws.rollups_table());
@@ -43,7 +47,7 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
     let spinner = plane::spinner("looking for windows");
     let auditor = Auditor::new(&contributions, &rollups, layout.clone());
     let before = auditor.standing().await?;
-    let census = census::take(&aws, &layout, &asked, now).await?;
+    let census = census::take(&aws, &layout, &asked, since_equal, now).await?;
     spinner.set_message("listing the quarantine");
     let quarantine = QuarantineBucket::new(aws.s3(), aws.bucket("quarantine").await?);
     let set_aside = SetAside::list(&quarantine, &census.subjects, now).await?;
@@ -72,6 +76,9 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
     let report =
         Report { stack, layout: &layout, from: census.from, to: census.to, all: census.all, windows, queues, verdict };
     report.print(asked.json)?;
+    if let Some(file) = asked.state.as_deref().filter(|_| report.is_equal()) {
+        state_file::write(file, &State::of(stack, now))?;
+    }
     Ok(ExitCode::from(u8::from(!report.is_equal())))
 }
 

@@ -2,8 +2,8 @@
 //! `weir reconcile` does, and says what it finds.
 //!
 //! - **Trigger**: a schedule every quarter of an hour.
-//! - **Input**: none; it reads the minutes that are over since some time, and each hour and day once it is over. Of
-//!   quarantine it lists keys and reads no object.
+//! - **Input**: none; it reads each minute, hour and day soon after it is over, and again when events can no longer be late
+//!   (49 h). Of quarantine it lists keys and reads no object.
 //! - **Output**: nothing is written. The count of mismatches is a metric with an alarm; each of the first few is an error
 //!   in the log, with both numbers. `weir reconcile` shows all of them, and what to do.
 //! - **Failure**: what cannot be read is the function's error, and says nothing about rows. The next tick looks at other

@@ -50,3 +50,4 @@ pub mod variants;
 
 mod counted;
 mod item_cache;
+mod json_item;

@@ -1,6 +1,7 @@
 //! A shard's progress: how far its records are settled, and how many of what they were. One item a shard,
 //! advanced before every return under the same condition as the contributions.
 
+use crate::json_item;
 use crate::layout::Layout;
 use crate::ports::{ContributionGet, ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
 use crate::sequence::{SequenceNumber, Shard};
@@ -55,16 +56,10 @@ impl Progress {
     /// # Errors
     /// Unreadable when it has no fence or a body that this version does not know.
     pub fn from_item(item: &Item) -> Result<Self, StoreError> {
-        let unreadable = |why: String| {
-            let at = format!("progress item {} cannot be read: {why}", item.key.sk);
-            StoreError::new(StoreErrorKind::Unreadable, at)
-        };
-        let fence = item.fence.as_deref().ok_or_else(|| unreadable("it has no fence".to_owned()))?;
-        let fence = SequenceNumber::parse(fence).map_err(|error| unreadable(error.to_string()))?;
-        let totals: Totals = serde_json::from_slice(&item.body).map_err(|error| unreadable(error.to_string()))?;
-        if totals.format != FORMAT {
-            return Err(unreadable(format!("format {} is not {FORMAT}", totals.format)));
-        }
+        let name = || format!("progress item {}", item.key.sk);
+        let fence = item.fence.as_deref().ok_or_else(|| json_item::unreadable(&name(), "it has no fence"))?;
+        let fence = SequenceNumber::parse(fence).map_err(|error| json_item::unreadable(&name(), &error.to_string()))?;
+        let totals = json_item::read(item, |totals: &Totals| totals.format, FORMAT, name)?;
         Ok(Self { fence, totals })
     }
 

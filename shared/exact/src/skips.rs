@@ -11,8 +11,9 @@ mod edit;
 
 pub use edit::{EditError, FORGET_MS, add, remove};
 
+use crate::json_item;
 use crate::layout::Layout;
-use crate::ports::{ContributionGet, Item, StoreError, StoreErrorKind};
+use crate::ports::{ContributionGet, Item, StoreError};
 use crate::sequence::{SequenceNumber, Shard};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,15 +73,8 @@ impl SkipList {
     /// # Errors
     /// Unreadable when it is malformed or of a format that this version does not know.
     pub fn from_item(item: Option<&Item>) -> Result<Self, StoreError> {
-        let unreadable =
-            |why: String| StoreError::new(StoreErrorKind::Unreadable, format!("the skip list cannot be read: {why}"));
         let Some(item) = item else { return Ok(Self::default()) };
-        let list: Self = serde_json::from_slice(&item.body).map_err(|error| unreadable(error.to_string()))?;
-        if list.format == FORMAT {
-            Ok(list)
-        } else {
-            Err(unreadable(format!("format {} is not {FORMAT}", list.format)))
-        }
+        json_item::read(item, |list: &Self| list.format, FORMAT, || "the skip list".to_owned())
     }
 
     /// The item that keeps it; `edition` counts how often the list was written.

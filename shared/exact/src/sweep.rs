@@ -56,6 +56,9 @@ const RECONCILE_OVERLAP_MS: i64 = 5 * 60_000;
 const RECONCILED_AFTER_MS: [(Resolution, i64); 3] =
     [(Resolution::Minute, 15 * 60_000), (Resolution::Hour, 30 * 60_000), (Resolution::Day, 60 * 60_000)];
 
+/// And again, later by this much, when on-time lateness is over, milliseconds.
+const RECONCILED_AGAIN_MS: i64 = AGES_MS[2];
+
 /// The windows whose rows to check at `now`, minutes first, when called every quarter of an hour.
 pub fn reconciled_at(now: Millis) -> Vec<RowWindow> {
     let ended = |(resolution, after_ms): (Resolution, i64)| {
@@ -66,7 +69,8 @@ pub fn reconciled_at(now: Millis) -> Vec<RowWindow> {
             std::iter::successors(Some(first), |window| Some(RowWindow::containing(window.resolution(), window.end())));
         windows.take_while(move |window| window.end() <= latest).filter(move |window| window.end() > earliest)
     };
-    RECONCILED_AFTER_MS.into_iter().flat_map(ended).collect()
+    let twice = |(resolution, after_ms)| [(resolution, after_ms), (resolution, after_ms + RECONCILED_AGAIN_MS)];
+    RECONCILED_AFTER_MS.into_iter().flat_map(twice).flat_map(ended).collect()
 }
 
 #[cfg(test)]
@@ -92,7 +96,9 @@ mod tests {
             let ages = (0..5 * 24 * 60).map(|minute| minute * 60_000);
             let seen: Vec<i64> = ages.filter(|age| reconciled_at(window.end().plus(*age)).contains(&window)).collect();
             // A tick every quarter of an hour that is up to five minutes late.
-            assert_eq!(seen, (0..20).map(|minute| after_ms + minute * 60_000).collect::<Vec<_>>(), "{resolution:?}");
+            let expect = [after_ms, after_ms + RECONCILED_AGAIN_MS].into_iter();
+            let expect: Vec<i64> = expect.flat_map(|age| (0..20).map(move |minute| age + minute * 60_000)).collect();
+            assert_eq!(seen, expect, "{resolution:?}");
         }
     }
 

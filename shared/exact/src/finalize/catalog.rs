@@ -11,6 +11,7 @@
 //! would have to take back what `~other` counts, at a revision that does not move.
 
 use super::Totals;
+use crate::json_item;
 use crate::layout::{Layout, expires_after};
 use crate::ports::{ContributionGet, ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
 use crate::retention::CONTRIBUTION_LIFE_MS;
@@ -130,15 +131,8 @@ impl Catalog {
     /// # Errors
     /// Unreadable when it is malformed or of a format that this version does not know.
     pub fn from_item(item: &Item) -> Result<Self, StoreError> {
-        let unreadable = |why: String| {
-            let what = format!("the series of {} cannot be read: {why}", item.key.pk);
-            StoreError::new(StoreErrorKind::Unreadable, what)
-        };
-        let catalog: Self = serde_json::from_slice(&item.body).map_err(|error| unreadable(error.to_string()))?;
-        match catalog.format {
-            FORMAT => Ok(catalog),
-            format => Err(unreadable(format!("format {format} is not {FORMAT}"))),
-        }
+        let name = || format!("the series of {}", item.key.pk);
+        json_item::read(item, |catalog: &Self| catalog.format, FORMAT, name)
     }
 }
 

@@ -6,6 +6,7 @@
 //! every other follows it.
 
 use super::{Identity, digest_of};
+use crate::json_item;
 use crate::layout::{Layout, expires_at};
 use crate::ports::{ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
 use serde::{Deserialize, Serialize};
@@ -49,15 +50,7 @@ impl Claim {
     /// # Errors
     /// Unreadable when it is malformed or of a format that this version does not know.
     pub fn from_item(item: &Item) -> Result<Self, StoreError> {
-        let unreadable = |why: String| {
-            StoreError::new(StoreErrorKind::Unreadable, format!("the claim of {} cannot be read: {why}", item.key.sk))
-        };
-        let claim: Self = serde_json::from_slice(&item.body).map_err(|error| unreadable(error.to_string()))?;
-        if claim.format == FORMAT {
-            Ok(claim)
-        } else {
-            Err(unreadable(format!("format {} is not {FORMAT}", claim.format)))
-        }
+        json_item::read(item, |claim: &Self| claim.format, FORMAT, || format!("the claim of {}", item.key.sk))
     }
 }
 
