@@ -27,6 +27,7 @@ const RENEW_AGAIN: Duration = Duration::from_secs(10);
 const OTHER_PARTITIONS: [&str; 5] = ["us-gov-", "cn-", "us-iso", "eu-isoe-", "eusc-"];
 
 pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> {
+    report_trouble();
     let aws = Aws::from_environment(stack).await?;
     let region = aws.config().region().map(ToString::to_string).unwrap_or_default();
     if OTHER_PARTITIONS.iter().any(|partition| region.starts_with(partition)) {
@@ -84,6 +85,19 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
             worker = begun_again(|| options(&current)) => worker?,
         };
     }
+}
+
+/// What keeps the worker from its work goes to standard error, as the functions word theirs: sources that cannot be read,
+/// checkpoints that cannot be written.
+fn report_trouble() {
+    // A second call (a test's) keeps the first subscriber.
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter("weir_local=warn,weir_local_lambda=warn")
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .try_init();
 }
 
 /// A worker that begins, however long what it needs is not there.
@@ -144,7 +158,7 @@ fn sink(asked: &Asked) -> Result<Arc<dyn LogSink>, Failure> {
     }
 }
 
-/// The functions' lines, and not the platform's: START and END of every batch say nothing here.
+/// The functions' lines, and of the platform's only why an invocation failed: START and END of every batch say nothing here.
 struct StandardOutput;
 
 impl LogSink for StandardOutput {
@@ -154,6 +168,9 @@ impl LogSink for StandardOutput {
         let _ = match line.stream {
             LogStream::Stdout => std::io::stdout().lock().write_all(text.as_bytes()),
             LogStream::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
+            LogStream::Platform if line.is_failure() => {
+                writeln!(std::io::stderr().lock(), "weir: {}: {}", line.function, line.text)
+            }
             LogStream::Platform => Ok(()),
         };
     }

@@ -21,6 +21,9 @@ pub enum LogStream {
     Platform,
 }
 
+/// The instance of the lines that say why an invocation failed, where the host answers for it: there may be no sandbox.
+pub(crate) const FAILURES: &str = "platform";
+
 /// One line, borrowed.
 #[derive(Debug, Clone, Copy)]
 pub struct LogLine<'a> {
@@ -36,6 +39,13 @@ pub struct LogLine<'a> {
     pub stream: LogStream,
     /// The line without its newline; invalid UTF-8 replaced.
     pub text: &'a str,
+}
+
+impl LogLine<'_> {
+    /// Whether it says why an invocation failed that no sandbox answered: it could not start, crashed, or took too long.
+    pub fn is_failure(&self) -> bool {
+        self.stream == LogStream::Platform && self.instance == FAILURES
+    }
 }
 
 /// Receives every line. Called from the tasks that serve invocations: be quick, and do not block for long.

@@ -15,7 +15,7 @@ use super::desk::{Reply, Work};
 use super::instance::{Ended, InitFailure, Instance};
 use super::{FunctionSpec, InstanceInfo, Shared, memory, outcome, report};
 use crate::invoker::{Invocation, InvokeError, Outcome};
-use crate::logs::{LogLine, LogStream};
+use crate::logs::{FAILURES, LogLine, LogStream};
 
 /// How long killed processes may take to be gone before [`Pool::shutdown`] stops waiting for them.
 const KILL_MAX: Duration = Duration::from_secs(5);
@@ -258,7 +258,7 @@ impl Pool {
     /// Logs a failure the host answers for. A function's own error stays out of the log: it may quote its input.
     fn explain(&self, request_id: &Arc<str>, outcome: Outcome) -> Outcome {
         if let Outcome::FunctionError { payload, .. } = &outcome {
-            self.log("platform", Some(request_id), &String::from_utf8_lossy(payload));
+            self.log(FAILURES, Some(request_id), &String::from_utf8_lossy(payload));
         }
         outcome
     }

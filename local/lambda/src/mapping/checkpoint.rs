@@ -71,6 +71,7 @@ struct Store {
 struct State {
     entries: Entries,
     dirty: bool,
+    failing: bool,
 }
 
 impl Checkpoints {
@@ -92,7 +93,7 @@ impl Checkpoints {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Entries::new(),
             Err(error) => return Err(CheckpointError::Io { path, error }),
         };
-        let state = Mutex::new(State { entries, dirty: false });
+        let state = Mutex::new(State { entries, ..State::default() });
         Ok(Checkpoints { store: Arc::new(Store { path: Some(path), state, writer: Mutex::default() }) })
     }
 
@@ -115,6 +116,13 @@ impl Checkpoints {
             self.store.state.lock().expect("no panic while the lock is held").dirty = true;
             CheckpointError::Io { path: path.clone(), error }
         })
+    }
+
+    /// Whether a flush that ended so is worth a word: a file that cannot be written is tried several times a second.
+    pub(crate) fn begins_to_fail(&self, flushed: &Result<(), CheckpointError>) -> bool {
+        let mut state = self.store.state.lock().expect("no panic while the lock is held");
+        let failed_before = std::mem::replace(&mut state.failing, flushed.is_err());
+        flushed.is_err() && !failed_before
     }
 
     pub(crate) fn has_file(&self) -> bool {
@@ -198,6 +206,24 @@ mod tests {
         stream.retain(|_| false);
         assert_eq!(stream.get("shardId-1", None), None);
         assert!(stream.get("shardId-0", Some("s1")).is_some());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_reported_once() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let below = dir.path().join("missing");
+        let checkpoints = Checkpoints::open(below.join("checkpoints.json")).expect("no file yet");
+        let flush = || {
+            let flushed = checkpoints.flush();
+            (flushed.is_ok(), checkpoints.begins_to_fail(&flushed))
+        };
+        checkpoints.of("m", "arn:1").commit("shardId-0", None, Progress::Finished);
+        assert_eq!([flush(), flush()], [(false, true), (false, false)]);
+        std::fs::create_dir(&below).expect("created");
+        assert_eq!(flush(), (true, false));
+        std::fs::remove_dir_all(&below).expect("removed");
+        checkpoints.of("m", "arn:1").commit("shardId-1", None, Progress::Finished);
+        assert_eq!(flush(), (false, true), "anew");
     }
 
     #[test]

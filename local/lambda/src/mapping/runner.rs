@@ -224,9 +224,10 @@ async fn flush(checkpoints: &Checkpoints) {
     if !checkpoints.has_file() {
         return;
     }
-    let checkpoints = checkpoints.clone();
+    let writer = checkpoints.clone();
     // A disk may take its time, and the tasks that deliver must not wait for it.
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || checkpoints.flush()).await {
+    let Ok(flushed) = tokio::task::spawn_blocking(move || writer.flush()).await else { return };
+    if let (true, Err(error)) = (checkpoints.begins_to_fail(&flushed), flushed) {
         tracing::warn!(%error, "checkpoints are kept in memory for now");
     }
 }
