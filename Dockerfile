@@ -23,7 +23,9 @@ FROM debian:bookworm-slim
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
-    && rm -rf /var/lib/apt/lists/*
+    && rm -rf /var/lib/apt/lists/* \
+    # A volume that is mounted here takes the owner: for --state.
+    && install --directory --owner=65532 --group=65532 /var/lib/weir
 COPY --from=build /out /opt/weir
 COPY template.yaml /opt/weir/template.yaml
 USER 65532:65532
