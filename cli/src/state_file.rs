@@ -26,7 +26,8 @@ pub(crate) fn read<T: DeserializeOwned>(file: &Path, of: &str) -> Result<Option<
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn write<T: Serialize>(file: &Path, state: &T) -> Result<(), Failure> {
-    let next = file.with_extension("next");
+    let mut next = file.as_os_str().to_owned();
+    next.push(".next");
     let json = serde_json::to_vec(state)?;
     let written = std::fs::write(&next, json).and_then(|()| std::fs::rename(&next, file));
     written.map_err(|error| failed(&file.display().to_string(), &error))

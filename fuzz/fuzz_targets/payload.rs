@@ -79,6 +79,7 @@ fn countable(event: &Accepted) {
     let Series { service, endpoint } = &event.series;
     assert!(!service.is_empty() && service.len() <= 3 * SERVICE_BYTES_MAX && !service.contains('#'));
     assert!(!endpoint.is_empty() && endpoint != "*", "the summary row's name");
+    assert!(service.len() + endpoint.len() <= Series::BYTES_MAX);
     // But for escapes: what looks like one of ours is written one longer, or two names could share a row.
     if !service.contains('%') && !endpoint.contains('%') {
         assert_eq!(Series::new(Some(service), Some(endpoint)), event.series, "normalising is done once");

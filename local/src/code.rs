@@ -2,9 +2,11 @@
 //! change what runs. Published versions rely on it.
 
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
@@ -44,21 +46,40 @@ struct Kept {
     facts: OnceLock<Facts>,
 }
 
-/// What is kept beside an executable: this, the number of the process that keeps it, and something random.
-const BESIDE_PREFIX: &str = ".weir-code-";
+/// Directories that keep code: this, the number of the process that keeps it, and something random.
+const PREFIX: &str = ".weir-code-";
 
-/// Removes what planes kept in `directory` that were killed before they could. Where there is no `/proc` to tell, or
-/// another process has the number by now, it stays: it is a link, and takes no room.
-fn remove_orphans(directory: &Path) {
-    let is_over = |name: &str| {
-        let keeper = name.strip_prefix(BESIDE_PREFIX).and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
-        keeper.is_some_and(|keeper| !Path::new(&format!("/proc/{keeper}")).exists())
-    };
+/// A directory of this process, where what other processes left was removed.
+fn directory_in(parent: &Path) -> std::io::Result<TempDir> {
+    remove_orphans(parent, std::process::id(), began());
+    tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir_in(parent)
+}
+
+/// When this process began to keep code, at the latest.
+fn began() -> SystemTime {
+    static BEGAN: OnceLock<SystemTime> = OnceLock::new();
+    *BEGAN.get_or_init(SystemTime::now)
+}
+
+/// Removes what planes kept in `directory` that were killed before they could. A container's process has the number of the
+/// one before it, so what has this process' own is told by its time. Where there is no `/proc` to tell, or yet another
+/// process has the number by now, it stays.
+fn remove_orphans(directory: &Path, own: u32, began: SystemTime) {
     if !Path::new("/proc/self").exists() {
         return;
     }
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    for orphan in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_over)) {
+    let is_over = |entry: &DirEntry| {
+        let name = entry.file_name();
+        let keeper = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-')?.0.parse::<u32>().ok());
+        match keeper {
+            Some(keeper) if keeper == own => {
+                entry.metadata().and_then(|of| of.modified()).is_ok_and(|modified| modified < began)
+            }
+            Some(keeper) => !Path::new(&format!("/proc/{keeper}")).exists(),
+            None => false,
+        }
+    };
+    for orphan in std::fs::read_dir(directory).into_iter().flatten().flatten().filter(is_over) {
         // Another plane may be quicker.
         let _ = std::fs::remove_dir_all(orphan.path());
     }
@@ -73,12 +94,7 @@ pub(crate) struct CodeStore {
 impl CodeStore {
     /// Keeps an executable as `bootstrap` in a directory of its own; its path there.
     pub(crate) fn keep(&self, executable: &Path) -> std::io::Result<PathBuf> {
-        let name = format!("{BESIDE_PREFIX}{}-", std::process::id());
-        let prefix = tempfile::Builder::new().prefix(&name).to_owned();
-        let beside = executable.parent().map(|parent| {
-            remove_orphans(parent);
-            prefix.tempdir_in(parent)
-        });
+        let beside = executable.parent().map(directory_in);
         // A link costs nothing, and holds: what replaces a running executable puts another file in its place.
         if let Some(Ok(directory)) = beside {
             let path = directory.path().join(BOOTSTRAP);
@@ -86,7 +102,7 @@ impl CodeStore {
                 return Ok(self.add(path, directory, OnceLock::new()));
             }
         }
-        let directory = prefix.tempdir()?;
+        let directory = directory_in(&std::env::temp_dir())?;
         let path = directory.path().join(BOOTSTRAP);
         std::fs::copy(executable, &path)?;
         Ok(self.add(path, directory, OnceLock::new()))
@@ -94,7 +110,7 @@ impl CodeStore {
 
     /// Keeps what lies in the directories, laid over each other as layers are under `/opt`: of files of one name the last.
     pub(crate) fn lay(&self, directories: &[PathBuf]) -> std::io::Result<PathBuf> {
-        let kept = tempfile::Builder::new().prefix("weir-opt-").tempdir()?;
+        let kept = directory_in(&std::env::temp_dir())?;
         for directory in directories {
             copy_over(directory, kept.path())?;
         }
@@ -109,7 +125,7 @@ impl CodeStore {
         if archive.len() > ENTRIES_MAX {
             return Err(CodeError::NoZip(format!("more than {ENTRIES_MAX} entries")));
         }
-        let directory = tempfile::Builder::new().prefix("weir-code-").tempdir()?;
+        let directory = directory_in(&std::env::temp_dir())?;
         let mut left = UNPACKED_BYTES_MAX;
         for at in 0..archive.len() {
             let mut entry = archive.by_index(at).map_err(no_zip)?;
@@ -200,6 +216,32 @@ mod tests {
         assert_eq!((facts.bytes, facts.sha256.as_str()), (3, "dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z/0Me0="));
         drop(store);
         assert!(!kept.exists(), "nothing stays behind");
+    }
+
+    #[test]
+    fn what_killed_processes_kept_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = |own: u32, began: SystemTime| {
+            // No process has a number beyond 4,194,304 (proc(5), pid_max).
+            for keeper in [1, std::process::id(), 4_194_305] {
+                std::fs::create_dir_all(directory.path().join(format!("{PREFIX}{keeper}-x"))).unwrap();
+            }
+            std::fs::create_dir_all(directory.path().join("weir-code-1-x")).unwrap();
+            remove_orphans(directory.path(), own, began);
+            let left = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut left: Vec<String> = left.map(|name| name.into_string().unwrap()).collect();
+            left.sort();
+            left
+        };
+        let (own, anothers) = (format!("{PREFIX}{}-x", std::process::id()), "weir-code-1-x".to_owned());
+        let first = format!("{PREFIX}1-x");
+        let long_ago = SystemTime::UNIX_EPOCH;
+        let mut all = vec![first.clone(), own.clone(), anothers.clone()];
+        all.sort();
+        assert_eq!(names(std::process::id(), long_ago), all);
+        // A container's first process: what its predecessor kept is older than it.
+        let soon = SystemTime::now() + std::time::Duration::from_secs(3_600);
+        assert_eq!(names(1, soon), [own, anothers]);
     }
 
     #[test]

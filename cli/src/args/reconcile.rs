@@ -20,8 +20,9 @@ pub(crate) struct Reconcile {
     /// End of the range (exclusive), RFC 3339 (default: ten minutes from now).
     #[arg(long, value_parser = instant)]
     pub(crate) to: Option<Millis>,
-    /// Check only what can have changed since the last run with this file that found no mismatch: windows from 49 hours before
-    /// it on, as events may be late. The first run checks everything.
+    /// Check only what can have changed since the last run with this file that found no mismatch: windows from 6 days before
+    /// it on, since sources keep what they hold for 4 days, and events may be 2 days late. The first run checks everything.
+    /// What a redrive, replay or backfill adds to older windows, and the sums of shards, only --all checks.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "since", "from", "to"])]
     pub(crate) state: Option<PathBuf>,
     /// How long a row may lag before it counts as wrong; longer than FinalizeSeconds.

@@ -35,9 +35,13 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const QUARANTINE_LIFE_MS: i64 = 14 * 86_400_000;
 
 pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failure> {
-    let state = asked.state.as_deref().map(|file| State::read(file, stack)).transpose()?.flatten();
-    let since_equal = state.map(|state| state.from()).transpose()?;
     let aws = Aws::from_environment(stack).await?;
+    let state = match &asked.state {
+        Some(file) => Some((file, state::table(&aws).await?)),
+        None => None,
+    };
+    let equal = state.as_ref().map(|(file, table)| State::read(file, table)).transpose()?.flatten();
+    let since_equal = equal.map(|equal| equal.from()).transpose()?;
     let contributions = ContributionsTable::new(aws.dynamodb(), aws.contributions_table());
     let rollups = RollupsTable::new(aws.dynamodb(), aws.rollups_table());
     let epochs = contributions.get(&Layout::epochs()).await?;
@@ -76,8 +80,9 @@ pub(crate) async fn run(asked: Reconcile, stack: &str) -> Result<ExitCode, Failu
     let report =
         Report { stack, layout: &layout, from: census.from, to: census.to, all: census.all, windows, queues, verdict };
     report.print(asked.json)?;
-    if let Some(file) = asked.state.as_deref().filter(|_| report.is_equal()) {
-        state_file::write(file, &State::of(stack, now))?;
+    // What is settling, in a queue or on a shard is within what the next run reads; days that were not listed are not.
+    if let Some((file, table)) = state.filter(|_| report.is_equal() && !report.verdict.set_aside_is_cut) {
+        state_file::write(file, &State::of(&table, now))?;
     }
     Ok(ExitCode::from(u8::from(!report.is_equal())))
 }

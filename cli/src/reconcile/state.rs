@@ -1,38 +1,54 @@
 //! How far a stack was equal: what `--state` keeps, so that the next run reads only what can have changed.
 
-use crate::failure::Failure;
+use crate::aws::Aws;
+use crate::failure::{Failure, failed};
 use crate::state_file;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use weir_exact::retention::LATENESS_MS_MAX;
+use weir_exact::retention::{LATENESS_MS_MAX, SOURCE_MS_MAX};
 use weir_telemetry::{Millis, Window};
 
-/// A window this long over takes no more events that arrive in time (48 h), and its row has settled. What a redrive or a
-/// replay brings later still is seen by a run over everything. Milliseconds.
-const SETTLED_AFTER_MS: i64 = LATENESS_MS_MAX + 3_600_000;
+/// A source holds what it was sent for up to 4 days, and events are up to 48 hours late: what arrives in the usual ways
+/// after a run falls into windows that ended no longer before it than this, milliseconds. What a redrive, a replay or a
+/// backfill brings is older, and seen by a run over everything.
+const SETTLED_AFTER_MS: i64 = SOURCE_MS_MAX + LATENESS_MS_MAX + 3_600_000;
 
 /// The last run that found no mismatch.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct State {
-    stack: String,
-    /// When it began.
+    /// The contributions table, and when it was created: the same name may be another stack's, elsewhere or later.
+    table: String,
+    /// When the run began.
     checked_at: String,
 }
 
+/// Table and creation of the stack's contributions.
+///
+/// # Errors
+/// When the table cannot be described.
+pub(super) async fn table(aws: &Aws) -> Result<String, Failure> {
+    let name = aws.contributions_table();
+    let answer = aws.dynamodb().describe_table().table_name(&name).send().await;
+    let answer = answer.map_err(|error| failed(&format!("table {name}"), &error))?;
+    let arn = answer.table().and_then(|table| table.table_arn()).unwrap_or(&name);
+    let created = answer.table().and_then(|table| table.creation_date_time()).map_or(0, |at| at.secs());
+    Ok(format!("{arn} of {}", Millis(created * 1_000)))
+}
+
 impl State {
-    pub(super) fn of(stack: &str, checked_at: Millis) -> Self {
-        Self { stack: stack.to_owned(), checked_at: checked_at.to_string() }
+    pub(super) fn of(table: &str, checked_at: Millis) -> Self {
+        Self { table: table.to_owned(), checked_at: checked_at.to_string() }
     }
 
     /// # Errors
     /// When the file is another's.
-    pub(super) fn read(file: &Path, stack: &str) -> Result<Option<Self>, Failure> {
+    pub(super) fn read(file: &Path, table: &str) -> Result<Option<Self>, Failure> {
         match state_file::read::<Self>(file, "weir reconcile")? {
-            Some(other) if other.stack != stack => Err(Failure::Usage(format!(
-                "{} is the state for stack {}; name another file, or remove it",
+            Some(other) if other.table != table => Err(Failure::Usage(format!(
+                "{} is the state for {}, not for {table}; name another file, or remove it",
                 file.display(),
-                other.stack
+                other.table
             ))),
             read => Ok(read),
         }
@@ -54,18 +70,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_its_stack_s_and_goes_back_over_late_windows() {
+    fn a_state_is_its_table_s_and_goes_back_over_late_windows() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("state.json");
-        assert_eq!(State::read(&file, "weir").unwrap(), None);
+        assert_eq!(State::read(&file, "t of 1").unwrap(), None);
         // 2026-11-21T01:30:05Z
-        let state = State::of("weir", Millis(1_795_224_605_000));
+        let state = State::of("t of 1", Millis(1_795_224_605_000));
         state_file::write(&file, &state).unwrap();
-        assert_eq!(State::read(&file, "weir").unwrap().as_ref(), Some(&state));
-        assert_eq!(state.from().unwrap().to_string(), "2026-11-19T00:30:00Z");
-        let other = State::read(&file, "other").unwrap_err().to_string();
-        assert!(other.ends_with("is the state for stack weir; name another file, or remove it"), "{other}");
+        assert_eq!(State::read(&file, "t of 1").unwrap().as_ref(), Some(&state));
+        assert_eq!(state.from().unwrap().to_string(), "2026-11-15T00:30:00Z");
+        let other = State::read(&file, "t of 2").unwrap_err().to_string();
+        assert!(other.ends_with("is the state for t of 1, not for t of 2; name another file, or remove it"), "{other}");
         std::fs::write(&file, "{}").unwrap();
-        assert!(State::read(&file, "weir").unwrap_err().to_string().contains("is not the state of weir reconcile"));
+        assert!(State::read(&file, "t of 1").unwrap_err().to_string().contains("is not the state of weir reconcile"));
     }
 }

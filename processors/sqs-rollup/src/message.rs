@@ -33,19 +33,23 @@ const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 
 /// The queue of the message before: a batch's messages are of one, and share its name.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub(crate) struct Queue(Option<Named>);
+
+#[derive(Debug)]
+struct Named {
     arn: String,
     name: Arc<str>,
     identities: QueueIdentities,
 }
 
 impl Queue {
-    fn turn_to(&mut self, arn: &str) {
-        if self.arn != arn {
-            arn.clone_into(&mut self.arn);
-            self.name = queue_name(arn).into();
-            self.identities = QueueIdentities::of(arn);
+    fn named(&mut self, arn: &str) -> &mut Named {
+        if self.0.as_ref().is_some_and(|last| last.arn != arn) {
+            self.0 = None;
         }
+        let named =
+            || Named { arn: arn.to_owned(), name: queue_name(arn).into(), identities: QueueIdentities::of(arn) };
+        self.0.get_or_insert_with(named)
     }
 }
 
@@ -60,8 +64,7 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
     let queue_arn = queue_arn.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;
     let sent_at = message.sent_timestamp.as_deref().and_then(|sent| sent.parse().ok());
     let sent_at = Millis(sent_at.ok_or(EnvelopeError::Record("a message without SentTimestamp"))?);
-    queue.turn_to(queue_arn);
-    let Queue { name: queue, identities, .. } = queue;
+    let Named { name: queue, identities, .. } = queue.named(queue_arn);
     let own_id = attribute(&message, "weir-id");
     let own_arrival = attribute(&message, "weir-arrived-at");
     let body = message.body.as_deref().unwrap_or_default();

@@ -2,7 +2,7 @@
 //! it the same way, or an event would have two names.
 
 use weir_rollup::{Rollup, SeriesKey, Status, stored};
-use weir_telemetry::{ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, Series};
+use weir_telemetry::Series;
 
 /// The name under which a series is stored.
 pub(crate) fn series_key(series: Series) -> SeriesKey {
@@ -15,7 +15,7 @@ pub(crate) fn status(status: Option<u16>) -> Status {
 }
 
 /// Most bytes of an event that is alone in its series: of a usual record nobody needs to look closer.
-const EVENT_BYTES_MAX: usize = stored::EVENT_BYTES + SERVICE_BYTES_MAX + ENDPOINT_BYTES_MAX;
+const EVENT_BYTES_MAX: usize = stored::EVENT_BYTES + Series::BYTES_MAX;
 
 /// Whether any record of so many events may keep its series apart, whatever they are: then [`fits`] is so, too.
 pub(crate) fn fit_anyhow(events: u64, record_bytes_max: usize) -> bool {
@@ -32,6 +32,7 @@ pub(crate) fn fits<'s>(series: impl IntoIterator<Item = (&'s SeriesKey, &'s Roll
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use weir_telemetry::{ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX};
 
     proptest! {
         /// What is decided without looking closer is decided alike.
@@ -39,10 +40,9 @@ mod tests {
         fn events_that_fit_anyhow_fit(
             events in prop::collection::vec((0..3_usize, any::<u16>(), any::<Option<u32>>(), any::<Option<[u8; 4]>>()), 1..1_500),
         ) {
-            let name = |length: usize| "n".repeat(length);
-            let keys = [0, 1, 2].map(|n| SeriesKey {
-                service: name(SERVICE_BYTES_MAX - n).into(),
-                endpoint: name(ENDPOINT_BYTES_MAX - n).into(),
+            let keys = ["1", "2", "a"].map(|last| {
+                let (service, endpoint) = ("#".repeat(SERVICE_BYTES_MAX), format!("/{last}").repeat(ENDPOINT_BYTES_MAX / 2));
+                series_key(Series::new(Some(&service), Some(&endpoint)))
             });
             let mut rollups = [0, 1, 2].map(|_| Rollup::default());
             for (series, status, duration_us, user) in &events {

@@ -32,7 +32,7 @@ use weir_telemetry::{
 };
 
 /// Identities of a queue's messages, which all begin alike: one is written over the other, and takes no room but its own.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct QueueIdentities {
     text: String,
     begins: usize,

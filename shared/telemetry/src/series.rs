@@ -2,6 +2,7 @@
 
 use crate::hash::stable_hash;
 use crate::rules::Rules;
+use crate::{ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -18,6 +19,10 @@ pub struct Series {
 }
 
 impl Series {
+    /// Longest service and endpoint together, bytes. Normalising makes a name longer: `#` becomes `%23`, and each segment of
+    /// `/1/1/1` becomes `{id}`.
+    pub const BYTES_MAX: usize = 3 * SERVICE_BYTES_MAX + ENDPOINT_BYTES_MAX / 2 * 5;
+
     /// The series of an event that names these, under the built-in rules.
     pub fn new(service: Option<&str>, endpoint: Option<&str>) -> Self {
         Self::under(&Rules::default(), service, endpoint)
@@ -113,6 +118,7 @@ impl SeriesRoom {
 #[cfg(test)]
 mod tests {
     use super::{Series, is_escape_of};
+    use crate::{ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX};
     use proptest::prelude::*;
 
     #[test]
@@ -160,7 +166,21 @@ mod tests {
         check("%25#", "%25%23");
     }
 
+    #[test]
+    fn the_longest_name_is_as_long_as_is_said() {
+        let (service, endpoint) = ("#".repeat(SERVICE_BYTES_MAX), "/1".repeat(ENDPOINT_BYTES_MAX / 2));
+        let longest = Series::new(Some(&service), Some(&endpoint));
+        assert_eq!(longest.service.len() + longest.endpoint.len(), Series::BYTES_MAX);
+    }
+
     proptest! {
+        #[test]
+        fn no_name_is_longer(service in "([#%]|%23|%2523|é|[a-z]){1,40}", endpoint in "(/[0-9a-f]{1,2}|/|\\*|%2A|#|é|[a-z0-9]){1,70}") {
+            let series = Series::new(Some(&service), Some(&endpoint));
+            prop_assert!(series.service.len() <= 3 * service.len());
+            prop_assert!(series.endpoint.len() <= endpoint.len() * 5 / 2 + 2);
+        }
+
         /// The escapes can be undone, so no two services and no two endpoints have one name.
         #[test]
         fn names_are_unescaped_to_what_was_given(service in "[#%235a]{1,12}", endpoint in "(\\*|[%25aA*]{1,10}|%(25){0,3}2A)") {

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::{DiscardReason, DiscardedBatch, FailureDestination, SourceError};
+use crate::mapping::words::words;
 use crate::stream::source::StreamKind;
 
 impl DiscardReason {
@@ -90,8 +91,7 @@ impl FailureDestination for QueueDestination {
         Box::pin(async move {
             let body = batch.document(false).to_string();
             let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
-            sent.map(drop)
-                .map_err(|error| SourceError::Other(aws_sdk_sqs::error::DisplayErrorContext(&error).to_string()))
+            sent.map(drop).map_err(|error| SourceError::Other(words(&error)))
         })
     }
 }
@@ -116,8 +116,7 @@ impl FailureDestination for BucketDestination {
             let body = batch.document(true).to_string().into_bytes();
             let put = self.client.put_object().bucket(&self.bucket).key(batch.key()).body(body.into());
             let put = put.content_type("application/json").send().await;
-            put.map(drop)
-                .map_err(|error| SourceError::Other(aws_sdk_s3::error::DisplayErrorContext(&error).to_string()))
+            put.map(drop).map_err(|error| SourceError::Other(words(&error)))
         })
     }
 }

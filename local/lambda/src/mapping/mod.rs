@@ -9,6 +9,7 @@ pub(crate) mod pace;
 pub(crate) mod response;
 pub(crate) mod runner;
 pub(crate) mod stats;
+pub(crate) mod words;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
     QueueAttributeName,
@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 
 use super::source::{MessageAttribute, QueueMessage, QueueProperties, QueueSource};
 use crate::mapping::SourceError;
+use crate::mapping::words::words;
 
 /// A queue's visibility timeout where it is not set ("SetQueueAttributes").
 const VISIBILITY_TIMEOUT_DEFAULT_SECONDS: u64 = 30;
@@ -133,7 +134,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    let message = || DisplayErrorContext(error).to_string();
+    let message = || words(error);
     match error.code().unwrap_or_default() {
         "QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue" => SourceError::NotFound(message()),
         "RequestThrottled" | "ThrottlingException" | "OverLimit" => SourceError::Throttled(message()),

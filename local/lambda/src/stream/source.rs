@@ -1,10 +1,11 @@
 //! The port to a stream: three verbs, the same for Kinesis and DynamoDB.
 
-use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::mapping::SourceError;
+use crate::mapping::words::words;
 
 /// Which of the two event shapes a stream's records take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    let message = || DisplayErrorContext(error).to_string();
+    let message = || words(error);
     match error.code().unwrap_or_default() {
         "ExpiredIteratorException" => SourceError::IteratorExpired,
         "TrimmedDataAccessException" => SourceError::PositionGone(message()),
