@@ -1,15 +1,15 @@
-//! From the rows of a window's parts to the row of the whole: hours from minutes, days from hours.
+//! Computes the row of a window from the rows of its parts: hours from minutes, days from hours.
 //!
-//! By the finalizer's rule: a row is recomputed from all rows below it, never added to, under the sum of their versions.
-//! Whatever moves below moves the sum, so of two computations the one that read more stands, and late changes are carried
-//! up by being computed again.
+//! By the finalizer's rule: a row is recomputed from all rows below it, never added to, under the sum of their
+//! versions. Any change below raises the sum, so of two computations the one that read more wins, and late changes
+//! propagate by recomputation.
 //!
-//! A service's summary also names its largest endpoints, and for that every endpoint of the window must be known. The
-//! *directory* of a window lists its series; an entry is durable before its row is put, so no row is missing in it. Each
-//! minute's revision of a summary is the sum of its endpoints', and so is an hour's, and so are its events: where either
-//! sum differs, an endpoint is behind, and is computed again before the summary is put.
+//! A service's summary also names its largest endpoints, which requires knowing every endpoint of the window. The
+//! *directory* of a window lists its series; an entry is durable before its row is put, so no row is missing from it. A
+//! minute summary's revision is the sum of its endpoints' revisions, and so is an hour's; the same holds for events. If
+//! either sum differs, an endpoint is behind, and is recomputed before the summary is put.
 //!
-//! Not here: minutes ([`crate::finalize`]), and what it takes to read rows of a table (`weir-aws`).
+//! Not here: minutes ([`crate::finalize`]), and reading rows from a table (`weir-aws`).
 
 mod directory;
 
@@ -25,17 +25,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::Millis;
 
-/// Number of this computation: a higher one may rewrite a row whose parts have not moved.
+/// Number of this computation: a higher one may rewrite a row whose parts have not changed.
 const ALGORITHM: u32 = 1;
-/// How many endpoints a summary row names: as many as a minute's.
+/// How many endpoints a summary row names: the same as for a minute.
 const TOP_ENDPOINTS: usize = crate::finalize::TOP_ENDPOINTS;
 
-/// Bounds and terms of a compactor.
+/// Limits and settings of a compactor.
 #[derive(Clone, Copy, Debug)]
 pub struct CompactSettings {
-    /// How long an hour's row lives after its window, milliseconds; none: kept.
+    /// How long an hour's row lives after its window, milliseconds; `None`: forever.
     pub hour_life_ms: Option<i64>,
-    /// How long a day's row does.
+    /// The same for a day's row.
     pub day_life_ms: Option<i64>,
     /// When a window is complete.
     pub grace: Grace,
@@ -54,21 +54,21 @@ impl Default for CompactSettings {
     }
 }
 
-/// What one window's computation came to.
+/// Result of computing one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompactReport {
-    /// Series computed, summaries among them.
+    /// Series computed, including summaries.
     pub series: u64,
     /// Rows put.
     pub written: u64,
-    /// Rows where the same or a later version stood.
+    /// Rows not put because the same or a later version was there.
     pub superseded: u64,
-    /// Summaries left for a later computation, since their endpoints moved meanwhile.
+    /// Summaries left for a later computation because their endpoints changed meanwhile.
     pub behind: u64,
 }
 
 impl CompactReport {
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -96,17 +96,17 @@ where
     C: ContributionGet + ContributionPut + ContributionQuery,
     R: RowPut + RowQuery,
 {
-    /// A compactor of one generation.
+    /// A compactor for one generation.
     pub fn new(contributions: C, rows: R, layout: Layout, settings: CompactSettings) -> Self {
         Self { directory: Directory::new(contributions, layout), rows, settings }
     }
 
-    /// Recomputes the rows of those series in an hour or a day, and the summaries of their services.
+    /// Recomputes the rows of these series in an hour or a day, and the summaries of their services.
     ///
     /// `out_of_time` is asked before each series.
     ///
     /// # Errors
-    /// The last failure; what was put until then stands, and a repetition does no harm.
+    /// The last failure; what was put before stays, and repeating the call is harmless.
     pub async fn compact(
         &self,
         window: RowWindow,
@@ -125,7 +125,7 @@ where
         Ok(report)
     }
 
-    /// Recomputes everything in a window: what its parts say there is, whether or not a trigger told of it.
+    /// Recomputes everything in a window: every series its parts have, whether or not a trigger reported it.
     ///
     /// # Errors
     /// As [`Self::compact`].
@@ -169,7 +169,7 @@ where
         self.compactor.rows.put_row(&row).await.map(Some)
     }
 
-    /// Puts the summary of a service, if all its endpoints have come as far as it has. `fresh` were computed just now.
+    /// Puts the summary of a service, if all its endpoints are as far as it is. `fresh` were computed just now.
     async fn summary(
         &self,
         service: &str,
@@ -189,7 +189,7 @@ where
             let sum = |of: fn(&(u64, u64)) -> u64| counts.values().map(of).fold(0u64, u64::saturating_add);
             let (revision, events) = (sum(|of| of.0), sum(|of| of.1));
             let Some(row) = self.computed(&key, Some(top(&counts))).await? else { return Ok(()) };
-            // Where an algorithm is corrected events change and revisions do not.
+            // When an algorithm is corrected, events change and revisions do not.
             let in_step = row.version.revision == revision && row.rollup.events() == events;
             if in_step || left_out!(SummaryAheadOfEndpoints) {
                 report.count(Some(self.compactor.rows.put_row(&row).await?));
@@ -208,7 +208,7 @@ where
         Ok(counts.into_iter().map(|(key, (version, events))| (key.endpoint, (version.revision, events))).collect())
     }
 
-    /// A row from the rows below it; none where there are none.
+    /// A row from the rows below it; `None` if there are none.
     async fn computed(
         &self,
         key: &SeriesKey,
@@ -247,7 +247,7 @@ impl CompactReport {
     }
 }
 
-/// The sum of what the parts have; the state that all of them have reached, once the window itself is over.
+/// The sum of the parts' counts; the state that all of them have reached, once the window itself is over.
 fn version(window: RowWindow, parts: &[Row], grace: Grace, now: Millis) -> RowVersion {
     let lowest = parts.iter().map(|part| part.version.state).min().unwrap_or(State::Open);
     let age_ms = now.0 - window.end().0;
@@ -265,7 +265,7 @@ fn version(window: RowWindow, parts: &[Row], grace: Grace, now: Millis) -> RowVe
     }
 }
 
-/// What parts come to together.
+/// The sum of several parts.
 fn merged(parts: &[Row]) -> Rollup {
     let mut rollup = Rollup::default();
     parts.iter().for_each(|part| rollup.merge(&part.rollup));
@@ -277,7 +277,7 @@ fn revision(parts: &[Row]) -> u64 {
     parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.version.revision))
 }
 
-/// The rows of a window that the rows below it make, by series: what [`Compactor`] puts, once nothing moves.
+/// The rows of a window computed from the rows below it, by series: what [`Compactor`] puts at rest.
 pub(crate) fn rows(window: RowWindow, parts: &BTreeMap<SeriesKey, Vec<Row>>) -> Vec<Computed> {
     let parts = || parts.iter().filter(|(_, parts)| !parts.is_empty());
     let mut services: BTreeMap<&str, Counts> = BTreeMap::new();

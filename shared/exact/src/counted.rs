@@ -1,5 +1,5 @@
-//! How an accepted event counts: under which name, as what, and how large a record's series may become. Both lanes do
-//! it the same way, or an event would have two names.
+//! How an accepted event counts: under which name, with which status, and how large a record's series may become.
+//! Shared by both lanes, or an event would have two names.
 
 use weir_rollup::{Rollup, SeriesKey, Status, stored};
 use weir_telemetry::Series;
@@ -14,16 +14,16 @@ pub(crate) fn status(status: Option<u16>) -> Status {
     status.and_then(Status::new).unwrap_or(Status::UNKNOWN)
 }
 
-/// Most bytes of an event that is alone in its series: of a usual record nobody needs to look closer.
+/// Upper bound on the bytes of an event that is alone in its series: typical records need no closer look.
 const EVENT_BYTES_MAX: usize = stored::EVENT_BYTES + Series::BYTES_MAX;
 
-/// Whether any record of so many events may keep its series apart, whatever they are: then [`fits`] is so, too.
+/// Whether any record with this many events may keep separate series, whatever they are; if so, [`fits`] holds too.
 pub(crate) fn fit_anyhow(events: u64, record_bytes_max: usize) -> bool {
     events.saturating_mul(EVENT_BYTES_MAX as u64) <= record_bytes_max as u64
 }
 
-/// Whether a record's series may stand apart in one item: decided by their bound, so a function of the record alone. In
-/// other company, or by another encoder, they might take fewer bytes, and would count under two names.
+/// Whether a record's series may be kept apart in one item. Decided by a bound, so a function of the record alone: next
+/// to other records, or with another encoder, the series might take fewer bytes and count under another name.
 pub(crate) fn fits<'s>(series: impl IntoIterator<Item = (&'s SeriesKey, &'s Rollup)>, record_bytes_max: usize) -> bool {
     series.into_iter().map(|(key, rollup)| stored::bytes_max(key, rollup)).sum::<usize>() <= record_bytes_max
 }
@@ -35,7 +35,7 @@ mod tests {
     use weir_telemetry::{ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX};
 
     proptest! {
-        /// What is decided without looking closer is decided alike.
+        /// The shortcut agrees with the full decision.
         #[test]
         fn events_that_fit_anyhow_fit(
             events in prop::collection::vec((0..3_usize, any::<u16>(), any::<Option<u32>>(), any::<Option<[u8; 4]>>()), 1..1_500),

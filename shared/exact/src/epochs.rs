@@ -1,12 +1,12 @@
-//! The epoch table as one environment last read it, read again well before it grows stale.
+//! The epoch table as this environment last read it, reread well before it grows stale.
 
 use crate::layout::Layout;
 use crate::ports::{ContributionGet, ContributionPut, Expected, Item, PutOutcome, StoreError, StoreErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use weir_telemetry::{AnnounceError, Epoch, EpochTable, EpochView, Millis};
 
-/// Read again after this long: a third of the notice that a new epoch is given, so that two failed
-/// readings do not stop the function. Milliseconds.
+/// Reread after this long: a third of the notice that a new epoch is given, so two failed readings do not stop the
+/// function. Milliseconds.
 const REFRESH_MS: i64 = EpochTable::NOTICE_MS / 3;
 
 /// Reads and remembers the epoch table.
@@ -18,16 +18,16 @@ pub struct Epochs<S> {
 }
 
 impl<S: ContributionGet> Epochs<S> {
-    /// Of that generation, from that table.
+    /// For that generation, from that table.
     pub fn new(store: S, generation: impl Into<String>) -> Self {
         Self { store, generation: generation.into(), view: Mutex::default() }
     }
 
-    /// The table as known at `now`. A reading that fails is tolerated while the last one is still good for
-    /// the arrivals at hand: the view itself refuses those that it is too old for.
+    /// The table as known at `now`. A failed reading is tolerated while the last one is still valid for the arrivals at
+    /// hand: the view itself refuses arrivals it is too old for.
     ///
     /// # Errors
-    /// When nothing was ever read, or the stored table is one this version cannot read.
+    /// If nothing was ever read, or this version cannot read the stored table.
     pub async fn view(&self, now: Millis) -> Result<Arc<EpochView>, StoreError> {
         let known = self.known().clone();
         match known {
@@ -40,12 +40,12 @@ impl<S: ContributionGet> Epochs<S> {
         }
     }
 
-    /// The layout of this generation, under a view.
+    /// The layout of this generation under a view.
     pub fn layout(&self, view: &EpochView) -> Layout {
         Layout::new(&self.generation, view.generation().clone())
     }
 
-    /// `now` is the time before the reading was sent: a view is never newer than it says.
+    /// `now` is the time before the read was sent: a view is never newer than it claims.
     async fn read(&self, now: Millis) -> Result<Arc<EpochView>, StoreError> {
         let item = self.store.get(&Layout::epochs()).await?;
         let view = Arc::new(EpochView::new(table_of(item.as_ref())?, now));
@@ -58,10 +58,10 @@ impl<S: ContributionGet> Epochs<S> {
     }
 }
 
-/// The table that an item holds; the genesis table where there is none.
+/// The table in an item; the genesis table if there is none.
 ///
 /// # Errors
-/// Unreadable when it is one that this version cannot follow.
+/// Unreadable if this version cannot follow it.
 pub fn table_of(item: Option<&Item>) -> Result<EpochTable, StoreError> {
     item.map_or_else(
         || Ok(EpochTable::genesis()),
@@ -72,7 +72,7 @@ pub fn table_of(item: Option<&Item>) -> Result<EpochTable, StoreError> {
     )
 }
 
-/// The item that holds a table. Its fence is the number of its last epoch, since a table only ever grows.
+/// The item for a table. Its fence is the number of the last epoch, since a table only ever grows.
 pub fn item_of(table: &EpochTable) -> Item {
     let last = table.epochs.last().map_or(0, |epoch| epoch.number);
     Item { key: Layout::epochs(), fence: Some(last.to_string()), body: table.to_json(), expires_at: None }
@@ -81,22 +81,22 @@ pub fn item_of(table: &EpochTable) -> Item {
 /// Why an epoch was not announced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnnounceFailure {
-    /// The rules say no.
+    /// The rules forbid it.
     #[error("{0}")]
     Refused(#[from] AnnounceError),
-    /// Somebody else announced one meanwhile: look at it, and announce again.
+    /// Somebody else announced one meanwhile: read it, then announce again.
     #[error("another epoch was announced meanwhile; look at it and announce again")]
     Overtaken,
-    /// The store failed. The epoch may be announced all the same: look before announcing again.
+    /// The store failed. The epoch may have been announced anyway: read before announcing again.
     #[error("{0}")]
     Store(#[from] StoreError),
 }
 
-/// Announces an epoch: reads the table, and puts it with `epoch` at its end if it is still the one that was read.
-/// `now` is the time before the reading is sent; `decoders` are those that every live version implements.
+/// Announces an epoch: reads the table, and puts it with `epoch` appended if it is unchanged since.
+/// `now` is the time before the read is sent; `decoders` are those that every live version implements.
 ///
 /// # Errors
-/// [`AnnounceFailure`]; the table stands as it was, unless the store failed.
+/// [`AnnounceFailure`]; the table is unchanged, unless the store failed.
 pub async fn announce<S: ContributionGet + ContributionPut>(
     store: &S,
     epoch: Epoch,

@@ -1,4 +1,4 @@
-//! A store that fails as told: before a request takes effect, or after, when only the answer is lost.
+//! A store that fails on demand: before a request takes effect, or after, so that only the response is lost.
 
 use crate::ports::{
     ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome, QuarantinePut,
@@ -16,10 +16,9 @@ pub enum Fault {
     None,
     /// It never takes effect.
     Before,
-    /// It takes effect, and the answer is lost.
+    /// It takes effect, and the response is lost.
     After,
-    /// It is sent twice, and the second answer is the one that comes back: what an SDK's retry does when
-    /// the first answer is lost.
+    /// It is sent twice, and the second response is returned: what an SDK's retry does when the first response is lost.
     Twice,
 }
 
@@ -42,7 +41,7 @@ pub enum Request {
     Quarantine(String),
 }
 
-/// Wraps a store; `decide` says what happens to each request.
+/// Wraps a store; `decide` chooses the fault for each request.
 #[derive(Debug)]
 pub struct FailingStore<S, F> {
     /// The store that does the work.

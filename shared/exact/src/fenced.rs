@@ -1,12 +1,12 @@
 //! The fenced lane: Kinesis records to one item per (window, shard, split), each event in it once.
 //!
 //! Records are planned without I/O and committed group by group ([`FencedLane::process`]). A group is merged into its
-//! item and put with `fence = :observed`, or `attribute_not_exists` where none was observed; records at or below the
-//! fence were applied before and are dropped. The condition is on the *observed* fence, never `fence < :max`: a
-//! delayed write of records 1–100 would land on top of a bisected 1–50 and count them twice.
+//! item and put with `fence = :observed`, or `attribute_not_exists` if none was observed; records at or below the fence
+//! were applied before and are dropped. The condition is on the *observed* fence, never `fence < :max`: a delayed write
+//! of records 1–100 would land on top of a bisected 1–50 and count them twice.
 //!
-//! An item that is full is closed (its fence gets another text, so that every condition on the old one fails for
-//! ever) and the chain goes on in the next part, whose floor is the closed fence.
+//! A full item is closed (its fence gets a different text, so that every condition on the old one fails from then on)
+//! and the chain continues in the next part, whose floor is the closed fence.
 
 mod part;
 mod plan;
@@ -38,22 +38,22 @@ pub struct Record<'a> {
     pub data: Cow<'a, [u8]>,
 }
 
-/// Bounds of the fenced lane. Not part of an epoch: but for one they change how items are cut, not what is counted.
+/// Limits of the fenced lane. Not part of an epoch: except for one they change how items are cut, not what is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct FencedSettings {
-    /// Encoded bytes of one item; beyond it the chain goes on in a new part. One record alone may take more.
+    /// Encoded bytes of one item; beyond it the chain continues in a new part. A single record may take more.
     pub item_bytes_max: usize,
-    /// Bound on one record's series in one item ([`weir_rollup::stored::bytes_max`]); of a larger one all series of that
-    /// window and split count under `~other`. Less than the 400 KB of a DynamoDB item. Part of the protocol: two
-    /// versions that disagree would name a record's series apart, so it changes with the decoder.
+    /// Bound on one record's series in one item ([`weir_rollup::stored::bytes_max`]); if it is exceeded, all series of
+    /// that window and split count under `~other`. Less than the 400 KB of a DynamoDB item. Part of the protocol: two
+    /// versions that disagree would count a record under different names, so it changes with the decoder.
     pub record_bytes_max: usize,
-    /// Encoded bytes of items that an environment remembers. Decoded they are up to thirty times as large.
+    /// Encoded bytes of items that an environment caches. Decoded they are up to thirty times as large.
     pub cache_bytes_max: usize,
     /// Writes in flight.
     pub writes_in_flight_max: usize,
-    /// Events that are decoded before they are committed: about 200 bytes each.
+    /// Events decoded before they are committed: about 200 bytes each.
     pub commit_events_max: usize,
-    /// Objects that are set aside in one commit: with more, what is settled must not depend on all of them.
+    /// Objects quarantined in one commit: with more, settling records must not depend on all of them.
     pub commit_quarantine_max: usize,
 }
 
@@ -70,34 +70,34 @@ impl Default for FencedSettings {
     }
 }
 
-/// What became of a batch.
+/// Outcome of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct FencedOutcome {
-    /// The lowest record that is not settled: report it, and everything from it on is delivered again.
+    /// The lowest unsettled record: report it, and everything from it on is delivered again.
     pub failed_from: Option<SequenceNumber>,
     /// Records decoded.
     pub records: u64,
-    /// Of these, records without any event.
+    /// Of these, records without events.
     pub empty: u64,
-    /// Records that were not decoded, and are delivered again.
+    /// Records not decoded, which are delivered again.
     pub left: u64,
-    /// Events and rejected records that were decoded: applied, duplicate, quarantined or returned.
+    /// Events and rejected records decoded: applied, duplicate, quarantined or returned.
     pub received: u64,
-    /// Of these, what is not settled, and is delivered again.
+    /// Of these, those not settled, which are delivered again.
     pub returned: u64,
-    /// Item chains that were to be written.
+    /// Item chains to write.
     pub groups: u64,
-    /// Windows that they belong to.
+    /// Windows they belong to.
     pub windows: BTreeSet<Window>,
-    /// Events that were applied now.
+    /// Events applied now.
     pub applied: u64,
-    /// Events that had been applied before.
+    /// Events applied before.
     pub duplicate: u64,
-    /// Objects set aside now, by reason.
+    /// Objects quarantined now, by reason.
     pub quarantined: BTreeMap<Reason, u64>,
-    /// Conditions that failed because another writer was there first.
+    /// Conditions that failed because another writer came first.
     pub conflicts: u64,
-    /// What went wrong, one text each.
+    /// Errors, one text each.
     pub errors: Vec<StoreError>,
 }
 
@@ -117,7 +117,7 @@ struct GroupOutcome {
     conflicts: u64,
 }
 
-/// Commits batches of any shard, and remembers the items it wrote.
+/// Commits batches of any shard, and caches the items it wrote.
 #[derive(Debug)]
 pub struct FencedLane<S> {
     store: S,
@@ -125,7 +125,7 @@ pub struct FencedLane<S> {
     cache: ItemCache,
 }
 
-/// How often a group starts again from what stands there before it is reported as failed.
+/// How often a group restarts from the stored item before it is reported as failed.
 const CONFLICTS_MAX: u64 = 16;
 
 type OutOfTime<'a> = &'a (dyn Fn() -> bool + Sync);
@@ -136,19 +136,19 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         Self { store, settings, cache: ItemCache::new(settings.cache_bytes_max) }
     }
 
-    /// The store that it wrote to.
+    /// The store it writes to.
     pub fn into_store(self) -> S {
         self.store
     }
 
-    /// A lane of the same bounds over another store, which remembers nothing of this one's items.
+    /// A lane with the same limits over another store, with an empty cache.
     pub fn elsewhere(&self, store: impl FnOnce(&S) -> S) -> Self {
         Self::new(store(&self.store), self.settings)
     }
 
     /// Makes a batch of one shard durable, in commits of consecutive records: usually one. Records may come in any
-    /// order and twice; what counts is their sequence numbers. `out_of_time` is asked before each write that is not
-    /// begun yet: when true, what is settled stays settled and the rest is reported.
+    /// order and twice; only their sequence numbers matter. `out_of_time` is asked before each write is begun: once
+    /// true, what is settled stays settled and the rest is reported.
     pub async fn process(
         &self,
         layout: &Layout,
@@ -160,7 +160,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         self.process_past(layout, shard, records, epochs, &SkipView::default(), out_of_time).await
     }
 
-    /// The same past the records of a skip list.
+    /// The same, honouring a skip list.
     pub async fn process_past(
         &self,
         layout: &Layout,
@@ -242,7 +242,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
                 }
                 Err(error) if left_out!(SuccessDespiteFailedGroup) => outcome.errors.push(error),
                 Err(error) => {
-                    // What of it was applied before it failed is a duplicate the next time.
+                    // Whatever was applied before it failed is a duplicate the next time.
                     outcome.returned += events;
                     outcome.fail(&tallies[first as usize].sequence, error);
                 }
@@ -259,7 +259,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         }
     }
 
-    /// Applies one group: start from the cache or a consistent read, start again from whatever a failed condition
+    /// Applies one group: starts from the cache or a consistent read, and restarts from whatever a failed condition
     /// returns.
     async fn apply(
         &self,
@@ -330,7 +330,7 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
         Ok(open)
     }
 
-    /// From an item that a failed condition returned to the chain's open end.
+    /// Walks from an item returned by a failed condition to the chain's open end.
     async fn follow(&self, layout: &Layout, key: &FencedKey, part: u32, item: &Item) -> Result<OpenPart, StoreError> {
         match OpenPart::from_item(part, item)? {
             Part::Open(open) => Ok(open),
@@ -339,17 +339,17 @@ impl<S: ContributionGet + ContributionPut + QuarantinePut> FencedLane<S> {
     }
 }
 
-/// Ascending, each once.
+/// Ascending, without duplicates.
 fn in_order(records: &mut Vec<Record<'_>>) {
     records.sort_by(|a, b| a.sequence.cmp(&b.sequence));
     records.dedup_by(|a, b| a.sequence == b.sequence);
 }
 
-/// What records add to each item chain, as [`FencedLane::process`] would commit it to an empty store: for whoever wants
-/// to see or to time what is decided without I/O. Of records beyond one commit it says nothing.
+/// What records add to each item chain, as [`FencedLane::process`] would commit it to an empty store: to inspect or
+/// time what is decided without I/O. Covers only the first commit.
 ///
 /// # Errors
-/// When the rules of the first record are not known here and now.
+/// If the rules of the first record are not known at present.
 pub fn planned(
     shard: &Shard,
     mut records: Vec<Record<'_>>,

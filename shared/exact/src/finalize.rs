@@ -1,10 +1,10 @@
-//! From all contributions of a window to its rows, by revision.
+//! Computes a window's rows from all its contributions, by revision.
 //!
-//! A row is always recomputed whole, never added to, so computing it twice, late, or by two finalizers at
-//! once does no harm. Which of two computations stands is decided by [`RowVersion`]: `revision` is the sum
-//! of the fenced items' touches and the number of ledger copies (losers of deduplication included) that
-//! touch the series. Every contribution write raises it, so a computation that read more has a higher one,
-//! also where a correction made counts smaller: a condition on counts would refuse the correction.
+//! A row is always recomputed whole, never added to, so computing it twice, late, or by two finalizers at once is
+//! harmless. Which of two computations wins is decided by [`RowVersion`]: `revision` is the sum of the fenced items'
+//! touches and the number of ledger copies (losers of deduplication included) that touch the series. Every contribution
+//! write raises it, so a computation that read more has a higher one, even when a correction made counts smaller: a
+//! condition on counts would refuse the correction.
 
 mod catalog;
 mod totals;
@@ -28,9 +28,9 @@ use weir_telemetry::{Millis, Window};
 /// When a window counts as complete.
 #[derive(Clone, Copy, Debug)]
 pub struct Grace {
-    /// How long after a window's end the unordered sources (queues, objects) may be, milliseconds.
+    /// How late after a window's end the unordered sources (queues, objects) may be, milliseconds.
     pub unordered_ms: i64,
-    /// After this long a shard that shows no progress is taken as idle, not as behind, milliseconds.
+    /// After this long without progress a shard is taken as idle, not as behind, milliseconds.
     pub idle_ms: i64,
 }
 
@@ -54,10 +54,10 @@ pub fn state(window: Window, progress: &[Option<Progress>], grace: Grace, now: M
     }
 }
 
-/// Bounds and terms of a finalizer.
+/// Limits and settings of a finalizer.
 #[derive(Clone, Copy, Debug)]
 pub struct FinalizeSettings {
-    /// How long a row lives after its window, milliseconds; none: kept.
+    /// How long a row lives after its window, milliseconds; `None`: forever.
     pub row_life_ms: Option<i64>,
     /// When a window is complete.
     pub grace: Grace,
@@ -65,7 +65,7 @@ pub struct FinalizeSettings {
     pub writes_in_flight_max: usize,
     /// Rows whose version an environment remembers.
     pub remembered_rows_max: usize,
-    /// Series of a window that have rows of their own; [`Catalog`].
+    /// Series of a window that get their own rows; [`Catalog`].
     pub series_per_window_max: u32,
 }
 
@@ -76,29 +76,29 @@ impl Default for FinalizeSettings {
             grace: Grace::default(),
             writes_in_flight_max: 32,
             remembered_rows_max: 100_000,
-            // A partition takes 1,000 write units a second: as many rows are written in ten.
+            // A partition takes 1,000 write units a second: that many rows are written in ten.
             series_per_window_max: 10_000,
         }
     }
 }
 
-/// What one window's computation came to.
+/// Result of computing one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WindowReport {
     /// Contributions read.
     pub items: u64,
     /// Rows put.
     pub written: u64,
-    /// Rows that stand as they should, known without a write.
+    /// Rows known to be current without a write.
     pub unmoved: u64,
-    /// Rows where the same or a later version stood.
+    /// Rows not put because the same or a later version was there.
     pub superseded: u64,
-    /// Series counted under `~other`, since the window has as many as it may have.
+    /// Series counted under `~other` because the window's catalog is full.
     pub overflowed: u64,
 }
 
 impl WindowReport {
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -118,44 +118,43 @@ pub struct Finalizer<C, R> {
     rows: R,
     layout: Layout,
     settings: FinalizeSettings,
-    /// Rows of which this environment knows that at least this version stands.
+    /// Rows known to this environment to be stored with at least this version.
     stands: Mutex<BTreeMap<Window, BTreeMap<RowKey, RowVersion>>>,
 }
 
 impl<C: ContributionQuery + ContributionGet + ContributionPut, R: RowPut + RowVersions> Finalizer<C, R> {
-    /// A finalizer of one generation.
+    /// A finalizer for one generation.
     pub fn new(contributions: C, rows: R, layout: Layout, settings: FinalizeSettings) -> Self {
         Self { contributions, rows, layout, settings, stands: Mutex::default() }
     }
 
-    /// Where the contributions stand.
+    /// Where the contributions are.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Its bounds and terms.
+    /// Its limits and settings.
     pub fn settings(&self) -> &FinalizeSettings {
         &self.settings
     }
 
-    /// Every shard's progress; none for one that this version cannot read, which has then passed nothing. Read it
-    /// before the windows it is to judge: then what it says is settled is in what they read.
+    /// Every shard's progress; `None` for one that this version cannot read, which then counts as having passed
+    /// nothing. Read it before the windows it is to judge: then everything it says is settled is in what they read.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn progress(&self) -> Result<Vec<Option<Progress>>, StoreError> {
         let items = self.contributions.query(&self.layout.progress_pk()).await?;
         Ok(items.iter().map(|item| Progress::from_item(item).ok()).collect())
     }
 
-    /// Recomputes a window and puts the rows that moved. With `ask` the versions of rows that this
-    /// environment does not know are read first: for a sweep, where most rows stand, a read costs a
-    /// fraction of a failed condition.
+    /// Recomputes a window and puts the rows that changed. With `ask` the versions of rows unknown to this environment
+    /// are read first: in a sweep, where most rows are current, a read costs a fraction of a failed condition.
     ///
     /// `out_of_time` is asked before the first read and before each put but the first.
     ///
     /// # Errors
-    /// The last failure; rows put until then stand and are remembered, so that a repetition goes on from there.
+    /// The last failure; rows put before stay and are remembered, so that a repetition continues from there.
     pub async fn finalize(
         &self,
         window: Window,
@@ -190,7 +189,8 @@ impl<C: ContributionQuery + ContributionGet + ContributionPut, R: RowPut + RowVe
         let moved: Vec<Row> =
             rows.into_iter().filter(|row| known.get(&row.key).is_none_or(|stands| *stands < row.version)).collect();
         let puts = moved.into_iter().enumerate().map(|(place, row)| async move {
-            // One row at least: a window whose reading alone takes the time would else be read for ever, and never put.
+            // At least one row: otherwise a window whose reading takes all the time would be read forever and never
+            // put.
             if place > 0 && out_of_time() {
                 return Err(StoreError::out_of_time());
             }
@@ -228,7 +228,7 @@ impl<C: ContributionQuery + ContributionGet + ContributionPut, R: RowPut + RowVe
     fn remember(&self, window: Window, known: BTreeMap<RowKey, RowVersion>) {
         let mut stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner);
         stands.insert(window, known);
-        // The oldest windows move least: forgetting them costs a failed condition or a read.
+        // The oldest windows change least: forgetting them costs a failed condition or a read.
         let mut rows: usize = stands.values().map(BTreeMap::len).sum();
         while rows > self.settings.remembered_rows_max {
             let Some((_, oldest)) = stands.pop_first() else { return };

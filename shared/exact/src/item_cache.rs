@@ -1,12 +1,12 @@
-//! What this environment last knew of its fenced items: acknowledged or returned by the store, never a
-//! guess. Bounded by bytes; forgetting costs a read.
+//! This environment's last known state of its fenced items: acknowledged or returned by the store, never guessed.
+//! Bounded by bytes; evicting costs a read.
 
 use crate::fenced::OpenPart;
 use crate::layout::FencedKey;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-/// Entries leave in the order in which they were last put.
+/// Entries are evicted in the order in which they were last put.
 #[derive(Debug)]
 pub(crate) struct ItemCache {
     bytes_max: usize,
@@ -26,8 +26,7 @@ impl ItemCache {
         Self { bytes_max, inner: Mutex::default() }
     }
 
-    /// Takes the entry out: whoever holds it is about to change it, and puts it back only when the store
-    /// has acknowledged.
+    /// Takes the entry out: the caller is about to change it, and puts it back only when the store has acknowledged.
     pub(crate) fn take(&self, key: &FencedKey) -> Option<OpenPart> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let (age, part) = inner.entries.remove(key)?;

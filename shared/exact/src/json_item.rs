@@ -1,12 +1,13 @@
-//! Items whose body is JSON that says its format: what a version does not know it does not guess.
+//! Items whose body is JSON with a format number: an unknown format is refused, never guessed.
 
 use crate::ports::{Item, StoreError, StoreErrorKind};
 use serde::de::DeserializeOwned;
 
-/// The body of an item. `format` looks it up, `known` is the one this version writes; `name` is what the item is, in words.
+/// The body of an item. `format` looks it up, `known` is the one this version writes; `name` describes the item in
+/// words.
 ///
 /// # Errors
-/// Unreadable when it is malformed or of a format that this version does not know.
+/// Unreadable if it is malformed or of a format that this version does not know.
 pub(crate) fn read<T: DeserializeOwned>(
     item: &Item,
     format: impl FnOnce(&T) -> u8,

@@ -1,4 +1,4 @@
-//! Where things stand in the contributions table. Private to the fleet; changing it is a new generation.
+//! Where things are stored in the contributions table. Private to the fleet; changing it is a new generation.
 //!
 //! | partition key | sort key | item |
 //! |---|---|---|
@@ -19,7 +19,8 @@ use crate::sequence::Shard;
 use weir_rollup::SeriesKey;
 use weir_telemetry::{Generation, Millis, StableHasher, Window, stable_hash};
 
-/// Partition keys over which claims are spread. Not the lanes: a claim that is not found is no claim.
+/// Partition keys over which claims are spread. A constant, not the lane count: a claim that is not found counts as no
+/// claim.
 const CLAIM_PARTITIONS: u64 = 16;
 
 /// A generation of the table: its name and its fixed numbers.
@@ -67,14 +68,14 @@ impl Layout {
         format!("{}#w#{window}#{partition}", self.generation)
     }
 
-    /// The window of this generation that a partition key belongs to, if it is one of a window.
+    /// The window of this generation that a partition key belongs to, if any.
     pub fn window_of(&self, pk: &str) -> Option<Window> {
         let rest = pk.strip_prefix(self.generation.as_str())?.strip_prefix("#w#")?;
         Window::parse(rest.split_once('#')?.0).ok()
     }
 
-    /// A part of a fenced item chain. Spread by shard: a shard's writes of one window stay together, since
-    /// DynamoDB limits a partition, and so must one shard's 1 MB/s.
+    /// A part of a fenced item chain. Spread by shard: a shard's writes of one window stay together, since DynamoDB
+    /// limits a partition, and one shard's 1 MB/s must fit in it.
     pub fn fenced(&self, key: &FencedKey, part: u32) -> ItemKey {
         let shard = key.shard.to_string();
         ItemKey {
@@ -83,12 +84,12 @@ impl Layout {
         }
     }
 
-    /// The shard whose chain a sort key belongs to, as [`Shard`] displays; none for another item's key.
+    /// The shard whose chain a sort key belongs to, as [`Shard`] displays; `None` for another item's key.
     pub fn shard_of(sk: &str) -> Option<&str> {
         sk.strip_prefix("f#")?.rsplitn(4, '#').nth(3)
     }
 
-    /// A ledger item: `digest` is of the identities inside.
+    /// A ledger item: `digest` covers the identities inside.
     pub fn ledger(&self, window: Window, lane: u16, digest: &str) -> ItemKey {
         ItemKey { pk: self.window_pk(window, lane % self.numbers.partitions), sk: format!("l#{lane:05}#{digest}") }
     }
@@ -125,13 +126,13 @@ impl Layout {
         ItemKey { pk: self.directory(window), sk: format!("{}#{}", key.service, key.endpoint) }
     }
 
-    /// The series of an entry's sort key: no service has `#` in it.
+    /// The series of an entry's sort key: no service contains `#`.
     pub fn listed_series(sk: &str) -> Option<SeriesKey> {
         let (service, endpoint) = sk.split_once('#')?;
         Some(SeriesKey { service: service.to_owned(), endpoint: endpoint.to_owned() })
     }
 
-    /// Whether a partition holds what goes with windows and is none of them: progress, claims, catalogs, directories.
+    /// Whether a partition belongs to windows without being one of theirs: progress, claims, catalogs, directories.
     pub fn is_beside_windows(&self, pk: &str) -> bool {
         let rest = pk.strip_prefix(self.generation.as_str()).and_then(|rest| rest.strip_prefix('#'));
         rest.is_some_and(|rest| rest == "progress" || rest.starts_with("claim#") || rest.starts_with("series#"))
@@ -142,7 +143,7 @@ impl Layout {
     }
 }
 
-/// Lanes of identities one after the other: those of a queue begin alike, and what they share is hashed once.
+/// Lanes of successive identities: those of a queue share a prefix, which is hashed once.
 #[derive(Debug, Default)]
 pub struct Lanes {
     begins: String,
@@ -150,7 +151,7 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// The lane of an identity: of its bytes alone, whatever came before.
+    /// The lane of an identity: a function of its bytes alone, whatever came before.
     pub fn of(&mut self, layout: &Layout, identity: &str) -> u16 {
         if self.begins.is_empty() || !identity.starts_with(&self.begins) {
             // Up to the message's id, or the object's name.
@@ -164,12 +165,12 @@ impl Lanes {
     }
 }
 
-/// TTL of a contribution to the window that ends then, epoch seconds.
+/// TTL of a contribution to the window that ends at this time, epoch seconds.
 pub fn expires_at(end: Millis) -> i64 {
     expires_after(end, CONTRIBUTION_LIFE_MS)
 }
 
-/// TTL of what lives so long after `at`, epoch seconds. DynamoDB takes no milliseconds.
+/// TTL of what lives this long after `at`, epoch seconds. DynamoDB takes no milliseconds.
 pub fn expires_after(at: Millis, life_ms: i64) -> i64 {
     at.plus(life_ms).0.div_euclid(1_000)
 }

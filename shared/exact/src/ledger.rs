@@ -1,8 +1,8 @@
 //! The ledger lane: SQS messages, S3 objects and replays to immutable items that carry identities.
 //!
-//! An item holds, for one window and lane, a list of (identity, what that message adds to the window), and
-//! is put if absent under the digest of the identities inside. Messages come back in other company and
-//! land in other items; the finalizer counts each identity once, whichever items it stands in.
+//! An item holds, for one window and lane, a list of (identity, what that message adds to the window), and is put if
+//! absent under the digest of the identities inside. Messages are redelivered in different batches and land in other
+//! items; the finalizer counts each identity once, whichever items contain it.
 
 mod claim;
 mod commit;
@@ -31,7 +31,8 @@ use weir_telemetry::{
     decode_record,
 };
 
-/// Identities of a queue's messages, which all begin alike: one is written over the other, and takes no room but its own.
+/// Identities of a queue's messages, which share a prefix: each is written over the previous one's end, so only the
+/// identity itself is allocated.
 #[derive(Clone, Debug)]
 pub struct QueueIdentities {
     text: String,
@@ -39,7 +40,7 @@ pub struct QueueIdentities {
 }
 
 impl QueueIdentities {
-    /// Of that queue.
+    /// For that queue.
     pub fn of(queue_arn: &str) -> Self {
         let text = ["sqs:", queue_arn, "/"].concat();
         Self { begins: text.len(), text }
@@ -53,7 +54,7 @@ impl QueueIdentities {
     }
 }
 
-/// What a contribution is counted under, once. Cheap to clone: a plan has it once for each window.
+/// What a contribution is counted under, once. Cheap to clone: a plan has one per window.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity(Arc<str>);
 
@@ -63,9 +64,9 @@ impl Identity {
         QueueIdentities::of(queue_arn).identity(id)
     }
 
-    /// An object of S3: `content` is its version or, on a bucket without versions, its ETag. A key has up to 1,024
-    /// bytes and a sort key no more, so a long identity ends in its digest instead. The two never meet: only that
-    /// one is longer than what is kept as it is.
+    /// An S3 object: `content` is its version or, on a bucket without versions, its ETag. A key has up to 1,024 bytes
+    /// and a sort key no more, so a long identity ends in its digest instead. The two never collide: only a digested
+    /// one is longer than what is kept unchanged.
     pub fn s3(bucket: &str, key: &str, content: &str) -> Self {
         let text = format!("s3:{bucket}/{key}@{content}");
         if text.len() <= S3_BYTES_MAX {
@@ -75,12 +76,12 @@ impl Identity {
         Self(format!("{}~{digest}", &text[..text.floor_char_boundary(S3_BYTES_MAX)]).into())
     }
 
-    /// The n-th chunk of an object that is counted under `self`.
+    /// The n-th chunk of an object counted under `self`.
     pub(crate) fn chunk(&self, number: u64) -> Self {
         Self(format!("{self}#{number}").into())
     }
 
-    /// Another body that was sent under the same id.
+    /// Another body sent under the same id.
     pub(crate) fn other_body(&self, digest: &str) -> Self {
         Self(format!("{self}!{digest}").into())
     }
@@ -101,7 +102,7 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Longest identity of an object that is kept as it is, bytes. Far above what buckets and keys usually have.
+/// Longest identity of an object that is kept unchanged, bytes. Far above what buckets and keys usually have.
 const S3_BYTES_MAX: usize = 512;
 
 /// One message with its identity settled.
@@ -109,9 +110,9 @@ const S3_BYTES_MAX: usize = 512;
 pub struct Message {
     /// What it is counted under.
     pub identity: Identity,
-    /// Its arrival: event time of events that name none, and what lateness is measured from.
+    /// Its arrival: the event time of events without one, and the reference for lateness.
     pub arrived_at: Millis,
-    /// The time whose epoch decides: its arrival; of a replay the time at which it was asked for.
+    /// The time that selects the epoch: its arrival, or for a replay the time of its request.
     pub rules_at: Millis,
     /// Where it came from, for quarantine.
     pub coordinates: Coordinates,
@@ -126,14 +127,14 @@ pub struct Message {
 pub enum Held {
     /// A payload in any form but a KPL aggregate.
     Payload,
-    /// Of a replay: a Kinesis record that was set aside whole.
+    /// In a replay: a Kinesis record that was quarantined whole.
     Record,
-    /// Of a replay: exactly one event, the n-th of its record.
+    /// In a replay: exactly one event, the n-th of its record.
     Event(u32),
 }
 
 impl Held {
-    /// Decodes what arrived then, under the rules of `epoch`.
+    /// Decodes it as of that arrival, under the rules of `epoch`.
     pub(crate) fn decode(self, data: &[u8], arrived_at: Millis, epoch: &Epoch) -> Decoded {
         match self {
             Self::Payload => decode_payload(data, arrived_at, epoch),
@@ -144,7 +145,7 @@ impl Held {
 }
 
 impl Message {
-    /// Decodes it into `batch`, if the rules that decide are known here and now, and gives what is set aside.
+    /// Decodes it into `batch`, if the rules that apply are known at present, and returns what is rejected.
     pub(crate) fn add_to(&self, batch: &mut Batch, epochs: &EpochView) -> Result<Vec<Rejected>, StoreError> {
         let epoch = epochs.epoch_for(self.rules_at)?;
         Ok(match self.held {
@@ -155,7 +156,7 @@ impl Message {
     }
 }
 
-/// What is to be done with messages of a batch. Messages are known by the place that the caller gave them.
+/// What to do with messages of a batch. Messages are known by the place the caller gave them.
 #[derive(Debug, Default)]
 pub struct LedgerPlan {
     groups: BTreeMap<(Window, u16), Vec<Planned>>,
@@ -174,7 +175,7 @@ struct Planned {
     series: Counts,
 }
 
-/// What contributes to windows, each time in the same lane.
+/// A contributor to windows, always in the same lane.
 pub(crate) struct Contributor<'i> {
     message: usize,
     identity: &'i Identity,
@@ -189,12 +190,12 @@ pub(crate) type Counts = SmallVec<[(Arc<SeriesKey>, Rollup); 1]>;
 pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
 
 impl LedgerPlan {
-    /// Who is to contribute: the message at `place`, under `identity`.
+    /// Registers a contributor: the message at `place`, under `identity`.
     pub(crate) fn contributor<'i>(&mut self, layout: &Layout, place: usize, identity: &'i Identity) -> Contributor<'i> {
         Contributor { message: place, identity, lane: self.lanes.of(layout, identity.as_str()) }
     }
 
-    /// Adds what is counted under an identity in one window, the series ascending.
+    /// Adds what is counted under an identity in one window, with the series ascending.
     #[inline]
     pub(crate) fn contribute(&mut self, by: &Contributor<'_>, window: Window, series: Counts, record_bytes_max: usize) {
         let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
@@ -205,12 +206,12 @@ impl LedgerPlan {
         self.groups.entry((window, by.lane)).or_default().push(Planned { message, events, identity, series });
     }
 
-    /// Writes that the plan comes to, before items that are too large are cut.
+    /// Writes the plan needs, before items that are too large are cut.
     pub(crate) fn writes(&self) -> usize {
         self.groups.len() + self.quarantine.len()
     }
 
-    /// Sets a message aside that has no place in the lane: it is not decoded.
+    /// Quarantines a message that has no place in the lane: it is not decoded.
     pub fn set_aside(&mut self, message: usize, object: QuarantineObject) {
         self.quarantine.push((message, object));
     }
@@ -220,12 +221,12 @@ impl LedgerPlan {
         self.groups.values().flatten().map(|planned| planned.events).sum::<u64>() + self.quarantine.len() as u64
     }
 
-    /// Messages without any event.
+    /// Messages without events.
     pub fn empty(&self) -> u64 {
         self.empty
     }
 
-    /// Windows that it touches, ascending; one may come more than once.
+    /// Windows it touches, ascending, possibly repeated.
     pub fn windows(&self) -> impl Iterator<Item = Window> + '_ {
         self.groups.keys().map(|(window, _)| *window)
     }

@@ -4,17 +4,17 @@
 //!
 //! - [`fenced`]: Kinesis. One item per (window, shard, split), rewritten as batches arrive, guarded by its
 //!   *fence*, the highest applied sequence number.
-//! - [`ledger`]: SQS, S3 and replays. Immutable items that carry identities, put if absent. [`objects`] is its way in
-//!   for what is too large to be a message: objects of S3, counted chunk by chunk as they are read.
+//! - [`ledger`]: SQS, S3 and replays. Immutable items that carry identities, put if absent. [`objects`] feeds it what
+//!   is too large to be a message: S3 objects, counted chunk by chunk as they are read.
 //!
 //! [`finalize`] recomputes a window's rows from all its contributions, by revision; [`compact`] hours from minutes, and
 //! days from hours.
 //!
-//! Nothing here knows DynamoDB, tokio, a clock or the environment: stores are [`ports`], times are
-//! arguments, and [`memory`] and [`failing`] implement the ports for tests. No condition may be weakened
-//! without a schedule that shows it is safe: ARCHITECTURE.md, "The protocol".
+//! Nothing here knows DynamoDB, tokio, a clock or the environment: stores are [`ports`], times are arguments, and
+//! [`memory`] and [`failing`] implement the ports for tests. No condition may be weakened without a schedule that shows
+//! it is safe: ARCHITECTURE.md, "The protocol".
 
-/// Whether a rule of the protocol is left out: never, but in the variants of the simulation's tests.
+/// Whether a rule of the protocol is left out: never, except in the variants that the simulation tests.
 macro_rules! left_out {
     ($rule:ident) => {{
         #[cfg(variants)]

@@ -1,4 +1,4 @@
-//! Every port over plain maps: for tests, and as the plainest statement of what a port promises.
+//! Every port over plain maps: for tests, and as the simplest statement of what a port promises.
 
 use crate::ports::{
     AuditedRow, ContributionGet, ContributionPut, ContributionQuery, Expected, Item, ItemKey, PutOutcome,
@@ -37,17 +37,17 @@ impl MemoryStore {
         lock(&self.quarantine).clone()
     }
 
-    /// Puts a row over whatever stands, as somebody's hand does.
+    /// Puts a row over whatever is there, as a manual change would.
     pub fn overwrite(&self, row: Row) {
         lock(&self.rows).insert(row.key.clone(), row);
     }
 
-    /// Takes a row away.
+    /// Removes a row.
     pub fn remove_row(&self, key: &RowKey) {
         lock(&self.rows).remove(key);
     }
 
-    /// Takes an item away, as TTL does.
+    /// Removes an item, as TTL does.
     pub fn remove(&self, key: &ItemKey) {
         lock(&self.items).remove(key);
     }

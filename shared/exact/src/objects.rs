@@ -1,18 +1,18 @@
-//! Objects of S3 through the ledger lane.
+//! S3 objects through the ledger lane.
 //!
-//! An object is decoded as it is read and cut into chunks of events; a chunk is one entry of the ledger a window, under
-//! the object's identity and its own number. Whether an object is sound is known at its end, so a small one is held
-//! until then, as rollups, and a large one is read twice: once to judge it, and once to write it chunk by chunk. Either
-//! way the chunks are the same, and memory is bounded whatever the object's size.
+//! An object is decoded as it is read and cut into chunks of events; a chunk is one ledger entry per window, under the
+//! object's identity and the chunk's number. Whether an object is valid is only known at its end, so a small one is
+//! held until then, as rollups, and a large one is read twice: once to validate it, and once to write it chunk by
+//! chunk. Either way the chunks are the same, and memory is bounded whatever the object's size.
 //!
-//! Short objects are read side by side, long ones one at a time. What was read is written before long, however long the
-//! others take: a message that waits for its neighbours' objects would fail with them, and end in the dead-letter queue.
+//! Short objects are read concurrently, long ones one at a time. What was read is written soon, however long the others
+//! take: a message that waits for its neighbours' objects would fail with them, and end in the dead-letter queue.
 //!
-//! An object counts under its version and its `LastModified`, however often it is noticed. Without versions the same
-//! content put again has the same ETag and another `LastModified`: the first delivery claims its arrival. Where a bucket
-//! keeps versions and a notice names none, the reading says which it is.
+//! An object counts under its version and its `LastModified`, however often it is announced. Without versions the same
+//! content put again has the same ETag and another `LastModified`: the first delivery claims its arrival. If a bucket
+//! keeps versions and a notification names none, the read returns it.
 //!
-//! Not here: S3 (`weir-objects`, `weir-aws`), what a notice looks like (`weir-telemetry`).
+//! Not here: S3 (`weir-objects`, `weir-aws`), the format of notifications (`weir-telemetry`).
 
 mod alone;
 mod beside;
@@ -37,20 +37,20 @@ use reading::Wanted;
 use std::collections::{BTreeMap, BTreeSet};
 use weir_telemetry::{EpochView, Millis, ObjectTotals, Window};
 
-/// Bounds of the lane for objects.
+/// Limits of the lane for objects.
 #[derive(Clone, Copy, Debug)]
 pub struct ObjectSettings {
-    /// Of the ledger.
+    /// The ledger's.
     pub ledger: LedgerSettings,
-    /// Objects read side by side.
+    /// Objects read concurrently.
     pub objects_in_flight_max: usize,
-    /// Length of an object that is read beside others, bytes. A longer one is read by itself, as is one whose length is
-    /// not known.
+    /// Length up to which an object is read concurrently, bytes. A longer one is read alone, as is one of unknown
+    /// length.
     pub object_beside_bytes_max: u64,
-    /// What one object's chunks may take while it is read, bytes; a larger one is read twice. And what its decoder may
-    /// take beside other objects; one that needs more is read by itself.
+    /// What one object's chunks may take while it is read, bytes; a larger one is read twice. Also what its decoder may
+    /// take next to other objects; one that needs more is read alone.
     pub object_held_bytes_max: usize,
-    /// What is held of objects that were read before it is written, bytes.
+    /// How much of objects already read is held before it is written, bytes.
     pub round_bytes_max: usize,
 }
 
@@ -59,47 +59,47 @@ pub struct ObjectSettings {
 pub struct Delivery {
     /// When it was sent.
     pub sent_at: Millis,
-    /// How often it was handed out, this time included.
+    /// How often it was received, this time included.
     pub receives: u32,
-    /// What it holds.
+    /// Its content.
     pub noticed: Noticed,
 }
 
 /// What a message of the landing queue holds.
 #[derive(Clone, Debug)]
 pub enum Noticed {
-    /// Objects that were created; none in a test event.
+    /// Objects created; none in a test event.
     Objects(Vec<ObjectAt>),
-    /// No notice.
+    /// Not a notification.
     SetAside(QuarantineObject),
 }
 
-/// What a batch of notices came to.
+/// Outcome of a batch of notifications.
 #[derive(Debug, Default)]
 pub struct ObjectIntake {
     /// What was written and what failed; messages by their place in the batch.
     pub outcome: LedgerOutcome,
     /// Messages delivered.
     pub messages: u64,
-    /// Objects noticed, each once.
+    /// Objects announced, each once.
     pub objects: u64,
-    /// Objects that were noticed before in the batch.
+    /// Objects that were announced before in the batch.
     pub twice: u64,
-    /// Objects read to their end and found sound.
+    /// Objects read to their end and found valid.
     pub sound: u64,
-    /// Of these, objects without any event.
+    /// Of these, objects without events.
     pub empty: u64,
-    /// Of these, objects read twice for their size.
+    /// Of these, objects read twice because of their size.
     pub large: u64,
-    /// Objects read one at a time, whatever became of them.
+    /// Objects read one at a time, whatever their outcome.
     pub alone: u64,
-    /// Bytes of the sound objects.
+    /// Bytes of the valid objects.
     pub bytes: u64,
     /// Windows touched.
     pub windows: BTreeSet<Window>,
 }
 
-/// Handles a batch of notices. A message fails if any of its objects could not be read or written.
+/// Handles a batch of notifications. A message fails if any of its objects could not be read or written.
 pub async fn intake<S, O, D>(
     store: &S,
     objects: &O,
@@ -119,8 +119,8 @@ where
     let (messages, objects, twice) = (work.messages, work.wanted.len() as u64, work.twice);
     let is_short = |size: Option<u64>| size.is_some_and(|size| size <= settings.object_beside_bytes_max);
     let (beside, mut long): (Vec<_>, Vec<_>) = work.wanted.into_iter().partition(|wanted| is_short(wanted.object.size));
-    // The shortest first: so most are settled. But what takes all the time would keep those behind it from being settled
-    // for ever, since they come back together: at the next delivery another is first.
+    // The shortest first, so that most are settled. But one that takes all the time would keep those behind it from
+    // ever being settled, since they return together: so at the next delivery another is first.
     long.sort_by_key(|wanted| wanted.object.size.unwrap_or(u64::MAX));
     let receives = long.iter().map(|wanted| wanted.receives.saturating_sub(1)).max().unwrap_or(0) as usize;
     let first = receives % long.len().max(1);
@@ -140,8 +140,8 @@ where
     intake
 }
 
-/// Hands an object on to be read by itself. There is room for all objects of the batch, and who takes them waits for all;
-/// were it otherwise, its message would have to come back.
+/// Passes an object on to be read alone. The channel holds all objects of the batch, and its receiver outlives all
+/// senders; otherwise the message would have to be returned.
 fn read_alone(alone: &mut Sender<Alone>, object: Alone, outcome: &mut LedgerOutcome) {
     if let Err(refused) = alone.try_send(object) {
         let what = format!("nobody reads objects by themselves any more ({refused})");
@@ -156,7 +156,7 @@ impl ObjectIntake {
         self.bytes += totals.bytes;
     }
 
-    /// Adds what another part of the batch came to.
+    /// Adds the outcome of another part of the batch.
     fn add(&mut self, part: Self) {
         let Self { outcome, messages, objects, twice, sound, empty, large, alone, bytes, windows } = part;
         self.outcome.merge(outcome);
@@ -196,7 +196,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
         }
     }
 
-    /// Writes what is planned; whether all of it is durable.
+    /// Writes what is planned; returns whether all of it is durable.
     async fn commit(&self, plan: &mut LedgerPlan, intake: &mut ObjectIntake) -> bool {
         let plan = std::mem::take(plan);
         intake.windows.extend(plan.windows());
@@ -208,7 +208,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
     }
 }
 
-/// A batch as work to do: each object once, for all messages that notice it.
+/// A batch as work: each object once, for all messages that announce it.
 #[derive(Default)]
 struct Work {
     messages: u64,

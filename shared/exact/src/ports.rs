@@ -30,34 +30,34 @@ pub struct Item {
     pub expires_at: Option<i64>,
 }
 
-/// What must be there for a put to happen.
+/// What must hold for a put to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// Nothing: `attribute_not_exists(pk)`. An item whose TTL has passed but which is there is there.
+    /// Nothing is there: `attribute_not_exists(pk)`. An item past its TTL but not yet deleted is there.
     Absent,
     /// An item with exactly this fence: `fence = :observed`.
     Fence(String),
 }
 
-/// What became of a put.
+/// Outcome of a put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutOutcome {
     /// The item is durable as given.
     Written,
-    /// The condition failed; this is what stands there (`ALL_OLD`), or nothing.
+    /// The condition failed; this is the current item (`ALL_OLD`), or nothing.
     Conflict(Option<Item>),
 }
 
-/// What became of a row.
+/// Outcome of putting a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowOutcome {
     /// The row is durable as given.
     Written,
-    /// A row of this or a later version stands.
+    /// A row of this or a later version exists.
     Superseded,
 }
 
-/// Why a store did not do what it was asked. It may have done it all the same.
+/// Why a store did not do what was asked. It may have done it anyway.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct StoreError {
@@ -68,28 +68,28 @@ pub struct StoreError {
 /// The kinds that a caller or a metric can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreErrorKind {
-    /// Too many requests for now.
+    /// Too many requests at present.
     Throttled,
-    /// No answer, a server error, or not attempted because time ran out.
+    /// No response, a server error, or not attempted because time ran out.
     Unavailable,
-    /// The store says no: missing permission, missing table, item too large.
+    /// The store refuses: missing permission, missing table, item too large.
     Refused,
-    /// What is stored cannot be read by this version.
+    /// This version cannot read what is stored.
     Unreadable,
 }
 
 impl StoreError {
-    /// An error with its words: what was tried, on what, and what came back.
+    /// An error with its text: what was tried, on what, and what came back.
     pub fn new(kind: StoreErrorKind, what: impl Into<String>) -> Self {
         Self { kind, what: what.into() }
     }
 
-    /// Not begun, because the function's deadline is near. The next delivery takes it up.
+    /// Not begun, because the function's deadline is near. The next delivery retries it.
     pub fn out_of_time() -> Self {
         Self::new(StoreErrorKind::Unavailable, "the deadline is near: left for the next delivery")
     }
 
-    /// A contribution whose bytes this version cannot read, or that lacks what every one has.
+    /// A contribution whose bytes this version cannot read, or that lacks a mandatory attribute.
     pub fn unreadable_contribution(item: &Item, why: &dyn std::fmt::Display) -> Self {
         let what = format!("contribution {} {} cannot be read: {why}", item.key.pk, item.key.sk);
         Self::new(StoreErrorKind::Unreadable, what)
@@ -106,8 +106,8 @@ impl StoreError {
     }
 }
 
-/// What cannot be decided under the rules as they were read: a later reading helps where they are only stale, and another
-/// version of the code where they are none that this one knows.
+/// What cannot be decided under the rules as last read: a later read helps if they are only stale, another version of
+/// the code if this one does not know them.
 impl From<EpochError> for StoreError {
     fn from(error: EpochError) -> Self {
         let kind = match error {
@@ -120,7 +120,7 @@ impl From<EpochError> for StoreError {
 
 /// Reads one item, consistently.
 pub trait ContributionGet: Sync {
-    /// The item, or none.
+    /// The item, if any.
     fn get(&self, key: &ItemKey) -> impl Future<Output = Result<Option<Item>, StoreError>> + Send;
 }
 
@@ -138,11 +138,11 @@ pub trait ContributionQuery: Sync {
 
 /// Puts one rollup row.
 pub trait RowPut: Sync {
-    /// Puts `row` unless a row of the same or a later [`RowVersion`] stands.
+    /// Puts `row` unless a row of the same or a later [`RowVersion`] exists.
     fn put_row(&self, row: &Row) -> impl Future<Output = Result<RowOutcome, StoreError>> + Send;
 }
 
-/// Reads the versions of rows. May be stale: an older version than the true one costs a failed condition.
+/// Reads the versions of rows. May be stale: an outdated version only costs a failed condition.
 pub trait RowVersions: Sync {
     /// The versions of those rows that exist.
     fn row_versions(
@@ -151,9 +151,9 @@ pub trait RowVersions: Sync {
     ) -> impl Future<Output = Result<BTreeMap<RowKey, RowVersion>, StoreError>> + Send;
 }
 
-/// Reads rows, consistently: what is computed from them must not be older than what moved them.
+/// Reads rows, consistently: what is computed from them must not be older than the change that triggered it.
 pub trait RowQuery: Sync {
-    /// The rows of a series from window `first` to `last`, both included and of one resolution, ascending.
+    /// The rows of a series from window `first` to `last`, inclusive and of one resolution, ascending.
     fn rows_between(
         &self,
         service: &str,
@@ -169,27 +169,27 @@ pub trait RowQuery: Sync {
     ) -> impl Future<Output = Result<BTreeMap<RowKey, (RowVersion, u64)>, StoreError>> + Send;
 }
 
-/// A row as somebody finds it who trusts nothing of it.
+/// A row as found by a reader that trusts nothing in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditedRow {
-    /// The row, or which of its attributes is not as it should be.
+    /// The row, or which of its attributes is malformed.
     pub row: Result<Row, String>,
-    /// Attributes that say other than what the row's own counts and sketches make.
+    /// Attributes that disagree with what the row's own counts and sketches yield.
     pub contradictions: Vec<Contradiction>,
 }
 
-/// An attribute of a row that says other than the rest of it.
+/// An attribute of a row that contradicts the rest of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contradiction {
     /// Its name.
     pub attribute: String,
-    /// What it says.
+    /// Its value.
     pub stands: String,
-    /// What it should say.
+    /// The value it should have.
     pub should: String,
 }
 
-/// Reads rows, consistently, with all that is written of them.
+/// Reads rows, consistently, with all their attributes.
 pub trait RowAudit: Sync {
     /// Those rows that exist.
     fn audit_rows(
@@ -200,18 +200,17 @@ pub trait RowAudit: Sync {
 
 /// Keeps what cannot be counted.
 pub trait QuarantinePut: Sync {
-    /// Puts the object under its key, over whatever stands there: a retry writes the same bytes.
+    /// Puts the object under its key, overwriting: a retry writes the same bytes.
     fn quarantine(&self, object: &QuarantineObject) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// Reads what was set aside.
+/// Reads what was quarantined.
 pub trait QuarantineGet: Sync {
-    /// The document under that key, or none. A [`StoreErrorKind::Unreadable`] error when it is none that this version
-    /// reads.
+    /// The document under that key, if any. A [`StoreErrorKind::Unreadable`] error if this version cannot read it.
     fn set_aside(&self, key: &str) -> impl Future<Output = Result<Option<QuarantineObject>, StoreError>> + Send;
 }
 
-/// Names what was set aside, without reading it.
+/// Lists what was quarantined, without reading it.
 pub trait QuarantineList: Sync {
     /// The keys that begin with `prefix`, ascending, up to `keys_max` of them.
     fn keys(&self, prefix: &str, keys_max: usize) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;

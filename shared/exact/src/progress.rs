@@ -1,5 +1,5 @@
-//! A shard's progress: how far its records are settled, and how many of what they were. One item a shard,
-//! advanced before every return under the same condition as the contributions.
+//! A shard's progress: how far its records are settled, and totals of what they held. One item per shard, advanced
+//! before every return under the same condition as the contributions.
 
 use crate::json_item;
 use crate::layout::Layout;
@@ -8,7 +8,7 @@ use crate::sequence::{SequenceNumber, Shard};
 use serde::{Deserialize, Serialize};
 use weir_telemetry::Millis;
 
-/// What one record came to.
+/// What one record amounted to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
     /// The record.
@@ -29,13 +29,13 @@ pub struct Totals {
     pub format: u8,
     /// Records settled.
     pub records: u64,
-    /// Of these, records without any event: empty or white space.
+    /// Of these, records without events: empty or white space.
     pub empty: u64,
     /// Events in contributions.
     pub accepted: u64,
     /// Objects in quarantine.
     pub rejected: u64,
-    /// Arrival of the last settled record, epoch milliseconds: how far the shard has come in time.
+    /// Arrival of the last settled record, epoch milliseconds: how far the shard has got in time.
     pub arrived_at_ms: i64,
 }
 
@@ -54,7 +54,7 @@ impl Progress {
     /// Reads a stored progress item.
     ///
     /// # Errors
-    /// Unreadable when it has no fence or a body that this version does not know.
+    /// Unreadable if it has no fence or a body that this version does not know.
     pub fn from_item(item: &Item) -> Result<Self, StoreError> {
         let name = || format!("progress item {}", item.key.sk);
         let fence = item.fence.as_deref().ok_or_else(|| json_item::unreadable(&name(), "it has no fence"))?;
@@ -63,7 +63,7 @@ impl Progress {
         Ok(Self { fence, totals })
     }
 
-    /// This progress and the records of `tallies` above its fence; none when there are none.
+    /// This progress plus the records of `tallies` above its fence; `None` if there are none.
     fn advanced(observed: Option<&Self>, tallies: &[Tally]) -> Option<Self> {
         let fresh = tallies.iter().filter(|tally| observed.is_none_or(|observed| tally.sequence > observed.fence));
         let mut totals = observed.map_or(Totals { format: FORMAT, ..Totals::default() }, |observed| observed.totals);
@@ -80,13 +80,13 @@ impl Progress {
     }
 }
 
-/// How often a conflict is taken up again before the batch is reported as failed.
+/// How often a conflict is retried before the batch is reported as failed.
 const CONFLICTS_MAX: u32 = 16;
 
-/// Advances the shard's progress over `settled`, ascending, a prefix of a batch all of which is durable.
+/// Advances the shard's progress over `settled`, ascending: a prefix of a batch, all of it durable.
 ///
 /// # Errors
-/// When the store fails, or others keep advancing the same item.
+/// If the store fails, or others keep advancing the same item.
 pub async fn advance<S: ContributionGet + ContributionPut>(
     store: &S,
     layout: &Layout,

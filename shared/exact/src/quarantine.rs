@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use weir_telemetry::{Millis, Rejected};
 
-/// Where a record came from, in its source's own terms. Makes the object's id, so that a retry overwrites.
+/// Where a record came from, in its source's own terms. Forms the object's id, so that a retry overwrites.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coordinates {
     /// `kinesis`, `sqs`, `s3` or `replay`.
@@ -24,11 +24,11 @@ pub struct Coordinates {
     pub path: CoordinatePath,
 }
 
-/// Names and values. A message has two, held in place: every message has them, and few need them.
+/// Names and values. A message has two, stored inline: every message has them, and few need them.
 pub type CoordinatePath = SmallVec<[(&'static str, Arc<str>); 2]>;
 
 impl Coordinates {
-    /// Of `source`, with names and values from the widest to the narrowest.
+    /// For `source`, with names and values from the widest to the narrowest.
     pub fn new<V: Into<Arc<str>>>(source: &'static str, path: impl IntoIterator<Item = (&'static str, V)>) -> Self {
         Self { source, path: path.into_iter().map(|(name, value)| (name, value.into())).collect() }
     }
@@ -41,7 +41,7 @@ pub struct QuarantineObject {
     pub coordinates: Coordinates,
     /// When it arrived there.
     pub arrived_at: Millis,
-    /// What is set aside and why.
+    /// What is quarantined and why.
     pub rejected: Rejected,
 }
 
@@ -59,20 +59,20 @@ struct Document<'a> {
 /// escaped.
 const DOCUMENT_REST_BYTES: u64 = 64 << 10;
 
-/// Longest document of a payload that came with so many bytes.
+/// Longest document for a payload of this many bytes.
 pub const fn document_bytes_max(payload_bytes: u64) -> u64 {
     payload_bytes.div_ceil(3) * 4 + DOCUMENT_REST_BYTES
 }
 
 impl QuarantineObject {
-    /// `<reason>/<yyyy>/<mm>/<dd>/<source>/<id>.json`, the date of arrival, the id of the coordinates.
+    /// `<reason>/<yyyy>/<mm>/<dd>/<source>/<id>.json`: the date of arrival, the id from the coordinates.
     pub fn key(&self) -> String {
         let arrived = self.arrived_at.to_string();
         let date = arrived.get(..10).unwrap_or("0000-00-00").replace('-', "/");
         format!("{}/{date}/{}/{}.json", self.rejected.reason, self.coordinates.source, self.id())
     }
 
-    /// What the object is called within its source: its coordinates, and which event of the record it is.
+    /// The object's name within its source: its coordinates, and which event of the record it is.
     pub fn id(&self) -> String {
         id_of(self.coordinates.path.iter().map(|(_, value)| &**value), self.rejected.event_index)
     }
@@ -97,13 +97,12 @@ impl QuarantineObject {
     }
 }
 
-/// The name of a queue, as coordinates have it: an ARN's last part.
+/// The name of a queue as used in coordinates: the last part of its ARN.
 pub fn queue_name(queue_arn: &str) -> &str {
     queue_arn.rsplit(':').next().unwrap_or_default()
 }
 
-/// What an object of these coordinates is called within its source; `event_index` is none where it is all of its
-/// document.
+/// The name of an object with these coordinates within its source; `event_index` is `None` if it is its whole document.
 pub(crate) fn id_of<'v>(values: impl IntoIterator<Item = &'v str>, event_index: Option<u32>) -> String {
     let mut id = String::new();
     for value in values {
@@ -117,8 +116,8 @@ pub(crate) fn id_of<'v>(values: impl IntoIterator<Item = &'v str>, event_index: 
     id
 }
 
-/// Letters, digits and a few signs as they are, anything else as `%XX`: safe in an S3 key, and two values
-/// never meet (`!` joins them and is escaped). A long value ends in its digest: keys are at most 1,024 bytes.
+/// Letters, digits and a few signs unchanged, anything else as `%XX`: safe in an S3 key, and two values never collide
+/// (`!` joins them and is escaped). A long value ends in its digest: keys are at most 1,024 bytes.
 fn push_escaped(id: &mut String, value: &str) {
     const VALUE_BYTES_MAX: usize = 200;
     let start = id.len();
@@ -148,7 +147,7 @@ mod tests {
         let check = |payload_bytes_max: u64| {
             let raw_bytes_max = Limits::raw_bytes_max(payload_bytes_max);
             let object = QuarantineObject {
-                // Characters that JSON writes in six.
+                // Characters that JSON escapes with six.
                 coordinates: Coordinates::new("s3", [("bucket", "b".repeat(63)), ("key", "\u{1}".repeat(1_024))]),
                 arrived_at: Millis(1_795_224_605_000),
                 rejected: Rejected {

@@ -1,9 +1,9 @@
-//! Conservation, checked on what is stored: every row equals a recomputation from what is below it, every shard's
-//! progress accounts for the events in its items, and of no document that was set aside whole anything counts.
+//! Conservation, checked on stored state: every row equals a recomputation from what is below it, every shard's
+//! progress accounts for the events in its items, and no document that was quarantined whole counts.
 //!
-//! Counters of attempts prove nothing, since attempts repeat; state does. What is judged here is a reading. Of a fleet at
-//! rest every finding is wrong; while a batch is under way its items are ahead of its shard's progress, and rows are behind
-//! their contributions. [`Auditor`] reads a fleet that works, and tells what is late from what is wrong.
+//! Counters of attempts prove nothing, since attempts repeat; state does. What is judged here is one reading. In a
+//! fleet at rest every finding is a fault; while a batch is in flight its items are ahead of its shard's progress, and
+//! rows are behind their contributions. [`Auditor`] reads a live fleet, and distinguishes late from wrong.
 
 mod auditor;
 mod finding;
@@ -33,17 +33,17 @@ pub struct ShardItems {
 }
 
 impl ShardItems {
-    /// Adds others of the same shard.
+    /// Adds other items of the same shard.
     pub fn add(&mut self, other: Self) {
         self.events = self.events.saturating_add(other.events);
         self.fence = self.fence.take().max(other.fence);
     }
 }
 
-/// What fenced contributions hold of each shard.
+/// What fenced contributions hold for each shard.
 ///
 /// # Errors
-/// Unreadable when an item is of a format that this version does not know.
+/// Unreadable if an item is of a format that this version does not know.
 pub fn by_shard(items: &[Item]) -> Result<BTreeMap<String, ShardItems>, StoreError> {
     let mut shards: BTreeMap<String, ShardItems> = BTreeMap::new();
     for item in items {
@@ -57,11 +57,11 @@ pub fn by_shard(items: &[Item]) -> Result<BTreeMap<String, ShardItems>, StoreErr
     Ok(shards)
 }
 
-/// Holds each shard's progress against the events in its items. `items` are all the fenced contributions since the
-/// shard began: once the first have passed their TTL the difference only grows, and must be taken between two times.
+/// Compares each shard's progress with the events in its items. `items` are all fenced contributions since the shard
+/// began: once the first have passed their TTL the difference only grows, and must be taken between two times.
 ///
 /// # Errors
-/// Unreadable when an item is of a format that this version does not know.
+/// Unreadable if an item is of a format that this version does not know.
 pub fn shards(items: &[Item], progress: &[Item]) -> Result<Vec<Finding>, StoreError> {
     let mut held = by_shard(items)?;
     let mut findings = vec![];
@@ -77,11 +77,11 @@ pub fn shards(items: &[Item], progress: &[Item]) -> Result<Vec<Finding>, StoreEr
     Ok(findings)
 }
 
-/// Holds the rows of a window against a recomputation from all its contributions. `catalog` is the window's, none where
+/// Compares the rows of a window with a recomputation from all its contributions. `catalog` is the window's; `None` if
 /// there is none: then no row was ever put.
 ///
 /// # Errors
-/// Unreadable when an item is of a format that this version does not know.
+/// Unreadable if an item is of a format that this version does not know.
 pub fn window(
     window: Window,
     items: &[Item],
@@ -91,14 +91,14 @@ pub fn window(
     Ok(compare(&minute_rows(window, items, catalog)?.0, stand))
 }
 
-/// The rows that contributions make, and the copies that count nothing.
+/// The rows that contributions yield, and the copies that count nothing.
 fn minute_rows(window: Window, items: &[Item], catalog: Option<&Item>) -> Result<(Vec<Computed>, u64), StoreError> {
     let totals = fold(items)?;
     let copies = totals.duplicate_copies;
     let totals = match catalog {
         Some(catalog) => {
             let mut catalog = Catalog::from_item(catalog)?;
-            // A series that came since is admitted with the next computation, unless the catalog is closed.
+            // A series added since is admitted by the next computation, unless the catalog is closed.
             catalog.admit(&totals, u32::MAX);
             totals.under(&catalog).0
         }
@@ -107,7 +107,7 @@ fn minute_rows(window: Window, items: &[Item], catalog: Option<&Item>) -> Result
     Ok((rows(window, totals), copies))
 }
 
-/// Holds rows against what they should be, each of one and each of the other.
+/// Compares rows with what they should be, in both directions.
 fn compare(should: &[Computed], stand: &BTreeMap<RowKey, Row>) -> Vec<Finding> {
     let mut surplus: BTreeMap<&RowKey, &Row> = stand.iter().collect();
     let mut findings = vec![];
@@ -142,7 +142,7 @@ fn differs(should: &Computed, row: &Row) -> Option<Finding> {
     Some(Finding::Differs { row: key, what, stands, should })
 }
 
-/// The first thing that two rollups count apart, with both numbers.
+/// The first count in which two rollups differ, with both numbers.
 fn content(stands: &Rollup, should: &Rollup) -> Option<(String, String, String)> {
     if stands == should {
         return None;

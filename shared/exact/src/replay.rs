@@ -1,11 +1,11 @@
-//! Putting back what was set aside, under rules that have since changed.
+//! Counts what was quarantined, under rules that have since changed.
 //!
-//! A replay is a message of the ledger lane under an identity of its own, made of the quarantined object's
-//! coordinates: never the identity of the message it came from, under which the rest of that message is counted, and
-//! never with the reason, which may change. It is decoded under the rules in force when it was *asked for*, since those
-//! of its arrival set it aside. The first request that is accepted claims the identity, and every later one is decoded
-//! under that request's rules: another epoch might put the same event into another window or series, or refuse it where
-//! the first request got halfway before it died (ARCHITECTURE.md has the schedule).
+//! A replay is a message of the ledger lane under its own identity, made of the quarantined object's coordinates: never
+//! the identity of the message it came from, under which the rest of that message is counted, and never including the
+//! reason, which may change. It is decoded under the rules in force when it was *requested*, since those of its arrival
+//! rejected it. The first request that is accepted claims the identity, and every later one is decoded under that
+//! request's rules: another epoch might put the same event into another window or series, or reject it after the first
+//! request died halfway (ARCHITECTURE.md has the schedule).
 
 mod request;
 
@@ -18,31 +18,31 @@ use crate::quarantine::QuarantineObject;
 use crate::retention::RETURN_MS_MAX;
 use weir_telemetry::{Batch, Decoded, Epoch, EpochView, MessageBody, Millis, Reason};
 
-/// One object that is to be put back.
+/// One object to replay.
 #[derive(Clone, Debug)]
 pub struct Replay {
-    /// What was set aside.
+    /// What was quarantined.
     pub object: QuarantineObject,
-    /// When it was asked for, the same on every delivery of the request, also after a redrive.
+    /// When it was requested; the same on every delivery of the request, also after a redrive.
     pub requested_at: Millis,
-    /// When the request was put into its queue, which a redrive does anew.
+    /// When the request was sent to its queue; a redrive changes it.
     pub sent_at: Millis,
 }
 
-/// What is to be done with a replay.
+/// What to do with a replay.
 #[derive(Clone, Debug)]
 pub enum Settled {
-    /// A message of the ledger lane. Where it is set aside again, it overwrites its object.
+    /// A message of the ledger lane. If it is quarantined again, it overwrites its object.
     Message(Message),
-    /// Asked for or sent later than [`RETURN_MS_MAX`] after arrival: it stays where it is.
+    /// Requested or sent later than [`RETURN_MS_MAX`] after arrival: it stays in quarantine.
     TooOld,
-    /// Its document does not hold what is to be counted, and why: it stays where it is.
+    /// Its document does not hold what is to be counted, and why: it stays in quarantine.
     NotHeld(&'static str),
 }
 
 impl QuarantineObject {
-    /// Why what is to be counted cannot be had from the document alone, if it cannot. Then nothing of it was counted
-    /// under the identity of a replay, nor will be.
+    /// Why the document alone does not suffice, if it does not. Then nothing of it was counted under the identity of a
+    /// replay, nor will be.
     pub fn not_held(&self) -> Option<&'static str> {
         self.payload().err()
     }
@@ -55,7 +55,7 @@ impl QuarantineObject {
         self.payload().map(|(data, held)| held.decode(&data, self.arrived_at, epoch))
     }
 
-    /// What is to be decoded, and what it is.
+    /// What to decode, and as what.
     fn payload(&self) -> Result<(Vec<u8>, Held), &'static str> {
         let payload = &self.rejected.payload;
         if self.rejected.is_cut() {
@@ -66,8 +66,8 @@ impl QuarantineObject {
             (None, "kinesis") => Ok((payload.clone(), Held::Record)),
             // Counted from here it would count again when the object is read under its own identity.
             (None, "s3") => Err("it is an object, which is still where it was put"),
-            // Text that its queue does not take: telemetry on the queue of notices, say. Compressed, it may be a form that
-            // a later decoder takes.
+            // Text that its queue does not accept: telemetry on the notifications' queue, say. Compressed, it may be a
+            // form that a later decoder accepts.
             (None, _) if self.rejected.reason == Reason::UnsupportedForm && std::str::from_utf8(payload).is_ok() => {
                 Err("its queue takes no message of that form")
             }
@@ -76,8 +76,8 @@ impl QuarantineObject {
     }
 }
 
-/// A message is set aside as its body, or as the bytes that the body is base64 of; those begin like gzip or zstd and are
-/// no text. A pointer or a notice taken for JSON would count as an event.
+/// A message is quarantined as its body, or as the bytes that the body encodes in base64; those begin like gzip or zstd
+/// and are not text. A pointer or notification taken for JSON would count as an event.
 fn in_message(payload: &[u8]) -> Result<Vec<u8>, &'static str> {
     let Ok(body) = std::str::from_utf8(payload) else { return Ok(payload.to_vec()) };
     match MessageBody::of(body) {
@@ -97,12 +97,12 @@ impl Identity {
     }
 }
 
-/// Takes a request up: reads its object and settles what is to be done with it; none when the object is gone.
-/// `sent_at` is when the request was put into its queue.
+/// Takes up a request: reads its object and settles what to do with it; `None` if the object is gone. `sent_at` is when
+/// the request was sent to its queue.
 ///
 /// # Errors
-/// As [`settle`], and when the document cannot be read or says of itself that it belongs under another key: it would be
-/// counted under an identity that nobody asked for.
+/// As [`settle`], and if the document cannot be read or claims to belong under another key: it would be counted under
+/// an identity that nobody requested.
 pub async fn take_up<S: QuarantineGet + ContributionGet + ContributionPut>(
     store: &S,
     layout: &Layout,
@@ -120,10 +120,10 @@ pub async fn take_up<S: QuarantineGet + ContributionGet + ContributionPut>(
     settle(store, layout, epochs, replay).await.map(Some)
 }
 
-/// Settles under which rules a replay is decoded.
+/// Settles the rules under which a replay is decoded.
 ///
 /// # Errors
-/// When the rules are not known here and now, or the store fails: the request must be delivered again.
+/// If the rules are not known at present, or the store fails: the request must be delivered again.
 pub async fn settle<S: ContributionGet + ContributionPut>(
     store: &S,
     layout: &Layout,
@@ -148,8 +148,8 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
     };
     let mut batch = Batch::default();
     let rejected = message.add_to(&mut batch, epochs)?;
-    // Taken apart, its events have documents of their own, and each counts under its own; were the whole then decoded under
-    // rules that accept them, they would count again with it.
+    // Split, its events have their own documents, and each counts under its own identity; if the whole were then
+    // decoded under rules that accept them, they would count again with it.
     let taken_apart = !matches!(held, Held::Event(_)) && rejected.iter().any(|rejected| rejected.event_index.is_some());
     let claims = !batch.events().is_empty() || (taken_apart && !left_out!(TakenApartNotClaimed));
     let stands = if !claims {

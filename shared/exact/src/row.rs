@@ -1,4 +1,4 @@
-//! A rollup row as it is published: contract §2. How it becomes DynamoDB attributes is `weir-aws`'s.
+//! A rollup row as published: contract §2. Its DynamoDB attributes are in `weir-aws`.
 
 mod window;
 
@@ -10,7 +10,7 @@ use weir_telemetry::Millis;
 /// The endpoint of a service's summary row.
 pub const SUMMARY: &str = "*";
 
-/// Number of the computation that makes rows. A higher one may rewrite a row of the same revision.
+/// Number of the computation that produces rows. A higher one may rewrite a row of the same revision.
 pub const ALGORITHM: u32 = 1;
 
 /// Names a row.
@@ -36,7 +36,7 @@ impl RowKey {
     }
 }
 
-/// How final a row is. Ordered: a row of one revision only ever moves up.
+/// How final a row is. Ordered: at one revision a row only ever moves up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// Events may still arrive on time.
@@ -63,7 +63,7 @@ impl State {
     }
 }
 
-/// What decides which of two rows stands: the order is by revision, then algorithm, then state.
+/// Decides which of two rows wins: ordered by revision, then algorithm, then state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowVersion {
     /// Σ touches of fenced items + ledger copies that touch the row; only ever grows.
@@ -87,6 +87,6 @@ pub struct Row {
     pub version: RowVersion,
     /// When it was computed.
     pub updated_at: Millis,
-    /// TTL, epoch seconds; none: kept.
+    /// TTL, epoch seconds; `None`: kept forever.
     pub expires_at: Option<i64>,
 }

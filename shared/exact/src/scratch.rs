@@ -1,44 +1,44 @@
 //! A scratch generation: where the canary gate lets a version of a processor write before it gets any traffic.
 //!
-//! Everything that one scratch invocation writes to the contributions table lies in **one partition**, `scratch:<name>`,
-//! whatever windows, shards and claims it is of: the key that it would have is its sort key. So whoever made the
-//! generation reads all of it in one query and deletes all of it, also what a wrong version put where nobody would have
-//! looked; IAM can tell it from what counts (`dynamodb:LeadingKeys`, `scratch:*`); and it meets no generation of the
-//! table, since their names have no `:`. The finalizer's triggers pass over it for the same reason. Objects of quarantine
-//! lie under `scratch/<name>/`, where none with a reason does.
+//! Everything that one scratch invocation writes to the contributions table is in **one partition**, `scratch:<name>`,
+//! whatever windows, shards and claims it belongs to: its normal key becomes the sort key. So the gate reads all of it
+//! in one query and deletes all of it, including what a wrong version put where nobody would have looked; IAM can tell
+//! it from live data (`dynamodb:LeadingKeys`, `scratch:*`); and it collides with no generation of the table, since
+//! their names contain no `:`. The finalizer ignores its triggers for the same reason. Quarantine objects are under
+//! `scratch/<name>/`, which is no reason's prefix.
 
 use crate::ports::{Item, ItemKey};
 use crate::quarantine::QuarantineObject;
 use crate::row::Row;
 
-/// Between the partition key and the sort key that an item would have: no partition key has it.
+/// Between the partition key and the sort key that an item would normally have: no partition key contains it.
 const SEPARATOR: char = '|';
 /// Longest name, bytes.
 const NAME_BYTES_MAX: usize = 32;
 
-/// How long what is left of a scratch generation lives, milliseconds. Whoever made it deletes it within minutes; this is
-/// for what a gate that was killed has left. Items alone: objects live as long as quarantine keeps them.
+/// How long leftovers of a scratch generation live, milliseconds. The gate deletes them within minutes; this is for a
+/// gate that was killed. Items only: objects live as long as quarantine keeps them.
 pub const SCRATCH_LIFE_MS: i64 = 86_400_000;
 
 /// Names one scratch generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scratch(String);
 
-/// A name that is none.
+/// An invalid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a scratch generation's name is 1 to {NAME_BYTES_MAX} of a-z, 0-9 and -, found {0:?}")]
 pub struct ScratchNameError(String);
 
 impl Scratch {
-    /// What every partition key of a scratch generation begins with.
+    /// Prefix of every partition key of a scratch generation.
     pub const PARTITION_PREFIX: &'static str = "scratch:";
-    /// What every key of an object of one begins with.
+    /// Prefix of every object key of a scratch generation.
     pub const OBJECT_PREFIX: &'static str = "scratch/";
 
     /// The generation of that name.
     ///
     /// # Errors
-    /// When it is empty, longer than 32 bytes, or has anything but `a-z`, `0-9` and `-`.
+    /// If it is empty, longer than 32 bytes, or contains anything but `a-z`, `0-9` and `-`.
     pub fn parse(name: &str) -> Result<Self, ScratchNameError> {
         let sound = (1..=NAME_BYTES_MAX).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -55,40 +55,40 @@ impl Scratch {
         format!("{}{}", Self::PARTITION_PREFIX, self.0)
     }
 
-    /// Where an item stands in it.
+    /// The key of an item in it.
     pub fn inside(&self, key: &ItemKey) -> ItemKey {
         ItemKey { pk: self.partition(), sk: format!("{}{}", sort_key_prefix(&key.pk), key.sk) }
     }
 
-    /// The key that an item of it would have in the table's own generations; none for one that is not of it.
+    /// The key that an item of it would have in the table's own generations; `None` if it is not from this one.
     pub fn outside(&self, key: &ItemKey) -> Option<ItemKey> {
         let (pk, sk) = key.sk.split_once(SEPARATOR).filter(|_| key.pk == self.partition())?;
         Some(ItemKey { pk: pk.to_owned(), sk: sk.to_owned() })
     }
 
-    /// Where its objects stand.
+    /// Prefix of its objects.
     pub fn object_prefix(&self) -> String {
         format!("{}{}/", Self::OBJECT_PREFIX, self.0)
     }
 
-    /// Where an object stands in it.
+    /// The key of an object in it.
     pub fn object_key(&self, key: &str) -> String {
         format!("{}{key}", self.object_prefix())
     }
 }
 
-/// All that stands in a scratch generation.
+/// Everything in a scratch generation.
 #[derive(Clone, Debug, Default)]
 pub struct Left {
-    /// Items as they would stand among what counts.
+    /// Items as they would be among live data.
     pub items: Vec<Item>,
     /// Rows.
     pub rows: Vec<Row>,
-    /// Objects of quarantine.
+    /// Quarantine objects.
     pub set_aside: Vec<QuarantineObject>,
 }
 
-/// What the sort keys of a partition's items begin with in a scratch generation.
+/// Prefix of the sort keys of a partition's items in a scratch generation.
 pub fn sort_key_prefix(pk: &str) -> String {
     format!("{pk}{SEPARATOR}")
 }
@@ -142,7 +142,7 @@ mod tests {
         }
     }
 
-    /// Whatever a generation is called: its names have letters, digits and `-`.
+    /// Whatever a generation is called: names have letters, digits and `-`.
     #[test]
     fn it_meets_no_generation() {
         let numbers = Generation { lanes: 16, partitions: 4 };

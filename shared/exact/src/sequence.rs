@@ -5,12 +5,12 @@ use std::cmp::Ordering;
 use std::fmt;
 use weir_telemetry::Millis;
 
-/// A Kinesis sequence number: up to about 56 digits, more than DynamoDB's 38-digit numbers hold, so it is
-/// stored as text and compared as an integer. Held in place: every record has one, and its tally another.
+/// A Kinesis sequence number: up to about 56 digits, more than DynamoDB's 38-digit numbers hold, so it is stored as
+/// text and compared as an integer. Stored inline: every record has one, and its tally another.
 #[derive(PartialEq, Eq, Hash)]
 pub struct SequenceNumber(SmallVec<[u8; 64]>);
 
-/// A text that is no sequence number.
+/// A text that is not a sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a sequence number of 1 to 128 digits, found {0:?}")]
 pub struct SequenceError(String);
@@ -19,35 +19,35 @@ impl SequenceNumber {
     /// Parses decimal digits; leading zeros are dropped.
     ///
     /// # Errors
-    /// [`SequenceError`] for an empty or longer text (the Kinesis API allows 128 digits) or another character.
+    /// [`SequenceError`] for an empty text, one over 128 digits (the Kinesis API's limit), or another character.
     pub fn parse(text: &str) -> Result<Self, SequenceError> {
         Self::of_digits(text.as_bytes())
     }
 
-    /// The same of bytes that nobody has looked at yet: digits are text.
+    /// The same for unchecked bytes: digits are text.
     ///
     /// # Errors
     /// As [`Self::parse`].
     pub fn of_digits(text: &[u8]) -> Result<Self, SequenceError> {
-        // To its end in any case: without a way out in the middle sixteen digits are looked at in one step.
+        // To the end in any case: without an early exit sixteen digits are checked in one step.
         let digits_alone = text.iter().fold(true, |so_far, byte| so_far & byte.is_ascii_digit());
         if text.is_empty() || text.len() > 128 || !digits_alone {
             return Err(SequenceError(String::from_utf8_lossy(text).chars().take(40).collect()));
         }
         let zeros = text.iter().take_while(|digit| **digit == b'0').count();
-        // Of nothing but zeros the last is the number.
+        // If all are zeros, the last is the number.
         Ok(Self(SmallVec::from_slice(&text[zeros.min(text.len() - 1)..])))
     }
 
     /// The decimal digits.
     pub fn as_str(&self) -> &str {
-        // Digits: it always is text.
+        // Digits only, so always text.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl Clone for SequenceNumber {
-    /// As one copy, where the vector's own clone goes digit by digit.
+    /// As one copy; the vector's own clone goes digit by digit.
     fn clone(&self) -> Self {
         Self(SmallVec::from_slice(&self.0))
     }
@@ -77,11 +77,11 @@ impl fmt::Display for SequenceNumber {
     }
 }
 
-/// The state of a fenced item that a writer holds on to: the highest applied sequence number, and whether
-/// the item is closed (full; what follows goes to the next part).
+/// The state of a fenced item that a writer holds: the highest applied sequence number, and whether the item is closed
+/// (full; what follows goes to the next part).
 ///
-/// Its text is what the condition compares, so closing must change it: a writer that still holds the open
-/// fence would otherwise write records here that another already wrote to the next part.
+/// The condition compares its text, so closing must change it: a writer still holding the open fence would otherwise
+/// write records here that another already wrote to the next part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fence {
     /// Highest applied sequence number.
@@ -94,7 +94,7 @@ impl Fence {
     /// Reads the stored text.
     ///
     /// # Errors
-    /// [`SequenceError`] when the text is none that `Display` writes.
+    /// [`SequenceError`] if the text is not one that `Display` writes.
     pub fn parse(text: &str) -> Result<Self, SequenceError> {
         let (digits, closed) = text.strip_suffix('+').map_or((text, false), |digits| (digits, true));
         Ok(Self { sequence: SequenceNumber::parse(digits)?, closed })
@@ -107,8 +107,8 @@ impl fmt::Display for Fence {
     }
 }
 
-/// A shard for all time: a stream that is deleted and created again reuses shard ids and may reuse sequence
-/// numbers, so the stream's creation time is part of it.
+/// A shard for all time: a stream that is deleted and recreated reuses shard ids and may reuse sequence numbers, so the
+/// stream's creation time is part of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shard {
     /// Stream name.

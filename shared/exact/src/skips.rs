@@ -1,11 +1,13 @@
-//! Records that nobody is to decode, since they kill whoever does: an operator's list, one item that all functions read.
+//! Records that must not be decoded because they kill the process: an operator's list, one item that all functions
+//! read.
 //!
-//! A record on the list is set aside whole, as [`weir_telemetry::Reason::Skipped`], and counts as rejected in its shard's
-//! progress. That it is on the list decides over a record, so it must decide alike for all: an invocation that had read
-//! the list before the entry stood might still be counting the record. Therefore an entry *holds* its record first: until
-//! [`Entry::from_ms`] everybody who knows it leaves the record and all that follow it for another delivery. Whoever does
-//! not know it read the list at most [`READ_MS`] before the batch began, and a batch ends with its invocation; so when the
-//! hold is over, nobody counts the record any more (ARCHITECTURE.md says what is not covered).
+//! A record on the list is quarantined whole, as [`weir_telemetry::Reason::Skipped`], and counts as rejected in its
+//! shard's progress. The list decides what happens to a record, so it must decide alike everywhere: an invocation that
+//! read the list before the entry existed might still be counting the record. Therefore an entry first *holds* its
+//! record: until [`Entry::from_ms`] every reader of the entry leaves the record and all that follow it for another
+//! delivery. An invocation without the entry read the list at most [`READ_MS`] before its batch began, and a batch ends
+//! with its invocation; so when the hold is over, nobody is counting the record any more (ARCHITECTURE.md says what is
+//! not covered).
 
 mod edit;
 
@@ -19,10 +21,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use weir_telemetry::Millis;
 
-/// A list is read again before a batch when it is older than this, milliseconds. A batch whose list cannot be read is
-/// delivered again.
+/// The list is reread before a batch if older than this, milliseconds. A batch whose list cannot be read is delivered
+/// again.
 pub const READ_MS: i64 = 30_000;
-/// Most entries: a record that kills is a rarity, and the list is looked through for every batch.
+/// Most entries: a record that kills is rare, and the list is scanned for every batch.
 pub const ENTRIES_MAX: usize = 100;
 const FORMAT: u8 = 1;
 
@@ -36,7 +38,7 @@ pub struct Entry {
     pub sequence_number: String,
     /// Its arrival, epoch milliseconds.
     pub arrived_at_ms: i64,
-    /// From then on it is skipped, and until then held; epoch milliseconds.
+    /// From then on it is skipped, until then held; epoch milliseconds.
     pub from_ms: i64,
 }
 
@@ -46,18 +48,18 @@ pub struct Entry {
 pub struct SkipList {
     /// Number of this format.
     format: u8,
-    /// Every entry, in the order they were added.
+    /// Every entry, in the order added.
     pub entries: Vec<Entry>,
 }
 
-/// What is to be done with a record.
+/// What to do with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// It is on no list: decode it.
+    /// It is not listed: decode it.
     No,
     /// Leave it, and what follows it, until then.
     HeldUntil(Millis),
-    /// Set it aside whole.
+    /// Quarantine it whole.
     Yes,
 }
 
@@ -68,16 +70,16 @@ impl Default for SkipList {
 }
 
 impl SkipList {
-    /// Reads the list that an item holds; an empty one where there is none.
+    /// Reads the list from an item; an empty one if there is none.
     ///
     /// # Errors
-    /// Unreadable when it is malformed or of a format that this version does not know.
+    /// Unreadable if it is malformed or of a format that this version does not know.
     pub fn from_item(item: Option<&Item>) -> Result<Self, StoreError> {
         let Some(item) = item else { return Ok(Self::default()) };
         json_item::read(item, |list: &Self| list.format, FORMAT, || "the skip list".to_owned())
     }
 
-    /// The item that keeps it; `edition` counts how often the list was written.
+    /// The item for it; `edition` counts how often the list was written.
     pub fn to_item(&self, edition: u64) -> Item {
         // Numbers and strings only: serialising cannot fail.
         let body = serde_json::to_vec(self).unwrap_or_default();
@@ -104,9 +106,9 @@ impl SkipView {
         Self { list, now_ms: now.0 }
     }
 
-    /// What is to be done with a record.
+    /// What to do with a record.
     pub fn decide(&self, shard: &Shard, sequence: &SequenceNumber) -> Skip {
-        // The list is empty but for rare days.
+        // The list is almost always empty.
         if self.list.entries.is_empty() {
             return Skip::No;
         }
@@ -118,7 +120,7 @@ impl SkipView {
     }
 }
 
-/// Reads and remembers the list.
+/// Reads and caches the list.
 #[derive(Debug)]
 pub struct Skips<S> {
     store: S,
@@ -131,11 +133,11 @@ impl<S: ContributionGet> Skips<S> {
         Self { store, read: Mutex::default() }
     }
 
-    /// The list for a batch that begins at `now`, never older than [`READ_MS`]. An environment that starts reads it, so
-    /// whatever a record killed honours what was said of the record since.
+    /// The list for a batch that begins at `now`, never older than [`READ_MS`]. A new environment reads it, so after a
+    /// record has killed a process the next one honours any entry added since.
     ///
     /// # Errors
-    /// When it is to be read and cannot be: without the list no record may be decoded.
+    /// If it must be read and cannot be: without the list no record may be decoded.
     pub async fn view(&self, now: Millis) -> Result<SkipView, StoreError> {
         let known = self.known().clone();
         if let Some((list, read_at)) = known

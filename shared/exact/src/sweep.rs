@@ -1,27 +1,28 @@
-//! Which windows to recompute although nothing said that they changed: a trigger may have been lost.
+//! Which windows to recompute although nothing reported a change: a trigger may have been lost.
 
 use crate::retention::SEALED_AFTER_MS;
 use crate::row::{Resolution, RowWindow};
 use weir_telemetry::{Millis, Window};
 
-/// Ages at which a window is recomputed, milliseconds after its end: soon after the sources' grace; when a
-/// retry storm is over; when on-time lateness (48 h) is over; and when it is sealed.
+/// Ages at which a window is recomputed, milliseconds after its end: soon after the sources' grace; after a retry
+/// storm; after the lateness limit (48 h); and when it is sealed.
 pub const AGES_MS: [i64; 4] = [5 * 60_000, 3_600_000, 49 * 3_600_000, SEALED_AFTER_MS];
 
-/// How many ticks of a minute see a window at each age: ticks can be late or lost.
+/// For how many one-minute ticks a window is due at each age: ticks can be late or lost.
 const TICKS: i64 = 3;
 
 /// The windows to recompute at `now`, when called every minute.
 pub fn windows_at(now: Millis) -> Vec<Window> {
     let ends_at = |age: i64| {
-        // The last window whose end is at least `age` ago, and the ones before it.
+        // The last window whose end is at least `age` ago, and those before it.
         let last = Window::containing(now.plus(-age - Window::LENGTH_MS));
         (0..TICKS).map(move |back| Window::containing(last.start().plus(-back * Window::LENGTH_MS)))
     };
     AGES_MS.into_iter().flat_map(ends_at).collect()
 }
 
-/// How long after the ages of [`AGES_MS`] an hour or a day is recomputed, so that what is below it is done, milliseconds.
+/// How long after the ages in [`AGES_MS`] an hour or a day is recomputed, so that what is below it is done,
+/// milliseconds.
 const AFTER_PARTS_MS: [(Resolution, i64); 2] = [(Resolution::Hour, 10 * 60_000), (Resolution::Day, 30 * 60_000)];
 /// How often [`compacted_at`] is called, milliseconds.
 pub const COMPACT_EVERY_MS: i64 = 5 * 60_000;
@@ -37,7 +38,7 @@ pub fn compacted_at(now: Millis) -> Vec<RowWindow> {
     let mut windows = vec![];
     for (resolution, after_ms) in AFTER_PARTS_MS {
         for age_ms in AGES_MS {
-            // The last window whose end is so long ago, as long as some ticks see it.
+            // The last window that ended that long ago, for as many ticks as it is due.
             let last = RowWindow::containing(resolution, now.plus(-age_ms - after_ms - resolution.length_ms()));
             let over_ms = now.0 - last.end().0 - age_ms - after_ms;
             if (0..TICKS * COMPACT_EVERY_MS).contains(&over_ms) {
@@ -51,12 +52,12 @@ pub fn compacted_at(now: Millis) -> Vec<RowWindow> {
 /// How often [`reconciled_at`] is called, and by how much its ticks overlap, milliseconds.
 const RECONCILE_EVERY_MS: i64 = 15 * 60_000;
 const RECONCILE_OVERLAP_MS: i64 = 5 * 60_000;
-/// How long after its end a window is checked, milliseconds: after the first sweep of it, so that a row that is still
-/// behind has lost its trigger and its sweep.
+/// How long after its end a window is checked, milliseconds: after its first sweep, so that a row that is still behind
+/// has lost both its trigger and its sweep.
 const RECONCILED_AFTER_MS: [(Resolution, i64); 3] =
     [(Resolution::Minute, 15 * 60_000), (Resolution::Hour, 30 * 60_000), (Resolution::Day, 60 * 60_000)];
 
-/// And again, later by this much, when on-time lateness is over, milliseconds.
+/// And again, this much later, after the lateness limit, milliseconds.
 const RECONCILED_AGAIN_MS: i64 = AGES_MS[2];
 
 /// The windows whose rows to check at `now`, minutes first, when called every quarter of an hour.

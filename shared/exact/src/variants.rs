@@ -1,5 +1,6 @@
-//! Broken variants of the protocol, one rule left out each, for the tests that show that the simulation notices.
-//! Compiled only under `cfg(variants)`, which nothing but `tests/simulation/exact-variants` sets: the product has none of it.
+//! Broken variants of the protocol, one rule left out each, for tests showing that the simulation notices. Compiled
+//! only under `cfg(variants)`, which nothing but `tests/simulation/exact-variants` sets: the product contains none of
+//! it.
 
 use std::cell::Cell;
 
@@ -10,19 +11,19 @@ pub enum Variant {
     RecordsNotDropped,
     /// The cache is filled before the store has acknowledged.
     CachedBeforeAcknowledged,
-    /// A batch is a success although one of its groups failed.
+    /// A batch succeeds although one of its groups failed.
     SuccessDespiteFailedGroup,
     /// Every copy of a ledger identity is counted.
     NoDeduplication,
     /// A ledger identity is counted once in each lane.
     DeduplicationPerLane,
-    /// Every computation decides for itself which series have rows of their own.
+    /// Every computation decides for itself which series get their own rows.
     EachComputationAdmits,
-    /// An object without a version counts under the arrival that is found.
+    /// An object without a version counts under the arrival found at each reading.
     ObjectNotClaimed,
-    /// A version that a notice names by its ETag alone counts under that.
+    /// An object whose notification names only its ETag counts under the ETag, even in a bucket with versions.
     VersionUnderEtag,
-    /// A replay that takes a record apart and accepts none of its events claims nothing.
+    /// A replay that splits a record and accepts none of its events claims nothing.
     TakenApartNotClaimed,
     /// A summary is put although one of its endpoints is behind.
     SummaryAheadOfEndpoints,

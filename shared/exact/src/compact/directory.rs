@@ -11,14 +11,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use weir_rollup::SeriesKey;
 use weir_telemetry::OTHER;
 
-/// Number of the stored form: an entry says what it says by its key.
+/// Number of the stored format: an entry's key is its content.
 const FORMAT: u8 = 1;
 /// Parts read at a time.
 const PARTS_IN_FLIGHT_MAX: usize = 16;
-/// Entries that an environment remembers to have put.
+/// Entries that an environment remembers having put.
 const REMEMBERED_MAX: usize = 100_000;
 
-/// The series of windows of hours and days: an item each in the contributions table.
+/// The series of windows of hours and days: one item each in the contributions table.
 #[derive(Debug)]
 pub struct Directory<C> {
     contributions: C,
@@ -26,7 +26,7 @@ pub struct Directory<C> {
     listed: Mutex<Listed>,
 }
 
-/// Entries that stand, the oldest first.
+/// Entries known to be stored, the oldest first.
 #[derive(Debug, Default)]
 struct Listed {
     known: BTreeSet<(RowWindow, SeriesKey)>,
@@ -34,7 +34,7 @@ struct Listed {
 }
 
 impl<C> Directory<C> {
-    /// The directory of one generation.
+    /// The directory for one generation.
     pub(crate) fn new(contributions: C, layout: Layout) -> Self {
         Self { contributions, layout, listed: Mutex::default() }
     }
@@ -51,7 +51,7 @@ impl<C: ContributionPut> Directory<C> {
         if self.listed().known.contains(&entry) {
             return Ok(());
         }
-        // As long as anything of the window may still move, twice over.
+        // Twice as long as anything in the window may still change.
         let expires_at = expires_after(window.end(), 2 * CONTRIBUTION_LIFE_MS);
         let item = Item {
             key: self.layout.listed(window, key),
@@ -59,7 +59,7 @@ impl<C: ContributionPut> Directory<C> {
             body: vec![FORMAT],
             expires_at: Some(expires_at),
         };
-        // Whoever put it first said the same.
+        // Whoever put it first wrote the same.
         self.contributions.put(&item, &Expected::Absent).await?;
         let mut listed = self.listed();
         if listed.known.insert(entry.clone()) {
@@ -86,8 +86,8 @@ impl<C: ContributionGet + ContributionQuery> Directory<C> {
         Ok(series)
     }
 
-    /// Every series that the window's parts have: of an hour what its minutes' catalogs admitted, of a day what is
-    /// listed of its hours.
+    /// Every series that the window's parts have: for an hour what its minutes' catalogs admitted, for a day what its
+    /// hours' directories list.
     pub(crate) async fn of_parts(&self, window: RowWindow) -> Result<BTreeSet<SeriesKey>, StoreError> {
         let mut series = BTreeSet::new();
         let mut parts =
@@ -111,7 +111,7 @@ impl<C: ContributionGet + ContributionQuery> Directory<C> {
         let catalog = Catalog::from_item(&item)?;
         let mut series: Vec<SeriesKey> = catalog.series().map(|(service, endpoint)| key(service, endpoint)).collect();
         if catalog.is_closed() {
-            // What it did not admit has rows under these, where it has any.
+            // What it did not admit has its rows, if any, under these names.
             let others: BTreeSet<&str> = catalog.series().map(|(service, _)| service).chain([OTHER]).collect();
             series.extend(others.into_iter().map(|service| key(service, OTHER)));
         }

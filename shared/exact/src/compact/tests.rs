@@ -25,7 +25,7 @@ fn day(at: Millis) -> RowWindow {
     RowWindow::containing(Resolution::Day, at)
 }
 
-/// A message of one event, and the window that it touches.
+/// A message of one event, and the window it touches.
 fn send(store: &MemoryStore, id: usize, at: Millis, service: &str, endpoint: &str) -> Window {
     let message = Message {
         identity: Identity::sqs("q", &id.to_string()),
@@ -42,7 +42,7 @@ fn send(store: &MemoryStore, id: usize, at: Millis, service: &str, endpoint: &st
     Window::containing(at)
 }
 
-/// Recomputes a minute; the series whose rows were put, as the table's stream would tell.
+/// Recomputes a minute; returns the series whose rows were put, as the table's stream would report.
 fn finalize(store: &MemoryStore, window: Window, now: Millis) -> BTreeSet<SeriesKey> {
     let before = store.rows();
     let finalizer = Finalizer::new(store, store, layout(), FinalizeSettings::default());
@@ -55,7 +55,7 @@ fn compactor(store: &MemoryStore) -> Compactor<&MemoryStore, &MemoryStore> {
     Compactor::new(store, store, layout(), CompactSettings::default())
 }
 
-/// `series revision events state top` a line, of one window.
+/// One line per row of a window: `series revision events state top`.
 fn shown(store: &MemoryStore, window: RowWindow) -> Vec<String> {
     let rows = store.rows().into_values().filter(|row| row.key.window == window);
     let line = |row: Row| {
@@ -66,8 +66,8 @@ fn shown(store: &MemoryStore, window: RowWindow) -> Vec<String> {
     rows.map(line).collect()
 }
 
-/// Found by the simulation: a correction moves events and no revision, so the summary took an endpoint that was not yet
-/// computed again for one that had come as far as it, named the old count, and stood under its final version.
+/// Found by the simulation: a correction changes events but no revision, so the summary took an endpoint that was not
+/// yet recomputed for a current one, named the old count, and was stored under its final version.
 #[test]
 fn a_summary_waits_for_an_endpoint_that_is_corrected() {
     let (store, sent) = (MemoryStore::default(), |store: &MemoryStore| send(store, 1, BEGUN, "s", "/c"));
@@ -126,7 +126,7 @@ fn what_no_trigger_told_is_found_by_the_sweep() {
     assert_eq!(shown(&store, day(BEGUN)), shown(&store, hour(BEGUN)));
 }
 
-/// The endpoint's own trigger is lost: its row is brought forward before the summary is put.
+/// The endpoint's own trigger is lost: its row is recomputed before the summary is put.
 #[test]
 fn a_summary_waits_for_its_endpoints() {
     let store = MemoryStore::default();
@@ -139,7 +139,7 @@ fn a_summary_waits_for_its_endpoints() {
     assert_eq!((report.written, report.behind), (2, 0));
     assert_eq!(shown(&store, hour(BEGUN)), [r#"s#* r2 2 open [("/a", 2)]"#, "s#/a r2 2 open"]);
 
-    // One that is not listed, too, is not passed over: the summary stays until the sweep.
+    // One that is not listed is not ignored either: the summary waits for the sweep.
     finalize(&store, send(&store, 3, BEGUN, "s", "/b"), BEGUN);
     let report = block_on(compactor.compact(hour(BEGUN), &summary, BEGUN, &|| false)).unwrap();
     assert_eq!((report.behind, shown(&store, hour(BEGUN)).len()), (1, 2));
@@ -169,8 +169,8 @@ fn a_window_is_as_final_as_its_parts() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
-    /// Whatever triggers are lost, whatever puts fail or are done without an answer, and in whatever order: after a sweep
-    /// hours and days are the sum of what is below, each summary that of its endpoints.
+    /// Whichever triggers are lost, whichever puts fail or succeed without a response, and in any order: after a sweep
+    /// hours and days are the sum of what is below, and each summary is that of its endpoints.
     #[test]
     fn a_sweep_makes_it_right(
         events in prop::collection::vec((0_i64..90, 0_usize..2, 0_usize..4), 1..30),
@@ -228,8 +228,8 @@ proptest! {
     }
 }
 
-/// Life of rows as the contract has it (§2), and as parameters set it: a minute 30 days from its end, an hour 400, a day for
-/// ever.
+/// Life of rows as the contract (§2) and as parameters set it: a minute 30 days from its end, an hour 400, a day
+/// forever.
 #[test]
 fn rows_expire_by_their_resolution() {
     const DAY_SECONDS: i64 = 86_400;
@@ -273,8 +273,8 @@ fn rows_expire_by_their_resolution() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
 
-    /// The ten largest by count, then name, of every resolution, as somebody would pick them who knows what was sent.
-    /// Few counts and many endpoints: ties, often at the tenth place, and names whose order is not that of their numbers.
+    /// The ten largest by count, then name, at every resolution, as computed from what was sent. Few distinct counts
+    /// and many endpoints: ties, often at the tenth place, and names whose order differs from that of their numbers.
     #[test]
     fn the_ten_largest_are_those_that_anybody_would_pick(counts in prop::collection::vec(0..4_usize, 8..16)) {
         let store = MemoryStore::default();
@@ -302,7 +302,7 @@ proptest! {
             match (key.endpoint.as_str(), key.window.resolution()) {
                 ("*", Resolution::Hour | Resolution::Day) => prop_assert_eq!(row.top_endpoints.as_ref(), Some(&expect)),
                 ("*", Resolution::Minute) => {
-                    // In the minute n an endpoint has one event if it has more than n in all.
+                    // In minute n an endpoint has one event if it has more than n in all.
                     let minute = (key.window.start().0 - BEGUN.0) / MINUTE_MS;
                     let mut names: Vec<(String, u64)> = expect_all(&counts, minute as usize);
                     names = picked(names);
@@ -320,7 +320,7 @@ fn expect_all(counts: &[usize], minute: usize) -> Vec<(String, u64)> {
     named.map(|(number, _)| (format!("/e{}", "ab".repeat(number % 3) + &"z".repeat(number / 3)), 1)).collect()
 }
 
-/// One after the other, each time the one that nobody left beats; no sort, which is what the code does.
+/// Repeatedly picks the one that no remaining one beats; no sort, which is what the code uses.
 fn picked(mut left: Vec<(String, u64)>) -> Vec<(String, u64)> {
     let mut picked = vec![];
     while picked.len() < 10 && !left.is_empty() {

@@ -10,23 +10,23 @@ use weir_rollup::stored::ROLLUPS_MAX;
 use weir_rollup::{Body, Rollup, SeriesKey};
 use weir_telemetry::{Batch, Series};
 
-/// The open end of a fenced item chain, as the store last told it.
+/// The open end of a fenced item chain, as last returned by the store.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenPart {
     pub(super) part: u32,
-    /// What the next put is conditioned on; none: the part does not exist yet.
+    /// What the next put is conditioned on; `None`: the part does not exist yet.
     observed: Option<Fence>,
     /// Records up to here are in this or an earlier part.
     pub(super) floor: Option<SequenceNumber>,
     body: Body,
-    /// Encoded size, for the cache's bound.
+    /// Encoded size, for the cache's limit.
     pub(crate) bytes: usize,
 }
 
 /// What a stored part turns out to be.
 pub(super) enum Part {
     Open(OpenPart),
-    /// Full; the chain goes on above this floor.
+    /// Full; the chain continues above this floor.
     Closed(SequenceNumber),
 }
 
@@ -52,17 +52,17 @@ impl OpenPart {
     }
 }
 
-/// A put, how many of the fresh events it applies, and what stands once it is acknowledged.
+/// A put, how many of the fresh events it applies, and the part once it is acknowledged.
 pub(super) struct NextPut {
     pub(super) item: Item,
     pub(super) events: usize,
     pub(super) then: OpenPart,
 }
 
-/// The body of an item at most, bytes: DynamoDB takes 400 KB with keys, fence and names of attributes.
+/// Largest body of an item, bytes: DynamoDB takes 400 KB with keys, fence and attribute names.
 const STORE_BYTES_MAX: usize = 395_000;
 
-/// Where a put goes and what bounds it.
+/// Where a put goes and its limits.
 pub(super) struct Target<'a> {
     pub(super) layout: &'a Layout,
     pub(super) key: &'a FencedKey,
@@ -73,7 +73,7 @@ pub(super) struct Target<'a> {
 
 impl Target<'_> {
     /// Decides the next put of `fresh`, which begins with `first`: the longest prefix of records that fits the item;
-    /// else closing a part that has something in it; else, in an empty part, the first record alone.
+    /// else closing a part that is not empty; else, in an empty part, the first record alone.
     pub(super) fn next_put(&self, open: &OpenPart, first: &Event, fresh: &[Event]) -> NextPut {
         let first_record = &fresh[..fresh.partition_point(|event| event.record <= first.record)];
         let mut prefix = fresh;
@@ -97,8 +97,8 @@ impl Target<'_> {
             let item = self.item(open.part, &fence, open.body.encode());
             return NextPut { item, events: 0, then: OpenPart::absent(open.part + 1, Some(fence.sequence)) };
         }
-        // Alone in a part of its own. What the store would refuse is folded: by its bound there is no such record, but
-        // none may block its shard by its size.
+        // Alone in its own part. What the store would refuse is folded: the bound rules out such a record, but none may
+        // block its shard by its size.
         let body = merged(&open.body, first_record, self.names, false);
         let bytes = body.encode();
         if bytes.len() <= STORE_BYTES_MAX && body.series.len() <= ROLLUPS_MAX {
@@ -136,7 +136,7 @@ fn whole_records(fresh: &[Event], events: usize) -> &[Event] {
     }
 }
 
-/// `body` with `events` in it; every series changed counts one touch, once for the whole write.
+/// `body` with `events` added; every series changed counts one touch for the whole write.
 pub(super) fn merged(body: &Body, events: &[Event], names: &Batch, fold: bool) -> Body {
     let mut body = body.clone();
     let mut add = |key: SeriesKey, rollup: Rollup| {

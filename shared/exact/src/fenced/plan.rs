@@ -1,4 +1,4 @@
-//! From records to what is to be written, without I/O.
+//! From records to the writes they need, without I/O.
 
 use super::{FencedSettings, Record};
 use crate::counted;
@@ -12,16 +12,16 @@ use std::collections::BTreeMap;
 use weir_rollup::{Rollup, SeriesKey, Status, User};
 use weir_telemetry::{Batch, BatchEvent, Epoch, EpochView, Reason, Rejected, Series, SeriesId, Window};
 
-/// What is to be done with consecutive records of one shard.
+/// What to do with consecutive records of one shard.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// One a record, ascending.
+    /// One per record, ascending.
     pub(super) tallies: Vec<Tally>,
-    /// One an item chain, ascending by first record.
+    /// One per item chain, ascending by first record.
     pub(super) groups: Vec<Group>,
-    /// What is set aside, with the place of its record in `tallies`.
+    /// What is quarantined, with the place of its record in `tallies`.
     pub(super) quarantine: Vec<(u32, QuarantineObject)>,
-    /// What the events' series are called.
+    /// Names of the events' series.
     pub(super) names: Batch,
 }
 
@@ -55,9 +55,9 @@ impl Event {
     }
 }
 
-/// What events come to, by series.
+/// Events summed by series.
 pub(super) fn by_series(events: &[Event], names: &Batch) -> Vec<(SeriesKey, Rollup)> {
-    // By number: a look at a place, where a name would be compared with several.
+    // By number: an index, where names would need several comparisons.
     let mut rollups = vec![Rollup::default(); names.all_series().len()];
     events.iter().for_each(|event| event.count_in(&mut rollups[event.series.index()]));
     let named = names.all_series().iter().zip(rollups).filter(|(_, rollup)| !rollup.is_empty());
@@ -71,11 +71,11 @@ impl Group {
     }
 }
 
-/// Plans as many of the records, ascending, as fit the settings' bounds on one commit, at least one.
+/// Plans as many of the records, ascending, as fit the settings' limits on one commit, at least one.
 ///
 /// # Errors
-/// When the first record cannot be decided over here and now: its rules are not known, or it is held by the skip list. A
-/// later record of which that is so ends the plan before it.
+/// If the first record cannot be decided at present: its rules are not known, or the skip list holds it. A later record
+/// of that kind ends the plan before it.
 pub(super) fn plan(
     shard: &Shard,
     records: &[Record<'_>],
@@ -133,7 +133,7 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// The epoch of a record over which something can be decided now.
+/// The epoch of a record that can be decided now.
 fn decidable<'e>(record: &Record, skip: Skip, epochs: &'e EpochView) -> Result<&'e Epoch, StoreError> {
     match skip {
         Skip::HeldUntil(until) => {
@@ -145,7 +145,7 @@ fn decidable<'e>(record: &Record, skip: Skip, epochs: &'e EpochView) -> Result<&
 }
 
 impl Plan {
-    /// Sets a record aside without looking at it.
+    /// Quarantines a record without decoding it.
     fn skip(&mut self, shard: &Shard, place: u32, record: &Record) {
         let Record { sequence, arrived_at, data } = record.clone();
         let coordinates = coordinates(shard, &sequence);
@@ -156,7 +156,7 @@ impl Plan {
     }
 }
 
-/// Counts a record's events of one group, its last, under one series where an item could not hold theirs.
+/// Counts a record's events in one group, its last, under one series if an item could not hold theirs.
 fn fold_if_too_large(group: &mut [Event], names: &mut Batch, record: u32, record_bytes_max: usize) {
     let first = group.partition_point(|event| event.record < record);
     let own = &mut group[first..];

@@ -45,7 +45,7 @@ fn small() -> FencedSettings {
     FencedSettings { item_bytes_max: 400, record_bytes_max: 336, ..FencedSettings::default() }
 }
 
-/// What all contributions add up to, and the shard's progress.
+/// The sum of all contributions, and the shard's progress.
 fn state(store: &MemoryStore) -> (BTreeMap<SeriesKey, weir_rollup::Rollup>, Option<Progress>) {
     let contributions: Vec<Item> =
         store.items().into_iter().filter(|item| layout().window_of(&item.key.pk).is_some()).collect();
@@ -167,8 +167,8 @@ fn a_record_too_large_for_an_item_is_folded_not_lost() {
     assert_eq!(series.get(&other).map(weir_rollup::Rollup::events), Some(300));
 }
 
-/// Found by the simulation: the second record alone was encoded in one byte more than an item could hold, after the
-/// first in one byte less, and what it was counted under depended on the batch. Now it depends on its bound.
+/// Found by the simulation: the second record alone encoded to one byte more than an item could hold, after the first
+/// to one byte less, so what it was counted under depended on the batch. Now it depends on its bound.
 #[test]
 fn the_cut_does_not_decide_which_series_an_event_counts_under() {
     let second = [

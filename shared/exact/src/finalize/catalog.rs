@@ -1,14 +1,14 @@
-//! Which series of a window have rows of their own, decided once for all computations.
+//! Which series of a window get their own rows, decided once for all computations.
 //!
-//! Each record names few series, yet a flood of distinct endpoints over many of them would write a row for each. So a
-//! window has a *catalog*: the series that were admitted, up to a number. It only ever grows, and no row is put before
-//! the catalog that admits its series is durable. Where one is refused the catalog is closed, and what it does not
-//! have is counted under `~other`, by service where the service was admitted.
+//! Each record names few series, yet a flood of distinct endpoints over many records would write a row for each. So a
+//! window has a *catalog*: the series that were admitted, up to a limit. It only ever grows, and no row is put before
+//! the catalog that admits its series is durable. When a series is refused the catalog is closed, and what it does not
+//! contain is counted under `~other`, by service if the service was admitted.
 //!
-//! It must be stored, because no function of the contributions alone would do: of a set that grows, every choice of at
-//! most n series drops some that it once had, and their rows stand. Two computations that chose for themselves would
-//! count one series in its own row and in `~other`. For the same reason it is closed for good: who admitted more later
-//! would have to take back what `~other` counts, at a revision that does not move.
+//! It must be stored, because no function of the contributions alone would do: for a growing set, every choice of at
+//! most n series drops some that it once had, and their rows remain. Two computations that chose for themselves would
+//! count one series both in its own row and in `~other`. For the same reason it stays closed: admitting more later
+//! would take back what `~other` counts, at a revision that does not change.
 
 use super::Totals;
 use crate::json_item;
@@ -24,16 +24,16 @@ use weir_telemetry::{OTHER, Window};
 const FORMAT: u8 = 1;
 /// Bytes of names beyond which nothing more is admitted: an item holds 400 KB.
 const NAMES_BYTES_MAX: usize = 350_000;
-/// Other computations that may admit series between reading the catalog and writing it, in one go.
+/// How many other computations may admit series between reading the catalog and writing it, before giving up.
 const ATTEMPTS_MAX: u32 = 16;
 
-/// The series of one window that have rows of their own.
+/// The series of one window that have their own rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalog {
     /// Number of this format.
     format: u8,
-    /// A series was refused: from then on every other is, whoever asks and whatever its bounds.
+    /// A series was refused: from then on every other is too, whoever asks and whatever its limits.
     closed: bool,
     /// Endpoints by service.
     services: BTreeMap<String, BTreeSet<String>>,
@@ -72,14 +72,14 @@ impl Catalog {
         self.services.get(&key.service).is_some_and(|endpoints| endpoints.contains(&key.endpoint))
     }
 
-    /// Bytes that the names take as stored.
+    /// Bytes of the names as stored.
     fn names_bytes(&self) -> usize {
         let endpoints = |endpoints: &BTreeSet<String>| endpoints.iter().map(|name| stored_bytes(name)).sum::<usize>();
         self.services.iter().map(|(service, names)| stored_bytes(service) + endpoints(names)).sum()
     }
 
-    /// Admits what `totals` has and the catalog has not, the largest first, up to `series_max` in all. Whether it
-    /// changed.
+    /// Admits the series of `totals` that the catalog lacks, the largest first, up to `series_max` in all. Returns
+    /// whether it changed.
     pub fn admit(&mut self, totals: &Totals, series_max: u32) -> bool {
         if self.closed {
             return false;
@@ -103,7 +103,7 @@ impl Catalog {
         true
     }
 
-    /// Where a series is counted: in its own row, or else (`Err`) under `~other`.
+    /// Where a series is counted: in its own row, or (`Err`) under `~other`.
     ///
     /// # Errors
     /// The series that counts it instead. Never, if it was offered to [`Self::admit`] and the catalog is not closed.
@@ -115,13 +115,13 @@ impl Catalog {
         Err(SeriesKey { service, endpoint: OTHER.to_owned() })
     }
 
-    /// As stored. The fence is the number of series, `+` when it is closed: every rewrite has another than what it
-    /// replaces, and none comes again.
+    /// As stored. The fence is the number of series, with `+` if closed: every rewrite has a different fence from the
+    /// one it replaces, and none recurs.
     pub fn to_item(&self, layout: &Layout, window: Window) -> Item {
         let fence = format!("{}{}", self.len(), if self.closed { "+" } else { "" });
         // Names and a number: serialising cannot fail.
         let body = serde_json::to_vec(self).unwrap_or_default();
-        // Longer than any contribution may linger: what is computed from the last of them still finds it.
+        // Longer than any contribution may live: what is computed from the last of them still finds it.
         let expires_at = expires_after(window.end(), 2 * CONTRIBUTION_LIFE_MS);
         Item { key: layout.catalog(window), fence: Some(fence), body, expires_at: Some(expires_at) }
     }
@@ -129,7 +129,7 @@ impl Catalog {
     /// Reads a stored catalog.
     ///
     /// # Errors
-    /// Unreadable when it is malformed or of a format that this version does not know.
+    /// Unreadable if it is malformed or of a format that this version does not know.
     pub fn from_item(item: &Item) -> Result<Self, StoreError> {
         let name = || format!("the series of {}", item.key.pk);
         json_item::read(item, |catalog: &Self| catalog.format, FORMAT, name)
@@ -141,10 +141,10 @@ fn stored_bytes(name: &str) -> usize {
     serde_json::to_string(name).map_or(0, |text| text.len() + 1)
 }
 
-/// The window's catalog with every series of `totals` admitted for which there is room: durable when this returns.
+/// The window's catalog with every series of `totals` admitted that fits: durable when this returns.
 ///
 /// # Errors
-/// When the store fails, or the catalog cannot be read: no row may be put then.
+/// If the store fails, or the catalog cannot be read: then no row may be put.
 pub async fn admit<S: ContributionGet + ContributionPut>(
     store: &S,
     layout: &Layout,
@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         /// Computations that each read more than the one before, in any interleaving of admission and rows, with
-        /// bounds of their own: the rows that stand count each event once, and are as many as may be.
+        /// different limits: the stored rows count each event once, and are as many as allowed.
         #[test]
         fn what_stands_counts_each_event_once(
             arrivals in prop::collection::vec((0u8..3, 0u8..6), 1..60),
@@ -247,7 +247,7 @@ mod tests {
         }
     }
 
-    /// The longest names there are, in the longest form that JSON has for them.
+    /// The longest possible names, in the longest form that JSON has for them.
     #[test]
     fn a_catalog_fits_an_item() {
         let mut totals = totals(&BTreeMap::from([((0, 0), 1)]));

@@ -54,7 +54,7 @@ fn finalizer(store: &MemoryStore) -> Finalizer<&MemoryStore, &MemoryStore> {
     Finalizer::new(store, store, layout(), FinalizeSettings::default())
 }
 
-/// `series revision events errors state top` a line.
+/// One line per row: `series revision events errors state top`.
 fn shown(store: &MemoryStore) -> String {
     let line = |row: Row| {
         let RowVersion { revision, state, .. } = row.version;
@@ -82,7 +82,7 @@ fn rows_hold_both_lanes_each_identity_once() {
     let expect = "s#* r4 5 3 open [(\"/a\", 3), (\"/b\", 2)]\ns#/a r1 3 3 open\ns#/b r3 2 0 open\n";
     assert_eq!(shown(&store), expect);
 
-    // Nothing moved: no writes. One more batch: its series and the summary move, the other does not.
+    // Nothing changed: no writes. One more batch: its series and the summary change, the other does not.
     assert_eq!(block_on(finalizer.finalize(window(), &[], ARRIVAL, false, &|| false)).unwrap().written, 0);
     kinesis(&store, 4..5);
     let report = block_on(finalizer.finalize(window(), &[], ARRIVAL, false, &|| false)).unwrap();
@@ -147,7 +147,7 @@ fn a_row_becomes_complete_and_sealed_without_its_counts_moving() {
     assert_eq!(at(end.plus(SEALED_AFTER_MS)), "s#/a r1 3 3 sealed");
 }
 
-/// Where reading a window takes all the time there is, a row is put all the same: the next delivery has fewer to put.
+/// If reading a window takes all the time there is, a row is put anyway: the next delivery has fewer to put.
 #[test]
 fn a_window_that_was_read_gets_a_row_forward() {
     let store = MemoryStore::default();

@@ -1,4 +1,4 @@
-//! What a window's contributions add up to, and the rows that makes.
+//! The sum of a window's contributions, and the rows it yields.
 
 use super::Catalog;
 use crate::ports::{Item, StoreError};
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use weir_rollup::{Body, Ledger, Rollup, SeriesKey};
 use weir_telemetry::Window;
 
-/// What a window adds up to.
+/// The sum of a window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Every series with its revision.
@@ -19,7 +19,7 @@ pub struct Totals {
 /// Adds up the contributions of one window, each ledger identity once, over all lanes.
 ///
 /// # Errors
-/// Unreadable when an item is of a format this version does not know.
+/// Unreadable if an item is of a format this version does not know.
 pub fn fold(items: &[Item]) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
     let mut counted: HashSet<String> = HashSet::new();
@@ -55,8 +55,8 @@ pub fn fold(items: &[Item]) -> Result<Totals, StoreError> {
 }
 
 impl Totals {
-    /// The same with every series that has no row of its own under `~other`, by service where the service has; and how
-    /// many series that are.
+    /// The same with every series that has no row of its own under `~other`, by service if the service has one; and how
+    /// many series those are.
     #[must_use]
     pub fn under(self, catalog: &Catalog) -> (Self, u64) {
         let mut overflowed = 0;
@@ -77,7 +77,7 @@ impl Totals {
 /// How many endpoints a summary row names.
 pub(crate) const TOP_ENDPOINTS: usize = 10;
 
-/// A row without what a clock decides.
+/// A row without what depends on a clock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Computed {
     /// Its key.
@@ -86,7 +86,7 @@ pub struct Computed {
     pub rollup: Rollup,
     /// Its revision.
     pub revision: u64,
-    /// On summary rows the largest endpoints.
+    /// The largest endpoints; on summary rows only.
     pub top_endpoints: Option<Vec<(String, u64)>>,
 }
 

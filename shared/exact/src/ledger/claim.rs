@@ -1,9 +1,9 @@
 //! What the first delivery of an identity decided, for all that follow.
 //!
-//! A producer's own id (`weir-id`) arrives as often as it is sent, at different times. Counted each at its own, an
-//! event without a timestamp could fall into two windows, where deduplication by window does not meet its copies; and
-//! an id that is used for two bodies would count parts of both. So the first delivery puts a *claim*, if absent, and
-//! every other follows it.
+//! A producer's own id (`weir-id`) arrives as often as it is sent, at different times. If each were counted at its own
+//! time, an event without a timestamp could fall into two windows, where per-window deduplication does not catch the
+//! copies; and an id used for two bodies would count parts of both. So the first delivery puts a *claim*, if absent,
+//! and every other follows it.
 
 use super::{Identity, digest_of};
 use crate::json_item;
@@ -14,20 +14,20 @@ use weir_telemetry::Millis;
 
 const FORMAT: u8 = 1;
 
-/// What stands for an identity.
+/// The claim stored for an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
     /// Number of this format.
     format: u8,
-    /// The time that counts: arrival of the first delivery; of a replay the request that was first accepted.
+    /// The time that counts: arrival of the first delivery, or for a replay the request that was first accepted.
     pub at_ms: i64,
-    /// SHA-256 of the payload, 128 bits in hexadecimal digits.
+    /// SHA-256 of the payload, 128 bits as hexadecimal digits.
     pub digest: String,
 }
 
 impl Claim {
-    /// The claim of a payload that arrived, or whose replay was asked for, at `at`.
+    /// The claim of a payload that arrived, or whose replay was requested, at `at`.
     pub fn new(at: Millis, payload: &[u8]) -> Self {
         Self { format: FORMAT, at_ms: at.0, digest: digest_of(payload) }
     }
@@ -37,7 +37,7 @@ impl Claim {
         Millis(self.at_ms)
     }
 
-    /// The item that keeps it.
+    /// The item for it.
     pub fn to_item(&self, layout: &Layout, identity: &Identity) -> Item {
         // Numbers and digits only: serialising cannot fail.
         let body = serde_json::to_vec(self).unwrap_or_default();
@@ -48,16 +48,16 @@ impl Claim {
     /// Reads a stored claim.
     ///
     /// # Errors
-    /// Unreadable when it is malformed or of a format that this version does not know.
+    /// Unreadable if it is malformed or of a format that this version does not know.
     pub fn from_item(item: &Item) -> Result<Self, StoreError> {
         json_item::read(item, |claim: &Self| claim.format, FORMAT, || format!("the claim of {}", item.key.sk))
     }
 }
 
-/// Claims `identity`: what stands for it from now on, `claim` itself if nothing did.
+/// Claims `identity`: returns the claim in force from now on, which is `claim` itself if there was none.
 ///
 /// # Errors
-/// When the store fails: the message must be delivered again.
+/// If the store fails: the message must be delivered again.
 pub async fn claim<S: ContributionPut>(
     store: &S,
     layout: &Layout,
@@ -68,7 +68,7 @@ pub async fn claim<S: ContributionPut>(
     match store.put(&item, &Expected::Absent).await? {
         PutOutcome::Written => Ok(claim),
         PutOutcome::Conflict(Some(stands)) => Claim::from_item(&stands),
-        // Gone between the condition and its answer: the next delivery finds it absent.
+        // Deleted between the condition and its response: the next delivery finds it absent.
         PutOutcome::Conflict(None) => {
             Err(StoreError::new(StoreErrorKind::Unavailable, format!("the claim of {identity} was deleted just now")))
         }

@@ -1,4 +1,4 @@
-//! Making a planned batch durable: item by item, each if absent.
+//! Makes a planned batch durable: item by item, each if absent.
 
 use super::{LedgerPlan, Planned, digest};
 use crate::layout::{Layout, expires_at};
@@ -9,19 +9,19 @@ use weir_rollup::stored::ROLLUPS_MAX;
 use weir_rollup::{Ledger, LedgerEntry};
 use weir_telemetry::{Reason, Window};
 
-/// Bounds of the ledger lane.
+/// Limits of the ledger lane.
 #[derive(Clone, Copy, Debug)]
 pub struct LedgerSettings {
-    /// Encoded bytes of one item of several messages. One message alone may take more.
+    /// Encoded bytes of one item of several messages. A single message may take more.
     pub item_bytes_max: usize,
-    /// Bound on one message's series in one window ([`weir_rollup::stored::bytes_max`]); of a larger one all series
-    /// count under `~other`. Less than the 400 KB of a DynamoDB item. Part of the
-    /// protocol, as in the fenced lane.
+    /// Bound on one message's series in one window ([`weir_rollup::stored::bytes_max`]); if it is exceeded, all its
+    /// series count under `~other`. Less than the 400 KB of a DynamoDB item. Part of the protocol, as in the fenced
+    /// lane.
     pub record_bytes_max: usize,
     /// Writes in flight.
     pub writes_in_flight_max: usize,
-    /// Writes, of items and to quarantine, after which a round takes no further message: of a batch that does not fit the
-    /// time, the rounds that did are settled. One message alone may come to more.
+    /// Writes, of items and to quarantine, after which a round takes no further message: if a batch does not fit the
+    /// time, the rounds that did are settled. A single message may need more.
     pub commit_writes_max: usize,
 }
 
@@ -31,23 +31,22 @@ impl Default for LedgerSettings {
     }
 }
 
-/// What a commit came to.
+/// Outcome of a commit.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LedgerOutcome {
-    /// Places of the messages that are not settled: report them, and they are delivered again.
+    /// Places of unsettled messages: report them, and they are delivered again.
     pub failed: BTreeSet<usize>,
-    /// Events and rejected messages that were decoded: put, duplicate, quarantined or returned.
+    /// Events and rejected messages decoded: put, duplicate, quarantined or returned.
     pub received: u64,
-    /// Of these, what was not written. It is delivered again, and what else its message holds with it.
+    /// Of these, those not written. They are delivered again, with everything else in their messages.
     pub returned: u64,
-    /// Events put in items that were new. An identity may already stand in another item: only the
-    /// finalizer knows what is counted.
+    /// Events put in new items. An identity may already be in another item: only the finalizer knows what is counted.
     pub put: u64,
-    /// Events whose very item stood already.
+    /// Events whose exact item already existed.
     pub duplicate: u64,
-    /// Objects set aside, by reason.
+    /// Objects quarantined, by reason.
     pub quarantined: BTreeMap<Reason, u64>,
-    /// What went wrong, one text each.
+    /// Errors, one text each.
     pub errors: Vec<StoreError>,
 }
 
@@ -58,8 +57,8 @@ struct LedgerPut {
     events: u64,
 }
 
-/// Makes a planned batch durable. A message fails if any of its writes failed. `out_of_time` is asked before
-/// each write that is not begun yet.
+/// Makes a planned batch durable. A message fails if any of its writes failed. `out_of_time` is asked before each write
+/// is begun.
 pub async fn commit<S: ContributionPut + QuarantinePut>(
     store: &S,
     layout: &Layout,
@@ -95,7 +94,7 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
     while let Some((put, result)) = written.next().await {
         match result {
             Ok(PutOutcome::Written) => outcome.put += put.events,
-            // The key is the digest of the identities inside: what stands there says the same.
+            // The key is the digest of the identities inside: the existing item says the same.
             Ok(PutOutcome::Conflict(_)) => outcome.duplicate += put.events,
             Err(error) => {
                 outcome.returned += put.events;
@@ -111,7 +110,7 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
 }
 
 impl LedgerOutcome {
-    /// Adds what another commit came to.
+    /// Adds the outcome of another commit.
     pub(crate) fn merge(&mut self, other: Self) {
         self.failed.extend(other.failed);
         self.received += other.received;
@@ -130,7 +129,7 @@ impl LedgerOutcome {
     }
 }
 
-/// Cuts a group into items that fit, by halves; one message fits by its plan.
+/// Cuts a group into items that fit, by halving; a single message fits by its plan.
 fn cut(
     layout: &Layout,
     window: Window,

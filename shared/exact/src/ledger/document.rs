@@ -1,24 +1,24 @@
-//! From what is counted back to what quarantine calls it.
+//! From what is counted back to its name in quarantine.
 //!
-//! The other way does not exist: a quarantine key has a queue's name and not its ARN, and of a long value the digest.
+//! The reverse does not exist: a quarantine key has a queue's name, not its ARN, and only the digest of a long value.
 
 use super::{Identity, S3_BYTES_MAX};
 use crate::quarantine::{id_of, queue_name};
 
-/// The document, a message or an object of S3, that something was counted under as it came from its source.
+/// The document, a message or S3 object, under which something was counted as it came from its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document<'i> {
-    /// Its identity: an object's without the number of a chunk.
+    /// Its identity; for an object without the chunk number.
     pub identity: &'i str,
-    /// What quarantine calls it where all of it is set aside: [`crate::quarantine::Key::name`].
+    /// Its name in quarantine if all of it is quarantined: [`crate::quarantine::Key::name`].
     pub name: String,
 }
 
 impl<'i> Document<'i> {
     /// The document of a stored identity.
     ///
-    /// None for a replay, which counts what was set aside and nothing that was counted; and for an object whose identity
-    /// ends in a digest, since what it is called cannot be read from that.
+    /// `None` for a replay, which counts what was quarantined and nothing that was counted; and for an object whose
+    /// identity ends in a digest, from which its name cannot be recovered.
     pub fn of(identity: &'i str) -> Option<Self> {
         let (source, rest) = identity.split_once(':')?;
         match source {
@@ -32,7 +32,7 @@ impl<'i> Document<'i> {
                     return None;
                 }
                 let (bucket, object) = identity.strip_prefix("s3:")?.split_once('/')?;
-                // A key may have any sign; neither a version nor an ETag has this one.
+                // A key may contain any character; neither a version nor an ETag contains this one.
                 let (key, content) = object.rsplit_once('@')?;
                 Some(Self { identity, name: whole("s3", [bucket, key, content]) })
             }
@@ -42,7 +42,7 @@ impl<'i> Document<'i> {
 }
 
 impl Identity {
-    /// The document that it is of.
+    /// The document it belongs to.
     pub fn document(&self) -> Option<Document<'_>> {
         Document::of(self.as_str())
     }
@@ -60,7 +60,7 @@ mod tests {
     use proptest::prelude::*;
     use weir_telemetry::{Millis, Reason, Rejected};
 
-    /// The key under which all of what has these coordinates is set aside.
+    /// The key under which everything with these coordinates is quarantined whole.
     fn set_aside(coordinates: Coordinates) -> String {
         let rejected = Rejected { reason: Reason::NotJson, detail: String::new(), event_index: None, payload: vec![] };
         QuarantineObject { coordinates, arrived_at: Millis(0), rejected }.key()
@@ -71,7 +71,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the producer calls it: what messages have otherwise is held against this in `sqs-rollup`.
+        /// Whatever id the producer uses; `sqs-rollup` checks that the messages it makes follow this.
         #[test]
         fn a_message_is_found_under_the_name_that_quarantine_has_for_it(queue in "[A-Za-z0-9_-]{1,80}", id in "(?s).{1,300}") {
             let identity = Identity::sqs(&format!("arn:aws:sqs:us-east-1:000000000000:{queue}"), &id);

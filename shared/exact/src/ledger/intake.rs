@@ -1,4 +1,4 @@
-//! A batch of messages from delivery to outcome: settle what identity and time each counts under, plan, commit.
+//! A batch of messages from delivery to outcome: settle the identity and time each counts under, plan, commit.
 
 use super::claim::{Claim, claim};
 use super::{LedgerOutcome, LedgerSettings, Message, Planner, commit};
@@ -15,7 +15,7 @@ use weir_telemetry::{EpochView, Millis, Reason, Rejected};
 pub enum Incoming {
     /// Ready to be counted: its identity has one arrival for all deliveries.
     Message(Message),
-    /// Under an id of the producer's own, which may have been sent before, at another time or with another body.
+    /// Under the producer's own id, which may have been sent before, at another time or with another body.
     Claiming {
         /// The message.
         message: Message,
@@ -26,23 +26,23 @@ pub enum Incoming {
     SetAside(QuarantineObject),
 }
 
-/// What a batch came to.
+/// Outcome of a batch.
 #[derive(Debug, Default)]
 pub struct Intake {
     /// What was written and what failed; messages by their place in the batch.
     pub outcome: LedgerOutcome,
     /// Messages delivered.
     pub messages: u64,
-    /// Of these, messages without any event.
+    /// Of these, messages without events.
     pub empty: u64,
-    /// Messages whose identity stood in the batch before.
+    /// Messages whose identity was already in the batch.
     pub twice: u64,
     /// Windows touched.
     pub windows: u64,
 }
 
 impl Intake {
-    /// Adds another part of the same batch; `places` are where its messages stand in the whole.
+    /// Adds another part of the same batch; `places` are the places of its messages in the whole.
     pub fn add(&mut self, other: Self, places: &[usize]) {
         let mut outcome = other.outcome;
         outcome.failed = outcome.failed.iter().filter_map(|place| places.get(*place).copied()).collect();
@@ -60,7 +60,7 @@ impl Intake {
     }
 }
 
-/// Handles a batch. `out_of_time` is asked before each write that is not begun yet.
+/// Handles a batch. `out_of_time` is asked before each write is begun.
 pub async fn intake<S: ContributionPut + QuarantinePut>(
     store: &S,
     layout: &Layout,
@@ -95,7 +95,7 @@ pub async fn intake<S: ContributionPut + QuarantinePut>(
     intake
 }
 
-/// What every message is counted under, in the batch's order, but for those of which it cannot be known now: they fail.
+/// What every message is counted under, in the batch's order, except for those where it cannot be known now: they fail.
 async fn settle_all<S: ContributionPut>(
     store: &S,
     layout: &Layout,
@@ -119,11 +119,11 @@ async fn settle_all<S: ContributionPut>(
     settled
 }
 
-/// A message that claims its id gets the time that stands for it. It is set aside when the id is another body's, or was
-/// first sent so long ago that what was counted under it may be forgotten.
+/// A message that claims its id gets the time in the claim in force. It is quarantined if the id belongs to another
+/// body, or was first sent so long ago that the contributions counted under it may have expired.
 ///
 /// # Errors
-/// When time is out or the store fails: the message must be delivered again.
+/// If time is out or the store fails: the message must be delivered again.
 pub async fn settle<S: ContributionPut>(
     store: &S,
     layout: &Layout,
@@ -147,8 +147,8 @@ pub async fn settle<S: ContributionPut>(
     Ok(Incoming::Message(Message { arrived_at: stands.at(), rules_at: stands.at(), ..message }))
 }
 
-/// Sets a body aside whose id belongs to another. It is known by the id and by what it is, and claimed for one arrival:
-/// sent again it is the same object, and replaying it counts it once.
+/// Quarantines a body whose id belongs to another. It is identified by the id and its own digest, and claimed for one
+/// arrival: sent again it is the same object, and replaying it counts it once.
 async fn another_body<S: ContributionPut>(
     store: &S,
     layout: &Layout,

@@ -1,4 +1,4 @@
-//! From messages to what is to be written, without I/O, in rounds of bounded work.
+//! From messages to the writes they need, without I/O, in rounds of bounded work.
 
 use super::{Counts, Identity, Incoming, LedgerPlan, LedgerSettings, Message};
 use crate::counted;
@@ -12,16 +12,16 @@ use std::sync::Arc;
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{Batch, BatchEvent, EpochView, Millis, SeriesId, Window};
 
-/// Plans the messages of one batch, round by round: what a round comes to is made durable before the next is planned, so
-/// that a batch that does not fit the function's time settles a part of itself on every delivery.
+/// Plans the messages of one batch, round by round: each round is made durable before the next is planned, so that a
+/// batch that does not fit the function's time settles part of itself on every delivery.
 #[derive(Debug)]
 pub struct Planner<'a> {
     layout: &'a Layout,
     epochs: &'a EpochView,
     settings: &'a LedgerSettings,
-    /// By identity, the place of its first message and the time whose rules decide over that.
+    /// By identity, the place of its first message and the time whose rules apply to it.
     seen: HashMap<Identity, (usize, Millis), FixedState>,
-    /// Places of messages whose identity was there before, and the place of the first.
+    /// Places of messages whose identity was already there, and the place of the first.
     twice: Vec<(usize, usize)>,
     batch: Batch,
     keys: Keys,
@@ -35,13 +35,13 @@ impl<'a> Planner<'a> {
         Self { layout, epochs, settings, seen, twice, batch, keys }
     }
 
-    /// Plans messages, each with its place, until they come to [`LedgerSettings::commit_writes_max`] writes or are over.
+    /// Plans messages, each with its place, until they need [`LedgerSettings::commit_writes_max`] writes or run out.
     ///
-    /// A message whose rules are not known here and now (its epoch) is left for another delivery. The same identity twice
-    /// in a batch is one, and the later message shares the fate of the first ([`Self::twice`]): acknowledging one delivery
-    /// of a message acknowledges them all. Under other rules it is not the same, and left: a replay that was asked for while
-    /// nothing of its object was accepted claims nothing, and one behind it in the batch may just have claimed the identity
-    /// (ARCHITECTURE.md has the schedule).
+    /// A message whose rules (its epoch) are not known at present is left for another delivery. The same identity twice
+    /// in a batch counts once, and the later message shares the fate of the first ([`Self::twice`]): acknowledging one
+    /// delivery of a message acknowledges them all. Under other rules it is not the same, and left: a replay that was
+    /// requested while nothing of its object was accepted claims nothing, and one behind it in the batch may just have
+    /// claimed the identity (ARCHITECTURE.md has the schedule).
     pub fn round(&mut self, messages: &mut impl Iterator<Item = (usize, Incoming)>) -> LedgerPlan {
         let mut plan = LedgerPlan::default();
         self.seen.reserve(messages.size_hint().0);
@@ -56,7 +56,8 @@ impl<'a> Planner<'a> {
         plan
     }
 
-    /// Places of messages whose identity was in the batch before, each with the place of the first: it settles with that one.
+    /// Places of messages whose identity was already in the batch, each with the place of the first: it settles with
+    /// that one.
     pub fn twice(&self) -> &[(usize, usize)] {
         &self.twice
     }
@@ -91,7 +92,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The names of a batch's series, as what is stored shares them.
+/// The names of a batch's series, shared by what is stored.
 #[derive(Debug, Default)]
 struct Keys(Vec<Option<Arc<SeriesKey>>>);
 
@@ -105,13 +106,13 @@ impl Keys {
     }
 }
 
-/// What a message's events add to each window, handed on at once: it is too large to be carried about.
+/// What a message's events add to each window, passed on at once: it is too large to move around.
 #[inline]
 fn each_window(batch: &Batch, keys: &mut Keys, mut each: impl FnMut(Window, Counts)) {
     let count = |rollup: &mut Rollup, event: &BatchEvent| {
         rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
     };
-    // The usual message, without the maps.
+    // The usual message, without maps.
     if let [event] = batch.events() {
         let mut rollup = Rollup::default();
         count(&mut rollup, event);

@@ -43,7 +43,7 @@ fn deliver<S: ContributionPut + QuarantinePut>(
 fn counted(store: &MemoryStore) -> u64 {
     let mut windows: BTreeMap<Window, Vec<Item>> = BTreeMap::new();
     for item in store.items() {
-        // What is left are claims.
+        // The rest are claims.
         if let Some(window) = layout().window_of(&item.key.pk) {
             windows.entry(window).or_default().push(item);
         }
@@ -92,13 +92,13 @@ fn a_message_fails_if_any_of_its_writes_failed() {
     assert_eq!(outcome.quarantined.values().sum::<u64>(), 1);
 }
 
-/// Five messages, each of twenty events, which are in minutes of their own, or none is one.
+/// Five messages of twenty events each, every event in a minute of its own, or every one invalid.
 fn large(event: impl Fn(i64) -> String) -> Vec<Message> {
     let body = |id: i64| (0..20).map(|n| event(20 * id + n) + "\n").collect::<String>();
     (0..5).map(|id| message(id as usize, &body(id))).collect()
 }
 
-/// What time remains: none after so many writes.
+/// A deadline that passes after this many writes.
 fn deliver_for(store: &MemoryStore, writes_max: usize, messages: &[Message]) -> LedgerOutcome {
     let settings = LedgerSettings { commit_writes_max: 30, writes_in_flight_max: 1, ..LedgerSettings::default() };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
@@ -114,7 +114,7 @@ fn a_batch_of_many_windows_settles_as_many_messages_as_there_is_time_for() {
     let store = MemoryStore::default();
     assert_eq!(deliver_for(&store, 1_000, &messages).failed, BTreeSet::new(), "a round is no limit of a batch");
     assert_eq!(counted(&store), 100);
-    // Of the second round one message was settled, and the last was not begun.
+    // In the second round one message was settled, and the last was not begun.
     let store = MemoryStore::default();
     let first = deliver_for(&store, 60, &messages);
     assert_eq!((first.failed, first.put, first.returned), (BTreeSet::from([2, 4]), 60, 20));
@@ -122,7 +122,7 @@ fn a_batch_of_many_windows_settles_as_many_messages_as_there_is_time_for() {
     assert_eq!(counted(&store), 100);
 }
 
-/// Whoever sends half of their events wrong: each message is set aside event by event, beside what it counts.
+/// A producer that sends half of its events malformed: each message is quarantined event by event, and the rest counts.
 #[test]
 fn bad_events_in_every_message_do_not_keep_all_from_being_settled() {
     let messages = large(|n| if n % 2 == 0 { "{}".to_owned() } else { "{\"status\":\"200\"}".to_owned() });
@@ -158,14 +158,14 @@ fn the_first_delivery_of_a_producer_s_id_stands() {
     assert_eq!(send(0, "{}").outcome.put, 1);
     assert_eq!(send(61_000, "{}").outcome.duplicate, 1, "an event without a timestamp stays in the first window");
     assert_eq!(send(61_000, "[{},{}]").outcome.quarantined, BTreeMap::from([(Reason::IdReused, 1)]));
-    // A day later it is the same object still.
+    // A day later it is still the same object.
     assert_eq!(send(86_400_000, "[{},{}]").outcome.quarantined, BTreeMap::from([(Reason::IdReused, 1)]));
     assert_eq!(counted(&store), 1);
     let keys: Vec<String> = store.quarantined().into_keys().collect();
     assert_eq!(keys, [format!("id_reused/2026/11/21/sqs/m0!{}!record.json", digest_of(b"[{},{}]"))]);
 }
 
-/// Its contributions may have expired: counted again it would count twice, or in place of what was sealed.
+/// Its contributions may have expired: counted again it would count twice, or replace what was sealed.
 #[test]
 fn what_was_first_sent_long_ago_is_not_counted_again() {
     let store = MemoryStore::default();

@@ -1,6 +1,6 @@
-//! Objects read one at a time: long ones, and those that need more memory than there is beside others.
+//! Objects read one at a time: long ones, and those that need more memory than is available next to others.
 //!
-//! Each is settled before the next is begun. Read side by side they would all end together, and where there is not time
+//! Each is settled before the next is begun. Read concurrently they would all end together, and if there is not time
 //! for all of them none would be settled, on any delivery.
 
 use super::chunks::Chunks;
@@ -13,15 +13,15 @@ use futures::channel::mpsc::Receiver;
 use futures::stream::StreamExt;
 use weir_telemetry::ObjectDecoder;
 
-/// An object to be read by itself.
+/// An object to be read alone.
 pub(super) struct Alone {
     pub(super) wanted: Wanted,
-    /// What it was found to be, where it was read to its end already.
+    /// The verdict, if it was already read to its end.
     pub(super) judged: Option<Judged>,
 }
 
 impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S, O, D> {
-    /// Reads the objects that come, in their order, until nobody is left who sends any.
+    /// Reads the objects received, in order, until all senders are gone.
     pub(super) async fn one_by_one(&self, mut objects: Receiver<Alone>) -> ObjectIntake {
         let mut intake = ObjectIntake::default();
         while let Some(Alone { mut wanted, judged }) = objects.next().await {
@@ -42,8 +42,8 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
         intake
     }
 
-    /// Reads an object, and writes what can be written at once: all of it, or that it is set aside. Gives a sound one
-    /// that is too large for that.
+    /// Reads an object, and writes what can be written at once: all of it, or its rejection. Returns a valid one that
+    /// is too large for that.
     async fn judge_alone(&self, wanted: &mut Wanted, intake: &mut ObjectIntake) -> Result<Option<Judged>, StoreError> {
         let room = Room { decoder_bytes_max: usize::MAX, chunks_bytes_max: self.settings.object_held_bytes_max };
         let mut plan = LedgerPlan::default();
@@ -63,11 +63,11 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
         Ok(None)
     }
 
-    /// Reads a sound object again, and writes it chunk by chunk.
+    /// Reads a valid object again, and writes it chunk by chunk.
     ///
     /// # Errors
-    /// When it could not be read or written to its end: it must be delivered again, and what is written then stands
-    /// already. An object that is gone meanwhile is set aside, which is no error.
+    /// If it could not be read or written to its end: it must be delivered again, and what was written stays. An object
+    /// that has since disappeared is quarantined, which is no error.
     async fn second(&self, wanted: &Wanted, judged: Judged, intake: &mut ObjectIntake) -> Result<(), StoreError> {
         let Err(error) = self.write(wanted, judged, intake).await else {
             intake.large += 1;
@@ -83,7 +83,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
     async fn write(&self, wanted: &Wanted, judged: Judged, intake: &mut ObjectIntake) -> Result<(), ReadError> {
         let Judged { totals, arrived_at } = judged;
         let epoch = self.epoch(arrived_at)?;
-        // What is read here is written at once, so there is time for one as long as for the other.
+        // What is read here is written at once, so both have the same time limit.
         let opened = in_time(self.deadline, D::writing_is_over, self.objects.open(&wanted.object)).await?;
         let mut pieces = opened.pieces;
         let mut decoder = ObjectDecoder::new(arrived_at, epoch);
@@ -96,7 +96,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
         }
         let again = decoder.finish(|event| chunks.take(event));
         if again.as_ref() != Ok(&totals) {
-            // Nothing that a store should do, and nothing to be guessed at.
+            // No store should do this, and nothing can be concluded from it.
             let what = format!("{} was read twice, and came to two things", wanted.object.identity());
             return Err(ReadError::Store(StoreError::new(StoreErrorKind::Unreadable, what)));
         }

@@ -1,4 +1,4 @@
-//! Objects read side by side, and what they come to written together.
+//! Objects read concurrently, and their results written together.
 
 use super::alone::Alone;
 use super::reading::{First, Room, Wanted};
@@ -12,9 +12,9 @@ use futures::stream::{self, StreamExt};
 use std::pin::pin;
 
 impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S, O, D> {
-    /// Reads objects side by side. What was read is written when it is much, and when it has waited a while for
-    /// company: an object that takes its time must not keep the others from being settled. What does not fit beside
-    /// others is passed on to be read `alone`.
+    /// Reads objects concurrently. What was read is written when it is large, and when it has waited a while for more:
+    /// a slow object must not keep the others from being settled. What does not fit next to others is passed on to be
+    /// read `alone`.
     pub(super) async fn side_by_side(
         &self,
         wanted: Vec<Wanted>,

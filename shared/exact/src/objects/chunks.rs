@@ -1,4 +1,4 @@
-//! What an object adds up to, chunk by chunk.
+//! The sum of an object, chunk by chunk.
 
 use crate::counted;
 use crate::layout::Layout;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{Accepted, Epoch, ObjectEvent, Rejected};
 
-/// Events of an object that are counted together, under an identity of their own.
+/// Events of an object that are counted together, under their own identity.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     number: u64,
@@ -17,7 +17,7 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Adds the chunk to what is to be written.
+    /// Adds the chunk to the plan.
     pub(super) fn plan(
         self,
         plan: &mut LedgerPlan,
@@ -33,7 +33,7 @@ impl Chunk {
         }
     }
 
-    /// Counts one event where it belongs; how many bytes the chunk takes more by it, about.
+    /// Counts one event where it belongs; returns about how many more bytes the chunk takes.
     fn count(&mut self, accepted: Accepted) -> usize {
         let Accepted { window, series, status, duration_us, user } = accepted;
         let series = counted::series_key(series);
@@ -42,14 +42,14 @@ impl Chunk {
         let before = if rollup.is_empty() { None } else { Some(rollup.heap_bytes()) };
         rollup.add(counted::status(status), duration_us, user.as_deref().map(str::as_bytes));
         self.events += 1;
-        // Nothing that a rollup holds ever shrinks.
+        // Nothing in a rollup ever shrinks.
         before.map_or_else(
             || SERIES_BYTES + names + rollup.heap_bytes(),
             |before| rollup.heap_bytes().saturating_sub(before),
         )
     }
 
-    /// What [`Self::count`] added up to.
+    /// The sum of what [`Self::count`] returned.
     #[cfg(test)]
     fn bytes(&self) -> usize {
         let series = self.windows.values().flatten();
@@ -61,24 +61,24 @@ fn shared(series: BTreeMap<SeriesKey, Rollup>) -> Counts {
     series.into_iter().map(|(key, rollup)| (Arc::new(key), rollup)).collect()
 }
 
-/// What a series takes in memory beside its names' letters and what its rollup holds: the rollup itself, two strings, its
-/// place in maps whose nodes are on average two thirds full, the window's map where it is the only one. Bytes.
+/// Memory of a series besides the bytes of its names and its rollup's heap: the rollup itself, two strings, its place
+/// in maps whose nodes are on average two thirds full, and the window's map if it is the only one. Bytes.
 const SERIES_BYTES: usize = 2 * (size_of::<SeriesKey>() + size_of::<Rollup>()) + 64;
-/// What a rejected event takes beyond its payload, bytes.
+/// Memory of a rejected event beyond its payload, bytes.
 const REJECTED_OVERHEAD_BYTES: usize = 256;
 
-/// Cuts the counted events of an object into chunks: chunk n holds those from `events_per_chunk` times n on. It depends
-/// on the object and its epoch alone.
+/// Cuts the counted events of an object into chunks: chunk n holds those from `events_per_chunk` times n on. Depends on
+/// the object and its epoch alone.
 #[derive(Debug)]
 pub(super) struct Chunks {
     events_per_chunk: u64,
     open: Chunk,
-    /// Held in `open`, about.
+    /// Bytes held in `open`, approximately.
     open_bytes: usize,
     /// Full, in order.
     full: Vec<Chunk>,
     rejected: Vec<Rejected>,
-    /// Held in `full` and `rejected`, about.
+    /// Bytes held in `full` and `rejected`, approximately.
     ready_bytes: usize,
 }
 
@@ -110,14 +110,14 @@ impl Chunks {
         self.ready_bytes += std::mem::take(&mut self.open_bytes);
     }
 
-    /// Ends the object: its last chunk is as full as it gets.
+    /// Ends the object: its last chunk gets no more events.
     pub(super) fn finish(&mut self) {
         if self.open.events > 0 {
             self.close(Chunk::default());
         }
     }
 
-    /// Bytes held, about.
+    /// Bytes held, approximately.
     pub(super) fn bytes(&self) -> usize {
         self.open_bytes + self.ready_bytes
     }
@@ -143,7 +143,7 @@ mod tests {
     const ARRIVAL: Millis = Millis(1_795_224_605_000);
 
     proptest! {
-        /// What is counted event by event is what stands there, whether a chunk is open or full.
+        /// The incremental count equals the size of what is held, whether a chunk is open or full.
         #[test]
         fn bytes_are_counted_as_events_come(
             events in proptest::collection::vec((0..3_i64, 0..4_u8, 0..600_u16, 0..9_u64, 0..900_u16), 0..400),

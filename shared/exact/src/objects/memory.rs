@@ -1,4 +1,4 @@
-//! Objects in memory, and objects whose reading fails as told: for tests, and as the plainest statement of the port.
+//! Objects in memory, and objects whose reads fail on demand: for tests, and as the simplest statement of the port.
 
 use super::{Content, ObjectAt, ObjectRead, Opened, Pieces, ReadError};
 use crate::ledger::digest_of;
@@ -24,12 +24,12 @@ pub struct MemoryObjects {
 }
 
 impl MemoryObjects {
-    /// No objects yet; those to come are read in pieces of so many bytes.
+    /// No objects yet; they are read in pieces of this many bytes.
     pub fn new(piece_bytes: usize) -> Self {
         Self { objects: Mutex::default(), piece_bytes }
     }
 
-    /// Creates an object. One of an ETag takes the place of what stood under its key, as on a bucket without versions.
+    /// Creates an object. One with an ETag replaces what was under its key, as on a bucket without versions.
     pub fn put(&self, at: &ObjectAt, created_at: Millis, bytes: impl Into<Bytes>) {
         let mut objects = self.lock();
         let contents = objects.entry((at.bucket.clone(), at.key.clone())).or_default();
@@ -62,7 +62,7 @@ impl ObjectRead for MemoryObjects {
         let contents = contents.filter(|contents| !contents.is_empty()).ok_or_else(missing)?;
         let found = match &object.content {
             Content::Version(_) => contents.iter().find(|stored| stored.content == object.content),
-            // Who names no version gets the last.
+            // Without a version the latest is returned.
             Content::Etag(etag) => contents.last().filter(|stored| stored.etag == *etag),
         };
         match found {
@@ -82,7 +82,7 @@ impl ObjectRead for MemoryObjects {
     }
 }
 
-/// Pieces of bytes that are all there.
+/// Pieces of bytes in memory.
 #[derive(Debug)]
 pub struct MemoryPieces {
     bytes: Bytes,
@@ -96,20 +96,20 @@ impl Pieces for MemoryPieces {
     }
 }
 
-/// What happens to the reading of an object.
+/// What happens to a read of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFault {
     /// Nothing.
     None,
-    /// It cannot be begun.
+    /// It cannot begin.
     Refused,
-    /// It breaks after so many pieces.
+    /// It breaks off after this many pieces.
     BrokenAfter(usize),
-    /// It gives nothing any more after so many pieces, and does not end.
+    /// It returns nothing more after this many pieces, and does not end.
     StalledAfter(usize),
 }
 
-/// Wraps a source of objects; `decide` says what happens to each reading.
+/// Wraps a source of objects; `decide` chooses the fault for each read.
 #[derive(Debug)]
 pub struct FailingObjects<O, F> {
     /// Reads the objects.
@@ -118,7 +118,7 @@ pub struct FailingObjects<O, F> {
 }
 
 impl<O, F: Fn(&ObjectAt) -> ReadFault + Sync> FailingObjects<O, F> {
-    /// Over `inner`, asking `decide` before each reading.
+    /// Over `inner`, asking `decide` before each read.
     pub fn new(inner: O, decide: F) -> Self {
         Self { inner, decide }
     }
@@ -137,7 +137,7 @@ impl<O: ObjectRead, F: Fn(&ObjectAt) -> ReadFault + Sync> ObjectRead for Failing
     }
 }
 
-/// Pieces that may break off, or stop coming.
+/// Pieces that may break off or stall.
 #[derive(Debug)]
 pub struct FailingPieces<P> {
     inner: P,

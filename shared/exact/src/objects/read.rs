@@ -1,4 +1,4 @@
-//! Reading objects: what the lane needs of a store of them.
+//! Reading objects: what the lane needs of their store.
 
 use crate::ports::StoreError;
 use crate::quarantine::Coordinates;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use std::future::Future;
 use weir_telemetry::{Millis, ObjectRef, Reason, Rejected};
 
-/// One content of one object: the same bytes on every reading, or none.
+/// One content of one object: the same bytes on every read, or none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectAt {
     /// The bucket's name.
@@ -16,7 +16,7 @@ pub struct ObjectAt {
     pub key: String,
     /// Which content of the key.
     pub content: Content,
-    /// Its length where the notice says so, bytes: decides how it is fetched, never what it counts.
+    /// Its length if the notification has it, bytes: decides how it is fetched, never what it counts.
     pub size: Option<u64>,
 }
 
@@ -25,18 +25,18 @@ pub struct ObjectAt {
 pub enum Content {
     /// A version.
     Version(String),
-    /// What has this ETag, read with `If-Match`: on a bucket without versions, or where a notice names none.
+    /// The content with this ETag, read with `If-Match`: on a bucket without versions, or if a notification names none.
     Etag(String),
 }
 
-/// How S3 names the version of an object that was put while its bucket had none. Such a "version" is overwritten.
+/// S3's name for the version of an object that was put before its bucket had versions. Such a "version" is overwritten.
 const NULL_VERSION: &str = "null";
 
 impl ObjectAt {
-    /// The object of a notice.
+    /// The object of a notification.
     ///
     /// # Errors
-    /// When it names neither version nor ETag, and a retry could read another content: which field is missing.
+    /// If it names neither version nor ETag, so that a retry could read other content: which field is missing.
     pub fn noticed(object: &ObjectRef) -> Result<Self, &'static str> {
         let version = object.version.clone().filter(|version| version != NULL_VERSION).map(Content::Version);
         let content = version.or_else(|| object.etag.clone().map(Content::Etag));
@@ -50,15 +50,15 @@ impl ObjectAt {
         Identity::s3(&self.bucket, &self.key, content)
     }
 
-    /// Takes the version for its name that its ETag turned out to be, where the bucket keeps versions: a notice need not
-    /// name it (S3's own does), and what is known by two names would count twice.
+    /// Replaces its ETag by the version it turned out to have, if the bucket keeps versions: a notification need not
+    /// name it (S3's own do), and content known by two names would count twice.
     pub(super) fn found_as(&mut self, version: Option<String>) {
         if let (Content::Etag(_), Some(version)) = (&self.content, version.filter(|version| version != NULL_VERSION)) {
             self.content = Content::Version(version);
         }
     }
 
-    /// Where it is, for quarantine.
+    /// Its coordinates, for quarantine.
     pub fn coordinates(&self) -> Coordinates {
         let content = match &self.content {
             Content::Version(version) => ("version", &**version),
@@ -67,7 +67,7 @@ impl ObjectAt {
         Coordinates::new("s3", [("bucket", &*self.bucket), ("key", &*self.key), content])
     }
 
-    /// The object, set aside whole, unread.
+    /// The object, quarantined whole, unread.
     pub(super) fn set_aside(&self, reason: Reason, detail: String, arrived_at: Millis) -> QuarantineObject {
         let rejected = Rejected { reason, detail, event_index: None, payload: vec![] };
         QuarantineObject { coordinates: self.coordinates(), arrived_at, rejected }
@@ -77,24 +77,24 @@ impl ObjectAt {
 /// Why an object was not read. Each text says what was tried, on what, and what came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadError {
-    /// It is not there, and will not be: deleted, or never was.
+    /// It does not exist, and will not: deleted, or never created.
     Missing(String),
-    /// Another content stands in its place.
+    /// Other content is in its place.
     Changed(String),
     /// It is in an archive.
     Archived(String),
-    /// Nobody can be asked for it: its bucket or key is none.
+    /// It cannot be requested: its bucket or key is invalid.
     Unaskable(String),
-    /// The store's fault: the message comes back.
+    /// The store's fault: the message is redelivered.
     Store(StoreError),
 }
 
-/// An object whose reading has begun.
+/// An object being read.
 #[derive(Debug)]
 pub struct Opened<P> {
     /// When it was created: `LastModified`.
     pub created_at: Millis,
-    /// Which version it is, as the store names it.
+    /// Its version, as the store names it.
     pub version: Option<String>,
     /// Its bytes.
     pub pieces: P,
@@ -104,12 +104,12 @@ pub struct Opened<P> {
 pub trait ObjectRead: Sync {
     /// An object's bytes, in order.
     type Pieces: Pieces;
-    /// Begins to read exactly this content.
+    /// Begins reading exactly this content.
     fn open(&self, object: &ObjectAt) -> impl Future<Output = Result<Opened<Self::Pieces>, ReadError>> + Send;
 }
 
 /// The bytes of an object, in pieces of any length.
 pub trait Pieces: Send {
-    /// The next piece; none at the object's end, which is never announced before all its bytes were given.
+    /// The next piece; `None` at the object's end, never before all its bytes were returned.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, ReadError>> + Send;
 }

@@ -1,4 +1,4 @@
-//! One object, read to its end and judged.
+//! One object, read to its end and validated.
 
 use super::chunks::Chunks;
 use super::time::in_time;
@@ -14,25 +14,25 @@ pub(super) struct Wanted {
     /// Its place in the batch.
     pub(super) place: usize,
     pub(super) object: ObjectAt,
-    /// When its notice was sent.
+    /// When its notification was sent.
     pub(super) noticed_at: Millis,
-    /// How often that was handed out.
+    /// How often the notification was received.
     pub(super) receives: u32,
 }
 
-/// What the first reading came to.
+/// Result of the first read.
 pub(super) enum First {
-    /// All that it adds up to.
+    /// Valid, with all its counts.
     Sound(Judged, Chunks),
-    /// Sound, but more than may be held at once.
+    /// Valid, but more than may be held at once.
     Large(Judged),
-    /// Set aside whole.
+    /// Quarantined whole.
     SetAside(QuarantineObject),
-    /// Not read to its end: what its decoder needs is more than an object may hold beside others.
+    /// Not read to its end: its decoder needs more than an object may hold next to others.
     Wide,
 }
 
-/// A sound object.
+/// A valid object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) totals: ObjectTotals,
@@ -42,20 +42,20 @@ pub(super) struct Judged {
 /// What an object may hold while it is read, bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
-    /// Its decoder, which cannot do with less: above all the window of a zstd frame, whose size is its writer's choice.
+    /// Its decoder, which cannot do with less: above all the window of a zstd frame, whose size the writer chose.
     pub(super) decoder_bytes_max: usize,
-    /// What it adds up to, which can be let go.
+    /// Its counts, which can be dropped.
     pub(super) chunks_bytes_max: usize,
 }
 
-/// Bytes decoded at a time: what a compressed object makes of them is held at once.
+/// Bytes decoded at a time: everything that they decompress to is held at once.
 pub(super) const PUSH_BYTES: usize = 16 << 10;
 
 impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S, O, D> {
-    /// Reads an object to its end. From then on it is wanted by its version, where it has one.
+    /// Reads an object to its end. From then on it is identified by its version, if it has one.
     ///
     /// # Errors
-    /// When the store failed, time ran out or its rules are not known here and now: it must be delivered again.
+    /// If the store failed, time ran out or its rules are not known at present: it must be delivered again.
     pub(super) async fn first(&self, wanted: &mut Wanted, room: Room) -> Result<First, StoreError> {
         match self.judge(wanted, room).await {
             Ok(first) => Ok(first),
@@ -79,7 +79,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
         let epoch = self.epoch(arrived_at)?;
         let mut decoder = ObjectDecoder::new(arrived_at, epoch);
         let mut held = Some(Chunks::new(epoch));
-        // What is too much is let go, and the rest is only judged.
+        // Beyond the limit the counts are dropped, and the rest is only validated.
         let mut hold = |event| {
             if let Some(chunks) = &mut held {
                 chunks.take(event);

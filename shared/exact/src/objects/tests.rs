@@ -24,7 +24,7 @@ fn layout() -> Layout {
 }
 
 fn epochs() -> EpochView {
-    // An object is decoded as it comes once it is longer than one event may be.
+    // An object is decoded as it arrives once it is longer than one event may be.
     let object_limits =
         ObjectLimits { events_per_chunk: EVENTS_PER_CHUNK, event_bytes_max: 60, ..ObjectLimits::default() };
     let epoch = Epoch { object_limits, ..Epoch::genesis() };
@@ -42,7 +42,7 @@ fn settings(object_held_bytes_max: usize) -> ObjectSettings {
     }
 }
 
-/// What a notice says of the length of an object that is read beside others, and of one that is not. Bytes.
+/// Length in the notification of an object that is read concurrently, and of one that is not. Bytes.
 const SHORT: u64 = 1_000;
 const LONG: u64 = 1_001;
 
@@ -54,7 +54,7 @@ fn long(number: usize) -> ObjectAt {
     ObjectAt { size: Some(LONG), ..version(number) }
 }
 
-/// Time that passes as somebody waits for it, and with each piece that is read.
+/// Time that passes whenever somebody waits for it, and with each piece read.
 #[derive(Default)]
 struct Clock {
     passed: AtomicU64,
@@ -103,12 +103,12 @@ fn delivery(objects: &[ObjectAt]) -> Delivery {
     Delivery { sent_at: CREATED.plus(1_000), receives: 1, noticed: Noticed::Objects(objects.to_vec()) }
 }
 
-/// A version, as a notice names it that knows its ETag alone.
+/// A version, as named by a notification that knows only its ETag.
 fn by_etag(at: &ObjectAt, bytes: &str) -> ObjectAt {
     ObjectAt { content: Content::Etag(MemoryObjects::etag(bytes.as_bytes())), ..at.clone() }
 }
 
-/// As many events over two minutes, and with `bad` one that is none.
+/// This many events over two minutes, and with `bad` one that is invalid.
 fn body(events: usize, bad: bool) -> String {
     let lines = (0..events).map(|n| format!("{{\"timestamp\":{}}}\n", CREATED.0 - 60_000 * (n as i64 % 2)));
     lines.chain(bad.then(|| "{\"status\":true}\n".to_owned())).collect()
@@ -127,7 +127,7 @@ where
 fn counted(store: &MemoryStore) -> BTreeMap<Window, u64> {
     let mut windows: BTreeMap<Window, Vec<Item>> = BTreeMap::new();
     for item in store.items() {
-        // What is left are claims.
+        // The rest are claims.
         if let Some(window) = layout().window_of(&item.key.pk) {
             windows.entry(window).or_default().push(item);
         }
@@ -167,7 +167,7 @@ fn chunks_are_the_object_s_whether_it_is_read_once_or_twice() {
     }
 }
 
-/// What a check of quarantine relies on: the event that was set aside and the chunks that count are of one document.
+/// What a check of quarantine relies on: the quarantined event and the chunks that count belong to one document.
 #[test]
 fn what_counts_has_the_name_that_quarantine_has_for_its_object() {
     for content in [Content::Version("v-1.A_b".into()), Content::Etag("0f-2".into())] {
@@ -246,7 +246,7 @@ fn the_same_content_put_again_without_versions_counts_where_it_counted_first() {
     assert_eq!(counted(&store), BTreeMap::from([(Window::containing(CREATED), 1)]));
 }
 
-/// In one batch with a notice that names the version, and later; held at once, and read twice.
+/// In one batch with a notification that names the version, and later; held at once, and read twice.
 #[test]
 fn a_version_that_is_noticed_by_its_etag_alone_counts_once() {
     for held_bytes_max in [1 << 20, 0] {
@@ -283,7 +283,7 @@ fn nothing_is_begun_out_of_time() {
     assert_eq!(store.items(), []);
 }
 
-/// Short or long, stalled from its first byte or later: whoever else is in its batch is settled, at the first delivery.
+/// Short or long, stalled from its first byte or later: everything else in its batch is settled at the first delivery.
 #[test]
 fn an_object_that_does_not_end_keeps_no_other_from_being_settled() {
     let longest = ObjectAt { size: Some(LONG + 1), ..version(0) };
@@ -303,8 +303,8 @@ fn an_object_that_does_not_end_keeps_no_other_from_being_settled() {
     }
 }
 
-/// The shortest of several long objects does not end: it is read first, and takes all the time. When all come back
-/// together another is first, and only the one that does not end is left.
+/// The shortest of several long objects does not end: it is read first, and takes all the time. When all are
+/// redelivered together another is first, and only the one that does not end is left.
 #[test]
 fn another_long_object_is_first_at_the_next_delivery() {
     let (store, objects) = (MemoryStore::default(), MemoryObjects::new(10));
@@ -321,7 +321,7 @@ fn another_long_object_is_first_at_the_next_delivery() {
     assert_eq!(counted(&store).values().sum::<u64>(), 6);
 }
 
-/// What was read at the last moment is written all the same: nobody reads until there is no time to write.
+/// What was read at the last moment is still written: reading stops while there is time to write.
 #[test]
 fn what_was_read_in_time_is_written() {
     let (store, objects) = (MemoryStore::default(), MemoryObjects::new(1 << 20));
@@ -335,8 +335,8 @@ fn what_was_read_in_time_is_written() {
     assert_eq!(counted(&store).values().sum::<u64>(), 4);
 }
 
-/// Each takes 40 pieces of time to judge and 40 to write: there is time for one, and not for the first readings of
-/// all before it.
+/// Each takes 40 pieces of time to validate and 40 to write: there is time for one, and not for the first reads of all
+/// before it.
 #[test]
 fn of_several_large_objects_each_delivery_settles_some() {
     let (store, objects) = (MemoryStore::default(), MemoryObjects::new(40));
@@ -356,7 +356,7 @@ fn of_several_large_objects_each_delivery_settles_some() {
     assert_eq!((left, counted(&store).values().sum::<u64>()), (vec![], 180));
 }
 
-/// A chunk that is still open when its object ends was not held against anything: fifty series of an object of one chunk.
+/// A chunk still open when its object ends was never compared with the limit: fifty series of a one-chunk object.
 #[test]
 fn what_an_object_holds_is_bounded_also_in_an_open_chunk() {
     let object_limits = ObjectLimits { event_bytes_max: 60, ..ObjectLimits::default() };
@@ -375,7 +375,7 @@ fn what_an_object_holds_is_bounded_also_in_an_open_chunk() {
     assert_eq!((narrow.sound, narrow.large, narrow.outcome.duplicate), (1, 1, 50), "{:?}", narrow.outcome.errors);
 }
 
-/// A zstd frame of one block stored as it is, with a window of 8 MiB (RFC 8878).
+/// A zstd frame of one raw block, with a window of 8 MiB (RFC 8878).
 fn wide(plain: &str) -> Vec<u8> {
     let block = (plain.len() as u32) << 3 | 1;
     [&b"\x28\xb5\x2f\xfd\x00"[..], &[13 << 3], &block.to_le_bytes()[..3], plain.as_bytes()].concat()
@@ -384,7 +384,7 @@ fn wide(plain: &str) -> Vec<u8> {
 #[test]
 fn windows_that_do_not_fit_beside_others_are_opened_one_at_a_time() {
     let (store, objects) = (MemoryStore::default(), MemoryObjects::new(1_000));
-    // More than the decompressor waits for before it looks at them.
+    // More than the decompressor waits for before it inspects them.
     let body_of_a_block = body(20, false) + &"\n".repeat(40_000);
     (0..3).for_each(|number| objects.put(&version(number), CREATED, wide(&body_of_a_block)));
     objects.put(&version(3), CREATED, body(20, false));
@@ -398,7 +398,7 @@ fn windows_that_do_not_fit_beside_others_are_opened_one_at_a_time() {
     assert_eq!((intake.sound, intake.alone, counted(&store).values().sum::<u64>()), (4, 0, 80));
 }
 
-/// Objects of which each piece takes time.
+/// Objects each of whose pieces takes time.
 struct Timed<'c> {
     objects: &'c MemoryObjects,
     clock: &'c Clock,
@@ -435,7 +435,7 @@ fn identities_fit_a_sort_key_and_never_meet() {
     assert_eq!(Identity::s3("b", "in/ü", "v1").as_str(), "s3:b/in/ü@v1");
 }
 
-/// A store of which every request takes another poll, so that a process can be killed before and after it.
+/// A store whose every request takes another poll, so that a process can be killed before and after it.
 struct Slow<'a>(&'a Faulty<'a>);
 
 /// Faults as drawn.
@@ -469,7 +469,7 @@ impl QuarantinePut for Slow<'_> {
     }
 }
 
-/// Polls at most so often; what is not done by then is killed.
+/// Polls at most this often; what is not done by then is killed.
 fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -480,8 +480,8 @@ fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
 }
 
 proptest! {
-    /// Any cutting into pieces, notices twice and in any company, lost requests and answers, broken readings, processes
-    /// killed at any await: each event once, and the same chunks.
+    /// Any cutting into pieces, notifications twice and in any batch, lost requests and responses, broken reads,
+    /// processes killed at any await: each event once, and the same chunks.
     #[test]
     fn any_deliveries_and_faults_count_each_event_once(
         sizes in proptest::collection::vec((0..23_usize, any::<bool>(), any::<bool>()), 1..6),
@@ -527,7 +527,7 @@ proptest! {
         prop_assert_eq!(counted(&store).values().sum::<u64>(), sizes.iter().map(|(events, ..)| *events as u64).sum::<u64>());
         let chunks: usize = sizes.iter().map(|(events, ..)| events.div_ceil(EVENTS_PER_CHUNK as usize)).sum();
         prop_assert_eq!(identities(&store).len(), chunks);
-        // An object of nothing but a bad line is set aside event by event like any other.
+        // An object of nothing but a malformed line is quarantined event by event like any other.
         prop_assert_eq!(store.quarantined().len(), sizes.iter().filter(|(_, bad, _)| *bad).count());
     }
 }

@@ -1,4 +1,4 @@
-//! The time that a batch has, as the lane asks for it. It has no clock of its own.
+//! A batch's time limits, as the lane queries them. It has no clock of its own.
 
 use super::ReadError;
 use crate::ports::StoreError;
@@ -6,21 +6,21 @@ use futures::future::{Either, select};
 use std::future::Future;
 use std::pin::pin;
 
-/// The time that a batch of notices has.
+/// Time limits of a batch of notifications.
 pub trait Deadline: Sync {
-    /// Whether no object should be read any more: what was read until now can still be written.
+    /// Whether no further object should be read: what was read until now can still be written.
     fn reading_is_over(&self) -> bool;
     /// Whether no write should begin any more.
     fn writing_is_over(&self) -> bool;
-    /// About a second. What was read waits so long for company before it is written, since objects that are written
-    /// together share items; and a reading that gives nothing is asked for its time as often.
+    /// About a second. What was read waits this long for more before it is written, since objects written together
+    /// share items; and a stalled read checks its time this often.
     fn a_while(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// Waits for something that is read, and gives up when `is_over`: also while nothing comes.
+/// Waits for something being read, and gives up when `is_over`, even while nothing arrives.
 ///
 /// # Errors
-/// What the reading fails with, or that time is out.
+/// The read's error, or that time is out.
 pub(super) async fn in_time<D: Deadline, R>(
     deadline: &D,
     is_over: impl Fn(&D) -> bool,

@@ -1,4 +1,4 @@
-//! The key of a quarantined object taken apart, so that objects are found by their prefixes and not by reading them.
+//! Parses the key of a quarantined object, so that objects are found by prefix without reading them.
 
 use weir_telemetry::Millis;
 
@@ -7,9 +7,9 @@ const DAY_MS: i64 = 86_400_000;
 /// `<reason>/<yyyy>/<mm>/<dd>/<source>/<id>.json`, as [`super::QuarantineObject::key`] writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key<'a> {
-    /// Why it was set aside.
+    /// Why it was quarantined.
     pub reason: &'a str,
-    /// Begin of the day of arrival, UTC.
+    /// Beginning of the day of arrival, UTC.
     pub day: Millis,
     /// Where it came from.
     pub source: &'a str,
@@ -18,7 +18,7 @@ pub struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// Takes a key apart; none when it is of another form.
+    /// Parses a key; `None` if it is of another form.
     pub fn parse(key: &'a str) -> Option<Self> {
         let mut parts = key.splitn(6, '/');
         let mut next = || parts.next().filter(|part| !part.is_empty());
@@ -29,12 +29,12 @@ impl<'a> Key<'a> {
         (!id.is_empty()).then_some(Self { reason, day, source, id })
     }
 
-    /// Whether it is all of its record, message or object, and not one event.
+    /// Whether it is a whole record, message or object, rather than one event.
     pub fn is_whole(&self) -> bool {
         self.id == "record" || self.id.ends_with("!record")
     }
 
-    /// `<source>/<id>`: the same for every reason and day under which the same was set aside.
+    /// `<source>/<id>`: the same for every reason and day under which the same thing was quarantined.
     pub fn name(&self) -> String {
         format!("{}/{}", self.source, self.id)
     }
@@ -45,7 +45,7 @@ impl<'a> Key<'a> {
     }
 }
 
-/// Prefixes of all objects of a reason that arrived from `from` to before `to`: one for each day.
+/// Prefixes of all objects of a reason that arrived from `from` until before `to`: one per day.
 pub fn day_prefixes(reason: &str, from: Millis, to: Millis) -> Vec<String> {
     let first = from.0.div_euclid(DAY_MS);
     let end = to.0.div_euclid(DAY_MS) + i64::from(to.0.rem_euclid(DAY_MS) > 0);

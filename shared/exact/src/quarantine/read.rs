@@ -1,4 +1,4 @@
-//! A document of the quarantine bucket read back: what [`QuarantineObject::body`] wrote, from any bytes.
+//! Reads back a document of the quarantine bucket: what [`QuarantineObject::body`] wrote, from any bytes.
 
 use super::{CoordinatePath, Coordinates, QuarantineObject};
 use base64::Engine as _;
@@ -8,23 +8,22 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use weir_telemetry::{Millis, Reason, Rejected};
 
-/// What coordinates each source has, from the widest to the narrowest: the order makes the id, and a document does not
-/// keep it.
+/// The coordinates of each source, from the widest to the narrowest: their order makes the id, and a document does not
+/// preserve it.
 const SOURCES: [(&str, &[&str]); 3] = [
     ("kinesis", &["stream", "shard", "sequence_number"]),
     ("sqs", &["queue", "message_id", "body"]),
     ("s3", &["bucket", "key", "version", "etag"]),
 ];
-/// Which event of its record it is, among the coordinates.
+/// Which event of its record it is; one of the coordinates.
 const EVENT_INDEX: &str = "event_index";
 
-/// Bytes that are no document of quarantine, or one that this version does not know.
+/// Bytes that are not a quarantine document, or one that this version does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DocumentError(String);
 
-/// Every field, and none besides: a field that this version does not know might say that the object is to be read
-/// in another way.
+/// Every field, and no other: a field that this version does not know might change how the object is to be read.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document<'a> {
@@ -51,7 +50,7 @@ impl QuarantineObject {
     /// Reads an object's JSON.
     ///
     /// # Errors
-    /// [`DocumentError`] naming the field, when the bytes are no such document or name a reason, source or coordinate
+    /// [`DocumentError`] naming the field, if the bytes are no such document or name a reason, source or coordinate
     /// that this version does not know.
     pub fn from_body(body: &[u8]) -> Result<Self, DocumentError> {
         let document: Document<'_> = serde_json::from_slice(body).map_err(|error| {
@@ -90,7 +89,7 @@ impl QuarantineObject {
     }
 }
 
-/// As much as an error says of a text that it did not expect.
+/// How much of an unexpected text an error quotes.
 const FOUND_CHARS_MAX: usize = 80;
 
 #[cfg(test)]
@@ -102,7 +101,7 @@ mod tests {
         let reasons: Vec<Reason> = Reason::all().collect();
         let path = (0..SOURCES.len(), proptest::collection::vec(".{0,300}", 4), 0..=4_usize);
         let rejected = (proptest::sample::select(reasons), ".{0,60}", any::<Option<u32>>(), any::<Vec<u8>>());
-        // Years 1970 to 9999: what a document's time can say.
+        // Years 1970 to 9999: the range of a document's time.
         (path, 0..253_402_300_800_000_i64, rejected).prop_map(|((source, values, length), at, rejected)| {
             let (source, names) = SOURCES[source];
             let path = names.iter().copied().zip(values).take(length);
@@ -128,7 +127,7 @@ mod tests {
             let mut body = object.body();
             let at = at % body.len();
             body[at] = byte;
-            // Whatever is still read says the same of itself.
+            // Whatever is still readable writes back the same.
             if let Ok(read) = QuarantineObject::from_body(&body) {
                 prop_assert_eq!(QuarantineObject::from_body(&read.body()), Ok(read));
             }

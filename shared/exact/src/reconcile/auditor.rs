@@ -1,9 +1,9 @@
-//! Reading a fleet that works: what is late is told from what is wrong by reading again.
+//! Reads a live fleet: what is late is distinguished from what is wrong by reading again.
 //!
-//! A reading is no snapshot: contributions first, then the rows that they make. A row may be put in between, contributions
-//! may come, and a row waits until its trigger's batching window is over. So what was found is read again. What moves is
-//! *settling*. What stays as it is, is wrong at the second reading when nothing that is under way explains it; a row that
-//! is only behind is given all readings.
+//! A reading is no snapshot: contributions first, then the rows they yield. In between a row may be put or
+//! contributions may arrive, and a row waits until its trigger's batching window is over. So whatever was found is read
+//! again. What changes is *settling*. What stays the same is wrong at the second reading if nothing in flight explains
+//! it; a row that is only behind is given all readings.
 
 use super::{Finding, SetAside, ShardItems, by_shard, compare, minute_rows};
 use crate::compact::{self, Directory};
@@ -18,10 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use weir_rollup::SeriesKey;
 use weir_telemetry::{LATENESS_MS_MAX, Millis, Window};
 
-/// The oldest begin of a window that can be judged: its contributions live 21 days, and nothing moves after 20.
+/// The oldest start of a window that can be judged: its contributions live 21 days, and nothing changes after 20.
 /// Milliseconds.
 pub const FROM_AGE_MS_MAX: i64 = SEALED_AFTER_MS;
-/// How long an hour or day may be behind a row that moved: the longest batching window of its trigger and the longest
+/// How long an hour or day may be behind a row that changed: the longest batching window of its trigger and the longest
 /// default timeout, 300 s each. Milliseconds.
 const COMPACT_LAG_MS: i64 = 600_000;
 /// Windows read at a time: each holds all its contributions in memory.
@@ -29,12 +29,12 @@ const WINDOWS_IN_FLIGHT_MAX: usize = 8;
 /// Series of a window read at a time.
 const SERIES_IN_FLIGHT_MAX: usize = 8;
 
-/// A window to check, and series that it may have besides those that its contributions name.
+/// A window to check, and series that it may have besides those its contributions name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// The window.
     pub window: RowWindow,
-    /// Rows of it that somebody has seen.
+    /// Rows of it that were seen elsewhere.
     pub also: BTreeSet<SeriesKey>,
 }
 
@@ -44,43 +44,43 @@ impl From<RowWindow> for Subject {
     }
 }
 
-/// What to check, and for how long to look again.
+/// What to check, and how often to read again.
 #[derive(Clone, Debug)]
 pub struct Audit {
     /// The windows.
     pub subjects: Vec<Subject>,
-    /// What `subjects` cover without a gap up to now; none where they do not.
+    /// What `subjects` cover without a gap up to now; `None` if they do not.
     pub covers: Option<Covers>,
-    /// Documents that were set aside whole, of which the minutes must count nothing.
+    /// Documents that were quarantined whole, of which the minutes must count nothing.
     pub set_aside: SetAside,
     /// Readings of what was found, after the first.
     pub readings_again: u32,
 }
 
-/// A range of which everything is read: the progress of a shard that began within it can be held against its items.
+/// A range that is read completely: the progress of a shard that began within it can be compared with its items.
 #[derive(Clone, Debug)]
 pub struct Covers {
     /// Where it begins.
     pub from: Millis,
-    /// How far the shards had come *before the windows were chosen*: a window that began after that is no subject, and
-    /// what the shards put into it is in no progress that they are held to.
+    /// How far the shards had got *before the windows were chosen*: a window that began after that is no subject, and
+    /// what the shards put into it is not in the progress used for the comparison.
     pub before: Standing,
 }
 
-/// How far every shard had come at one time.
+/// How far every shard had got at one time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Standing(BTreeMap<String, Progress>);
 
-/// What a check came to.
+/// Result of a check.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
     /// Windows read.
     pub windows: u64,
-    /// Rows held against a recomputation.
+    /// Rows compared with a recomputation.
     pub rows: u64,
     /// Events that the minutes' contributions count.
     pub events: u64,
-    /// Ledger copies that count nothing, since their identity stands elsewhere.
+    /// Ledger copies that count nothing, since their identity is also in another item.
     pub duplicate_copies: u64,
     /// What is wrong.
     pub mismatches: Vec<Finding>,
@@ -88,9 +88,9 @@ pub struct Verdict {
     pub settling: Vec<Finding>,
     /// Every shard's progress.
     pub shards: BTreeMap<String, Totals>,
-    /// Shards whose progress was held against their items.
+    /// Shards whose progress was compared with their items.
     pub shards_compared: BTreeSet<String>,
-    /// Documents set aside whole that were held against what the minutes count.
+    /// Documents quarantined whole that were checked against what the minutes count.
     pub documents_set_aside: u64,
     /// Whether there are more, of earlier days, than were listed.
     pub set_aside_is_cut: bool,
@@ -102,7 +102,7 @@ struct Reading {
     rows: u64,
     events: u64,
     duplicate_copies: u64,
-    /// Σ revisions that should stand: when it moves, so does the window.
+    /// Σ revisions that rows should have: when it changes, so does the window.
     revision: u64,
     findings: Vec<Finding>,
     /// Until then a row that is behind may be late.
@@ -120,26 +120,26 @@ pub struct Auditor<'s, C, R> {
 }
 
 impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor<'s, C, R> {
-    /// An auditor of one generation.
+    /// An auditor for one generation.
     pub fn new(contributions: &'s C, rows: &'s R, layout: Layout) -> Self {
         Self { contributions, rows, directory: Directory::new(contributions, layout.clone()), layout }
     }
 
-    /// How far the shards have come.
+    /// How far the shards have got.
     ///
     /// # Errors
-    /// When the store fails, or progress cannot be read.
+    /// If the store fails, or progress cannot be read.
     pub async fn standing(&self) -> Result<Standing, StoreError> {
         let items = self.contributions.query(&self.layout.progress_pk()).await?;
         let progress = items.iter().map(|item| Ok((item.key.sk.clone(), Progress::from_item(item)?)));
         progress.collect::<Result<_, StoreError>>().map(Standing)
     }
 
-    /// Checks. `pause` is awaited before each further reading, with its number, from 1, and the number of windows still
-    /// looked at.
+    /// Runs a check. `pause` is awaited before each further reading, with its number, from 1, and the number of windows
+    /// still being read.
     ///
     /// # Errors
-    /// When a store fails. What cannot be read for good is a finding.
+    /// If a store fails. What can never be read is a finding.
     pub async fn run(
         &self,
         audit: Audit,
@@ -189,7 +189,7 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
                 }
             }
         }
-        // Moving until the last, or looked at only once.
+        // Changing until the last reading, or read only once.
         let open = open.into_iter().flat_map(|(_, reading)| reading.findings);
         let (wrong, moving) = open.partition::<Vec<_>, _>(Finding::is_final);
         verdict.mismatches.extend(wrong);
@@ -219,7 +219,7 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         stream::iter(readings).buffered(WINDOWS_IN_FLIGHT_MAX).try_collect().await
     }
 
-    /// A minute against its contributions, and these against what was set aside.
+    /// Checks a minute against its contributions, and these against what was quarantined.
     async fn minute(
         &self,
         window: Window,
@@ -245,7 +245,7 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
         Ok(Reading { events, duplicate_copies, shards: by_shard(&items)?, ..reading })
     }
 
-    /// An hour or a day against the rows below it.
+    /// Checks an hour or a day against the rows below it.
     async fn above(&self, window: RowWindow, also: &BTreeSet<SeriesKey>) -> Result<Reading, StoreError> {
         let mut series: BTreeSet<SeriesKey> = also.clone();
         series.extend(self.directory.of_parts(window).await?);
@@ -307,7 +307,7 @@ impl<'s, C: ContributionGet + ContributionQuery, R: RowAudit + RowQuery> Auditor
 
 impl Reading {
     /// Whether a row is behind that cannot be late: a computation puts a service's endpoints and then its summary, so
-    /// where one of the two stands as it should, it has been there.
+    /// if one of the two is current, the computation has been there.
     fn computed_past(&self) -> bool {
         let mut behind: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
         for row in self.findings.iter().filter(|finding| finding.is_behind()).filter_map(Finding::row) {
@@ -319,7 +319,7 @@ impl Reading {
 }
 
 impl Verdict {
-    /// Takes what stayed as it was found.
+    /// Keeps what has not changed since it was found.
     fn judge(&mut self, reading: Reading, now: Millis) {
         let late = reading.late_until.is_some_and(|until| now < until);
         let (late, wrong) = reading.findings.into_iter().partition::<Vec<_>, _>(|finding| late && finding.is_behind());
@@ -333,9 +333,9 @@ impl Verdict {
     }
 }
 
-/// Holds the progress of the shards that began within the range against their items, which were read between two readings
-/// of it. An item is durable before the progress that accounts for it: fewer events are always wrong, more only where
-/// nothing was under way.
+/// Compares the progress of the shards that began within the range with their items, which were read between two
+/// readings of it. An item is durable before the progress that accounts for it: fewer events are always wrong, more
+/// only if nothing was in flight.
 fn shards(
     covers: &Covers,
     mut held: BTreeMap<String, ShardItems>,
@@ -359,7 +359,7 @@ fn shards(
     }
 }
 
-/// The creation of a shard's stream, by the shard's name.
+/// The creation time of a shard's stream, by the shard's name.
 fn began(shard: &str) -> Option<Millis> {
     shard.rsplit_once('/')?.0.rsplit_once('@')?.1.parse().ok().map(Millis)
 }

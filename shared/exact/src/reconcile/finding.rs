@@ -1,4 +1,4 @@
-//! What a check may find: the row or shard, both numbers.
+//! What a check may find: the row or shard, and both numbers.
 
 use crate::ports::Contradiction;
 use crate::row::RowKey;
@@ -7,7 +7,7 @@ use std::fmt;
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
-    /// A shard's progress counts other than its items hold.
+    /// A shard's progress differs from what its items hold.
     Shard {
         /// The shard.
         shard: String,
@@ -16,27 +16,27 @@ pub enum Finding {
         /// Events in its items.
         events: u64,
     },
-    /// Fewer objects lie in quarantine than a shard's progress has set aside.
+    /// Quarantine has fewer objects than a shard's progress has rejected.
     Quarantine {
         /// The shard.
         shard: String,
-        /// Set aside by its progress.
+        /// Rejected by its progress.
         rejected: u64,
         /// In quarantine.
         objects: u64,
     },
-    /// A document counts, and all of it was set aside for what it holds.
+    /// A document counts although all of it was quarantined for its content.
     CountedAndSetAside {
         /// Its identity.
         document: String,
         /// A window in which it counts.
         window: String,
-        /// Events that it counts there.
+        /// Events it counts there.
         events: u64,
         /// The object in quarantine.
         key: String,
     },
-    /// Contributions stand, and their row does not.
+    /// Contributions exist, and their row does not.
     Missing {
         /// The row.
         row: RowKey,
@@ -45,44 +45,44 @@ pub enum Finding {
         /// Its revision.
         revision: u64,
     },
-    /// A row stands on nothing.
+    /// A row without contributions.
     Surplus {
         /// The row.
         row: RowKey,
-        /// Events that it counts.
+        /// Events it counts.
         events: u64,
     },
-    /// What makes a row has moved on, and the row has not.
+    /// What the row is computed from has changed since the row was put.
     Behind {
         /// The row.
         row: RowKey,
-        /// Revision that stands.
+        /// Revision stored.
         stands: u64,
-        /// Revision that should.
+        /// Revision expected.
         should: u64,
-        /// Events that it counts, and should.
+        /// Events it counts, and should count.
         events: (u64, u64),
     },
     /// A row has seen more than there is to see.
     Ahead {
         /// The row.
         row: RowKey,
-        /// Revision that stands.
+        /// Revision stored.
         stands: u64,
-        /// Revision that should.
+        /// Revision expected.
         should: u64,
-        /// Events that it counts, and should.
+        /// Events it counts, and should count.
         events: (u64, u64),
     },
-    /// A row is not what its contributions, or the rows below it, add up to.
+    /// A row is not the sum of its contributions, or of the rows below it.
     Differs {
         /// The row.
         row: RowKey,
         /// What differs.
         what: String,
-        /// What stands.
+        /// Stored value.
         stands: String,
-        /// What should.
+        /// Expected value.
         should: String,
     },
     /// A row contradicts itself.
@@ -92,14 +92,14 @@ pub enum Finding {
         /// Which attribute, and how.
         contradiction: Contradiction,
     },
-    /// A row that no reader of rows can read.
+    /// A row that cannot be read.
     Unreadable {
         /// The row.
         row: RowKey,
         /// Which attribute.
         why: String,
     },
-    /// What a window's rows are made of cannot be read, so they cannot be judged.
+    /// What a window's rows are computed from cannot be read, so they cannot be judged.
     Unjudged {
         /// The window.
         window: String,
@@ -109,17 +109,17 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Whether it may only be late: what makes the row is there, and the row is not, or not yet.
+    /// Whether it may only be late: what the row is computed from exists, and the row is missing or behind.
     pub fn is_behind(&self) -> bool {
         matches!(self, Self::Missing { .. } | Self::Behind { .. })
     }
 
-    /// Whether nothing that is under way can explain it, however much moves.
+    /// Whether nothing in flight can explain it, however much changes.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::CountedAndSetAside { .. })
     }
 
-    /// The row, where it is about one.
+    /// The row, if it is about one.
     pub fn row(&self) -> Option<&RowKey> {
         match self {
             Self::Shard { .. } | Self::Quarantine { .. } | Self::CountedAndSetAside { .. } | Self::Unjudged { .. } => {
@@ -135,7 +135,7 @@ impl Finding {
         }
     }
 
-    /// What programs call it.
+    /// Its name for programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Shard { .. } => "shard",
@@ -152,7 +152,7 @@ impl Finding {
         }
     }
 
-    /// Both numbers or texts: what stands, and what should. None where there is nothing to hold against each other.
+    /// Both numbers or texts: stored and expected. `None` if there is nothing to compare.
     pub fn both(&self) -> Option<(String, String)> {
         let numbers = |stands: u64, should: u64| Some((stands.to_string(), should.to_string()));
         match self {

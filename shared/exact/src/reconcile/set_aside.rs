@@ -1,18 +1,18 @@
-//! What was set aside whole against what is counted: protocol.md §6, as far as stored state tells it.
+//! What was quarantined whole against what is counted: protocol.md §6, as far as stored state shows it.
 //!
-//! A message or object that was set aside for what it holds is set aside on every delivery, since that is a function of
-//! its bytes, its arrival and with that its rules: the plan that sets it aside contributes nothing, and no other plan of
-//! it exists. So an entry of it in the ledger and the object in quarantine exclude each other for good, whichever was
-//! written first and however late. No batch under way explains both, no request that arrives late makes the one without
-//! being wrong, and where both stand, waiting changes nothing.
+//! A message or object that was quarantined for its content is quarantined on every delivery, since that is a function
+//! of its bytes, its arrival and thereby its rules: the plan that quarantines it contributes nothing, and no other plan
+//! of it exists. So its entry in the ledger and its object in quarantine exclude each other permanently, whichever was
+//! written first and however late. No batch in flight explains both, no late request makes one without being wrong, and
+//! if both exist, waiting changes nothing.
 //!
-//! Not here, since what is stored does not decide it:
+//! Not here, since stored state does not decide it:
 //!
-//! - Events that were set aside by their place: their neighbours count under the same identity.
-//! - Records of Kinesis: fenced items hold no identities. There a shard's progress is held against the number of objects.
-//! - Replays: what they count has an identity of its own, and the object stays. An event and its whole document may both
-//!   be in quarantine, where a replay took the document apart.
-//! - Objects whose bucket, key and version are so long together that their identity ends in a digest.
+//! - Events that were quarantined individually: their neighbours count under the same identity.
+//! - Kinesis records: fenced items hold no identities. There a shard's progress is compared with the number of objects.
+//! - Replays: what they count has its own identity, and the object stays. An event and its whole document may both be
+//!   in quarantine, if a replay split the document.
+//! - Objects whose bucket, key and version together are so long that their identity ends in a digest.
 
 use super::Finding;
 use crate::ledger::Document;
@@ -25,18 +25,19 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use weir_rollup::Ledger;
 use weir_telemetry::{FUTURE_MS_MAX, LATENESS_MS_MAX, Limit, Millis, Reason, Window};
 
-/// Keys of quarantine that are listed for one check, those of the latest days first: 200 requests, beside one for each
-/// reason and day. Most of them may be of events, which are passed over.
+/// Quarantine keys listed for one check, those of the latest days first: 200 requests, besides one for each reason and
+/// day. Most of them may be of events, which are skipped.
 pub const KEYS_LISTED_MAX: usize = 200_000;
 /// Lists in flight.
 const LISTS_IN_FLIGHT_MAX: usize = 16;
-/// How far after now an arrival may lie: a producer's own is up to 10 min ahead, and so may clocks be. Milliseconds.
+/// How far in the future an arrival may lie: a producer's own is up to 10 min ahead, and so may clocks be.
+/// Milliseconds.
 const AHEAD_MS_MAX: i64 = 20 * 60_000;
 
-/// Documents that were set aside whole for what they hold: nothing of them counts.
+/// Documents that were quarantined whole for their content: nothing in them counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetAside {
-    /// Keys by what they have in common for one document, each with its day of arrival.
+    /// Keys by what is common to one document, each with its day of arrival.
     documents: BTreeMap<String, Vec<(Millis, String)>>,
     /// Days of arrival.
     days: BTreeSet<Millis>,
@@ -44,10 +45,10 @@ pub struct SetAside {
 }
 
 impl SetAside {
-    /// What may have to do with the windows of `subjects`, by keys alone.
+    /// What may concern the windows of `subjects`, by keys alone.
     ///
     /// # Errors
-    /// When quarantine cannot be listed.
+    /// If quarantine cannot be listed.
     pub async fn list<Q: QuarantineList>(store: &Q, subjects: &[Subject], now: Millis) -> Result<Self, StoreError> {
         Self::list_up_to(store, subjects, now, KEYS_LISTED_MAX).await
     }
@@ -73,7 +74,7 @@ impl SetAside {
         Ok(set_aside)
     }
 
-    /// Takes the object of that key in, if nothing of its document may count; whether it does.
+    /// Adds the object of that key, if nothing of its document may count; returns whether it did.
     pub fn add(&mut self, key: String) -> bool {
         let Some(parts) = Key::parse(&key).filter(|parts| parts.is_whole()) else { return false };
         let excludes = Reason::by_name(parts.reason).is_some_and(|reason| excludes_counting(reason, parts.source));
@@ -90,25 +91,25 @@ impl SetAside {
         self.documents.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.documents.is_empty()
     }
 
-    /// Whether quarantine has more keys than are listed ([`KEYS_LISTED_MAX`]), so that earlier days are left out.
+    /// Whether quarantine has more keys than are listed ([`KEYS_LISTED_MAX`]), so that earlier days are omitted.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// Documents of which a window's contributions count something although they were set aside.
+    /// Documents of which a window's contributions count something although they were quarantined.
     ///
     /// # Errors
-    /// Unreadable when an item is of a format that this version does not know.
+    /// Unreadable if an item is of a format that this version does not know.
     pub fn counted(&self, window: Window, items: &[Item]) -> Result<Vec<Finding>, StoreError> {
         if !self.days.iter().any(|day| may_hold(*day, window)) {
             return Ok(vec![]);
         }
-        // Of one document the chunks; of each the copies, which count once.
+        // All chunks of one document; the copies of each, which count once.
         let mut counted: BTreeMap<(String, String), u64> = BTreeMap::new();
         let mut seen: HashSet<String> = HashSet::new();
         for item in items.iter().filter(|item| item.fence.is_none()) {
@@ -130,8 +131,9 @@ impl SetAside {
         Ok(found.collect())
     }
 
-    /// The document of a counted identity and the key under which it was set aside, if it was while it could have counted
-    /// in this window. At another time it may have been another body: a producer's id is free again after three weeks.
+    /// The document of a counted identity and the key under which it was quarantined, if that was while it could have
+    /// counted in this window. At another time it may have been another body: a producer's id is free again after three
+    /// weeks.
     fn find<'i>(&self, identity: &'i str, window: Window) -> Option<(Document<'i>, &str)> {
         let document = Document::of(identity)?;
         let (_, key) = self.documents.get(&document.name)?.iter().find(|(day, _)| may_hold(*day, window))?;
@@ -139,7 +141,7 @@ impl SetAside {
     }
 }
 
-/// Whether events of what arrived on that day may lie in that window.
+/// Whether events that arrived on that day may be in that window.
 fn may_hold(day: Millis, window: Window) -> bool {
     const DAY_MS: i64 = 86_400_000;
     day.plus(-LATENESS_MS_MAX) < window.end() && window.start() < day.plus(DAY_MS + FUTURE_MS_MAX)
@@ -162,36 +164,36 @@ fn prefixes(subjects: &[Subject], now: Millis) -> Vec<String> {
     prefixes.into_iter().map(|(_, prefix)| prefix).collect()
 }
 
-/// Whether a document of that source that is set aside whole for that reason never counts: where the reason is a function
-/// of what the document holds and of its arrival, and is found after the claim of a producer's own id, under which another
-/// body may count. Where it is not certain, it is not so.
+/// Whether a document of that source that is quarantined whole for that reason never counts: the reason is a function
+/// of the document's content and arrival, and is found after the claim of a producer's own id, under which another body
+/// may count. If that is not certain, the answer is no.
 fn excludes_counting(reason: Reason, source: &str) -> bool {
     let (is_message, is_object) = (source == "sqs", source == "s3");
     match reason {
-        // What the decoders say of a whole payload, which is what was claimed, and of an object of that version or ETag.
+        // Verdicts of the decoders on a whole payload, which is what was claimed, and on an object of that version or
+        // ETag.
         Reason::NotUtf8 | Reason::NotJson | Reason::NotAnObject | Reason::NotDecompressible => is_message || is_object,
         Reason::Exceeds(Limit::RejectedPerRecord | Limit::JsonDepth) => is_message || is_object,
-        // Records' limits, of which a pointer's object may be too long as well: its message is claimed before.
+        // Records' limits, which a pointer's object may exceed too: its message is claimed before.
         Reason::Exceeds(Limit::PayloadBytes | Limit::EventsPerRecord) => is_message,
-        // Objects' own limits; one event over several lines may be too long for its object to be told apart.
+        // Objects' own limits; one event over several lines may be too long for its object to be split.
         Reason::Exceeds(Limit::ObjectBytes | Limit::EventsPerObject | Limit::EventBytes) => is_object,
-        // Of an object the decoder says so. Of a message it may be its body's form alone, which is looked at before its id
-        // is claimed: an earlier body under that id may count.
+        // For an object this is the decoder's verdict. For a message it may be its body's form alone, which is checked
+        // before its id is claimed: an earlier body under that id may count.
         Reason::UnsupportedForm => is_object,
-        // The same for a body that should point elsewhere; an object is called so after what S3 answered, and not after
-        // what it is.
+        // The same for a body that should point elsewhere; for an object it reflects S3's response, not its content.
         Reason::BadPointer | Reason::BadNotice => false,
-        // It is set aside under the id that it names, but its attributes are looked at before that is claimed.
+        // It is quarantined under the id that it names, but its attributes are checked before that is claimed.
         Reason::BadAttribute => false,
-        // Its id counts for another body, and that is what it says.
+        // Its id counts for another body, which is what the reason says.
         Reason::IdReused => false,
         // Its first delivery, long ago, may well have counted.
         Reason::MessageTooOld | Reason::ObjectTooOld => false,
         // What it was read from is gone by now: an earlier delivery may have counted it, or part of it.
         Reason::ObjectMissing | Reason::ObjectChanged | Reason::ObjectArchived => false,
-        // Records of Kinesis alone, which have no identities.
+        // Kinesis records only, which have no identities.
         Reason::DamagedAggregate | Reason::Skipped => false,
-        // Events alone: no document is set aside whole for a field.
+        // Events only: no document is quarantined whole for a field.
         Reason::Invalid(_) | Reason::Duplicate(_) | Reason::TooLate | Reason::FromFuture => false,
     }
 }
@@ -222,7 +224,7 @@ mod tests {
         set_aside
     }
 
-    /// What stands when this identity counts two events at [`ARRIVAL`].
+    /// What is stored when this identity counts two events at [`ARRIVAL`].
     fn items(identity: Identity) -> Vec<Item> {
         let store = MemoryStore::default();
         let message = Message {
@@ -256,11 +258,12 @@ mod tests {
         for day in ["2026/11/21", "2026/11/22", "2026/11/23"] {
             check("not_json", day, "sqs/q!m!record", true);
         }
-        // Ten minutes after the end of a day its events cannot be, nor more than 48 hours before its beginning.
+        // Its events cannot be ten minutes after the end of the day, nor more than 48 hours before its beginning.
         for day in ["2026/11/20", "2026/11/24"] {
             check("not_json", day, "sqs/q!m!record", false);
         }
-        // An event of it, another message, another queue, another source, another body, and what may have counted before.
+        // An event of it, another message, another queue, another source, another body, and what may have counted
+        // before.
         for name in ["sqs/q!m!0", "sqs/q!m1!record", "sqs/p!m!record", "kinesis/q!m!record", "sqs/q!m!0f!record"] {
             check("not_json", "2026/11/21", name, false);
         }
@@ -349,7 +352,7 @@ mod tests {
         assert_eq!(list(3), (3, Some("22".to_owned()), true));
     }
 
-    /// Whoever adds a reason decides here whether its documents may have counted; a list that is looked at twice.
+    /// Whoever adds a reason decides here whether its documents may have counted; check the list twice.
     #[test]
     fn what_never_counts_is_what_the_decoders_say() {
         let names = |source: &str| {

@@ -85,13 +85,13 @@ fn windows() -> Vec<Subject> {
     [Some(minute), Some(hour()), hour().above()].into_iter().flatten().map(Subject::from).collect()
 }
 
-/// `between` is done before each further reading.
+/// `between` runs before each further reading.
 fn audit_between(store: &MemoryStore, now: Millis, between: impl Fn() + Sync) -> Verdict {
     let auditor = Auditor::new(store, store, layout());
     let covers = Covers { from: Millis(0), before: block_on(auditor.standing()).unwrap() };
     let set_aside = block_on(SetAside::list(store, &windows(), now)).unwrap();
     let audit = Audit { subjects: windows(), covers: Some(covers), set_aside, readings_again: 3 };
-    // Elsewhere: an executor does not run within another.
+    // On another thread: an executor does not run within another.
     let between = || std::thread::scope(|scope| scope.spawn(&between).join().unwrap());
     block_on(auditor.run(audit, || now, async |_, _| between())).unwrap()
 }
@@ -144,7 +144,7 @@ fn a_row_that_was_altered_is_named_with_both_numbers() {
     let name = "row s#/a 1m#2026-11-21T01:30:00Z";
     let mismatches = mismatches(&audit(&store));
     assert_eq!(mismatches[0], format!("{name}: events is 0, what stands below makes 4"));
-    // What is made of the row differs from it, too.
+    // What is computed from the row differs from it, too.
     assert!(mismatches[2].starts_with("row s#/a 1h#2026-11-21T01:00:00Z: events is 4"), "{mismatches:?}");
 }
 
@@ -175,14 +175,14 @@ fn a_contribution_that_is_gone_is_seen_by_its_rows_and_its_shard() {
 fn what_is_behind_settles_while_it_moves() {
     let store = fleet();
     kinesis(&store, 5..9);
-    // The finalizer comes before the second look, the compactor before the third.
+    // The finalizer runs before the second reading, the compactor before the third.
     let looks = AtomicU64::new(0);
     let verdict = audit_between(&store, LATER, || {
         if looks.fetch_add(1, Ordering::Relaxed) == 0 { finalize(&store) } else { compact(&store) }
     });
     assert_eq!((verdict.mismatches.len(), verdict.settling.len()), (0, 0), "{verdict:?}");
 
-    // Traffic that does not end: nothing can be said of the window yet.
+    // Endless traffic: nothing can be said about the window yet.
     kinesis(&store, 9..10);
     let next = AtomicU64::new(10);
     let verdict = audit_between(&store, LATER, || {
@@ -236,7 +236,7 @@ fn a_document_that_counts_and_was_set_aside_whole_is_wrong_also_while_traffic_fl
     let expect = "document sqs:q/m2: counts with 1 events in the window 2026-11-21T01:30:00Z, and was set aside whole: \
                   not_json/2026/11/21/sqs/q!m2!record.json";
     assert_eq!(mismatches(&audit(&store)), [expect]);
-    // Nothing else can be said of the window yet.
+    // Nothing else can be said about the window yet.
     let next = AtomicU64::new(5);
     let verdict = audit_between(&store, LATER, || {
         let next = next.fetch_add(1, Ordering::Relaxed);

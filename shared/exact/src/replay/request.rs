@@ -1,4 +1,4 @@
-//! A request to put one object back, as it lies in the queue of replays.
+//! A request to replay one object, as sent to the replay queue.
 
 use crate::retention::RETURN_MS_MAX;
 use serde::{Deserialize, Serialize};
@@ -7,22 +7,22 @@ use weir_telemetry::Millis;
 const FORMAT: u8 = 1;
 /// Longest key, bytes (AWS: "Naming Amazon S3 objects", Amazon S3 User Guide).
 const KEY_BYTES_MAX: usize = 1_024;
-/// How far the clock of the one who asked may be ahead of the queue's, milliseconds.
+/// How far the requester's clock may be ahead of the queue's, milliseconds.
 const AHEAD_MS_MAX: i64 = 10 * 60_000;
 
-/// One object that is to be put back: `{"format":1,"key":"…","requested_at":"2026-11-21T01:30:05Z"}`.
+/// One object to replay: `{"format":1,"key":"…","requested_at":"2026-11-21T01:30:05Z"}`.
 ///
-/// The time stands in the body and not in the message's attributes, since it decides under which rules the object is
+/// The time is in the body and not in the message's attributes, since it decides under which rules the object is
 /// decoded: a redrive sends the message anew and must not change it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Key of the object in the quarantine bucket.
     pub key: String,
-    /// When it was asked for.
+    /// When it was requested.
     pub requested_at: Millis,
 }
 
-/// A message that asks for nothing that can be done. It is not telemetry: it belongs in the dead-letter queue.
+/// A message that requests nothing that can be done. It is not telemetry: it belongs in the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct RequestError(String);
@@ -35,7 +35,7 @@ struct Body {
     requested_at: String,
 }
 
-/// Only what tells the format, so that another one is refused by its number and not by a field it has besides.
+/// Only the format, so that an unknown one is refused by its number and not by an extra field.
 #[derive(Deserialize)]
 struct Numbered {
     format: u64,
@@ -49,12 +49,12 @@ impl Request {
         serde_json::to_string(&body).unwrap_or_default()
     }
 
-    /// Reads a message's body; `sent_at` is when the message was put into its queue.
+    /// Reads a message's body; `sent_at` is when the message was sent to its queue.
     ///
     /// # Errors
-    /// [`RequestError`] naming what is wrong: another format, no key, or a time that cannot be.
+    /// [`RequestError`] naming what is wrong: another format, no key, or an impossible time.
     pub fn from_body(body: &str, sent_at: Millis) -> Result<Self, RequestError> {
-        // Which of ours is missing, or where it is wrong, and not what stands there: it may be a payload that went astray.
+        // Which of our fields is missing or where it is wrong, never its value: it may be a stray payload.
         let no_request = |error: serde_json::Error| {
             let told = error.to_string();
             let is_ours = told.starts_with("missing field `");

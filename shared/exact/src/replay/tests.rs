@@ -57,7 +57,7 @@ fn check(object: &QuarantineObject, expect: &str) {
 fn what_is_held_is_put_back_as_what_it_was() {
     check(&object("sqs", None, b"{}\n{}"), "2 put, 0 twice, 0 set aside");
     check(&object("sqs", Some(3), b"{}"), "1 put, 0 twice, 0 set aside");
-    // One event that was no event does not become two.
+    // One rejected event does not become two.
     check(&object("sqs", Some(3), b"[{},{}]"), "0 put, 0 twice, 1 set aside");
     check(&object("sqs", None, b"nonsense"), "0 put, 0 twice, 1 set aside");
     check(&object("s3", Some(3), b"{}"), "1 put, 0 twice, 0 set aside");
@@ -86,11 +86,11 @@ fn twice_counts_once_and_too_late_not_at_all() {
     let last = ARRIVAL.plus(RETURN_MS_MAX);
     assert_eq!(replay(&store, &whole, last, last).as_deref(), Ok("0 put, 1 twice, 0 set aside"));
     assert_eq!(replay(&store, &whole, last.plus(1), last.plus(1)).as_deref(), Ok("too old"));
-    // Asked for in time, and redriven too late.
+    // Requested in time, and redriven too late.
     assert_eq!(replay(&store, &whole, ASKED, last.plus(1)).as_deref(), Ok("too old"));
 }
 
-/// Whatever it was, the queue of notices holds no telemetry: put back, it would count as an event without fields.
+/// Whatever it was, the notifications' queue holds no telemetry: replayed, it would count as an event without fields.
 #[test]
 fn what_its_queue_does_not_take_is_no_event() {
     let unsupported = |payload: &[u8]| {
@@ -101,7 +101,7 @@ fn what_its_queue_does_not_take_is_no_event() {
     check(&unsupported(br#"{"Type":"Notification","Message":"x"}"#), "its queue takes no message of that form");
 }
 
-/// Rules that let an event nest deeper, from [`ASKED`] on.
+/// Rules that allow deeper nesting, from [`ASKED`] on.
 fn deeper_from_asked() -> EpochTable {
     let genesis = EpochTable::genesis();
     let mut deeper = genesis.epoch_at(ARRIVAL).clone();
@@ -111,8 +111,8 @@ fn deeper_from_asked() -> EpochTable {
     genesis.announce(deeper, ARRIVAL, &Epoch::DECODERS).expect("it is announced in time")
 }
 
-/// The simulation's seed 42946, made shorter: requests for one object lie in one batch, of which the first was made under
-/// rules that accept nothing of it. It claims nothing, and the one behind it must not be taken for the same.
+/// The simulation's seed 42946, shortened: requests for one object are in one batch, and the first was made under rules
+/// that accept nothing of it. It claims nothing, and the one behind it must not be taken for the same.
 #[test]
 fn a_request_under_the_old_rules_hides_none_under_the_new() {
     let store = MemoryStore::default();
@@ -139,8 +139,8 @@ fn a_request_under_the_old_rules_hides_none_under_the_new() {
     assert_eq!((put, deliveries), (1, 2));
 }
 
-/// A record that was set aside whole is put back under rules that take it apart and accept none of its events: each has a
-/// document of its own now. Under rules that accept them everything is put back, and each counts once.
+/// A record that was quarantined whole is replayed under rules that split it and accept none of its events: each now
+/// has its own document. Under rules that accept them everything is replayed, and each event counts once.
 #[test]
 fn what_a_replay_took_apart_counts_by_its_parts_alone() {
     let store = MemoryStore::default();

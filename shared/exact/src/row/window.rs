@@ -3,7 +3,7 @@
 use std::fmt;
 use weir_telemetry::{Millis, TimeError, Window};
 
-/// How long a row's window is. All are of UTC, so an hour has 60 minutes and a day 24 hours.
+/// How long a row's window is. All are in UTC, so an hour has 60 minutes and a day 24 hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Resolution {
     /// `1m`: computed from contributions.
@@ -15,7 +15,7 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// As rows name it.
+    /// Its name in rows.
     pub fn name(self) -> &'static str {
         match self {
             Self::Minute => "1m",
@@ -24,7 +24,7 @@ impl Resolution {
         }
     }
 
-    /// Reads the name.
+    /// Parses the name.
     pub fn by_name(name: &str) -> Option<Self> {
         [Self::Minute, Self::Hour, Self::Day].into_iter().find(|resolution| resolution.name() == name)
     }
@@ -38,7 +38,7 @@ impl Resolution {
         }
     }
 
-    /// What its rows are computed from; none for minutes.
+    /// What its rows are computed from; `None` for minutes.
     pub fn below(self) -> Option<Self> {
         match self {
             Self::Minute => None,
@@ -47,7 +47,7 @@ impl Resolution {
         }
     }
 
-    /// What is computed from its rows; none for days.
+    /// What is computed from its rows; `None` for days.
     pub fn above(self) -> Option<Self> {
         match self {
             Self::Minute => Some(Self::Hour),
@@ -65,7 +65,7 @@ pub struct RowWindow {
 }
 
 impl RowWindow {
-    /// The window of that length that holds `instant`.
+    /// The window of that length containing `instant`.
     pub fn containing(resolution: Resolution, instant: Millis) -> Self {
         let length = resolution.length_ms();
         Self { resolution, start: Millis(instant.0.div_euclid(length) * length) }
@@ -81,17 +81,17 @@ impl RowWindow {
         self.start
     }
 
-    /// First instant after.
+    /// First instant after it.
     pub fn end(self) -> Millis {
         self.start.plus(self.resolution.length_ms())
     }
 
-    /// The window of the next length that holds it; none above a day.
+    /// The window of the next length that contains it; `None` above a day.
     pub fn above(self) -> Option<Self> {
         self.resolution.above().map(|above| Self::containing(above, self.start))
     }
 
-    /// The windows that it is computed from, in order; none for a minute.
+    /// The windows that it is computed from, in order; `None` for a minute.
     pub fn below(self) -> impl Iterator<Item = Self> {
         let below = self.resolution.below();
         let end = self.end();
@@ -110,10 +110,10 @@ impl RowWindow {
         (self.resolution == Resolution::Minute).then(|| Window::containing(self.start))
     }
 
-    /// Reads the text that `Display` wrote.
+    /// Parses the text that `Display` writes.
     ///
     /// # Errors
-    /// [`TimeError`] when it names no resolution or no time at which such a window begins.
+    /// [`TimeError`] if it names no resolution, or a time at which no such window begins.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         let (resolution, start) = text.split_once('#').ok_or(TimeError)?;
         let resolution = Resolution::by_name(resolution).ok_or(TimeError)?;

@@ -1,18 +1,20 @@
-//! Changing the list, each change by one condition: of two at once one wins, and the other looks again.
+//! Changing the list, each change under one condition: of two concurrent changes one wins, and the other must look
+//! again.
 
 use super::{ENTRIES_MAX, Entry, READ_MS, SkipList};
 use crate::layout::Layout;
 use crate::ports::{ContributionGet, ContributionPut, Expected, PutOutcome, StoreError};
 use weir_telemetry::Millis;
 
-/// So long after its arrival a record may be delivered again: 4 days in its stream, and a day for whoever still works on
-/// it. Until then its entry must stand: a record that was set aside would be counted besides. Milliseconds.
+/// This long after its arrival a record may be delivered again: 4 days in its stream, and a day for whatever is still
+/// processing it. Until then its entry must stay: otherwise a record that was quarantined would also be counted.
+/// Milliseconds.
 pub const FORGET_MS: i64 = 5 * 86_400_000;
 
 /// Why the list was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// The record stands on it.
+    /// The record is already listed.
     #[error("record {sequence_number} of {shard} is on the list since before")]
     Stands {
         /// The shard.
@@ -23,7 +25,7 @@ pub enum EditError {
     /// No room.
     #[error("the list has {ENTRIES_MAX} entries, and no more (entries_max); take off what no stream holds any more")]
     Full,
-    /// The record does not stand on it.
+    /// The record is not listed.
     #[error("record {sequence_number} of {shard} is not on the list")]
     Absent {
         /// The shard.
@@ -31,7 +33,7 @@ pub enum EditError {
         /// The record.
         sequence_number: String,
     },
-    /// It may be skipped already, and may be delivered again.
+    /// It may have been skipped already, and may be delivered again.
     #[error(
         "the record may be delivered again until {until}, and would then be counted though it was set aside; take it off after that"
     )]
@@ -39,10 +41,10 @@ pub enum EditError {
         /// Until then.
         until: Millis,
     },
-    /// Somebody else changed the list meanwhile.
+    /// The list was changed concurrently.
     #[error("somebody else changed the list meanwhile; look at it and try again")]
     Overtaken,
-    /// The store failed. The list may be changed all the same: look before trying again.
+    /// The store failed. The list may have been changed anyway: look before trying again.
     #[error("{0}")]
     Store(#[from] StoreError),
 }
@@ -50,7 +52,7 @@ pub enum EditError {
 /// Puts a record on the list.
 ///
 /// # Errors
-/// [`EditError`]; the list stands as it was, unless the store failed.
+/// [`EditError`]; the list is unchanged, unless the store failed.
 pub async fn add<S: ContributionGet + ContributionPut>(store: &S, entry: Entry) -> Result<SkipList, EditError> {
     edit(store, |list| {
         if list.entry(&entry.shard, &entry.sequence_number).is_some() {
@@ -66,11 +68,11 @@ pub async fn add<S: ContributionGet + ContributionPut>(store: &S, entry: Entry) 
     .await
 }
 
-/// Takes a record off the list: while it is held, by a time before anybody skips it; later only when no stream holds it
-/// any more.
+/// Removes a record from the list: while it is held, some time before anybody skips it; later only when no stream holds
+/// it any more.
 ///
 /// # Errors
-/// [`EditError`]; the list stands as it was, unless the store failed.
+/// [`EditError`]; the list is unchanged, unless the store failed.
 pub async fn remove<S: ContributionGet + ContributionPut>(
     store: &S,
     shard: &str,
@@ -82,7 +84,7 @@ pub async fn remove<S: ContributionGet + ContributionPut>(
             let (shard, sequence_number) = (shard.to_owned(), sequence_number.to_owned());
             return Err(EditError::Absent { shard, sequence_number });
         };
-        // Whoever read the list before this write knows the entry for so long.
+        // Whoever read the list before this write knows the entry for this long.
         let nobody_skips_it = now.plus(2 * READ_MS) < Millis(entry.from_ms);
         let until = Millis(entry.arrived_at_ms).plus(FORGET_MS);
         if !nobody_skips_it && now <= until {
