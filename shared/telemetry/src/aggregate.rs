@@ -1,7 +1,7 @@
-//! Aggregates of the Kinesis Producer Library: many user records in one Kinesis record.
+//! Kinesis Producer Library aggregates: many user records in one Kinesis record.
 //!
 //! Magic number, a protobuf `AggregatedRecord`, the MD5 of the protobuf ("KPL Aggregated Record Format" in
-//! `amazon-kinesis-producer`). The partition keys inside are not looked at: a record is counted where it arrived.
+//! `amazon-kinesis-producer`). The partition keys inside are ignored: a record is counted where it arrived.
 
 use crate::event::Refusal;
 use crate::form::KPL_MAGIC;
@@ -20,7 +20,7 @@ struct AggregatedRecord {
 
 #[derive(Clone, PartialEq, Message)]
 struct UserRecord {
-    /// Required there; optional here, so that a record without it is damaged and not an empty one.
+    /// Required by the format; optional here, so that a record without it is damaged and not an empty one.
     #[prost(bytes = "vec", optional, tag = "3")]
     data: Option<Vec<u8>>,
 }
@@ -29,7 +29,7 @@ pub(crate) fn is_aggregate(record: &[u8]) -> bool {
     record.starts_with(KPL_MAGIC)
 }
 
-/// The payloads of an aggregate, in its order.
+/// The payloads of an aggregate, in order.
 ///
 /// # Errors
 /// [`Reason::DamagedAggregate`], and what is damaged.

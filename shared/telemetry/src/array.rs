@@ -1,5 +1,5 @@
-//! A JSON array of events as they are written: each held against the contract, but under no epoch's rules and against no
-//! arrival. For who answers at once and keeps nothing.
+//! A JSON array of events as written: each checked against the contract, but under no epoch's rules and against no
+//! arrival. For callers that respond at once and keep nothing.
 
 use crate::event::{self, Refusal, Values, scan};
 use crate::reject::Reason;
@@ -14,27 +14,27 @@ pub struct WrittenEvent<'a> {
     pub endpoint: Option<Cow<'a, [u8]>>,
     /// 0–999.
     pub status: Option<u16>,
-    /// Milliseconds: the double nearest to what is written.
+    /// Milliseconds: the double nearest to the text.
     pub duration_ms: Option<f64>,
     /// Who called; an integer as its digits. UTF-8.
     pub user: Option<Cow<'a, [u8]>>,
 }
 
-/// Why a text is no array of events.
+/// Why a text is not an array of events.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct NotAnArray {
-    /// [`Reason::NotJson`], [`Reason::NotUtf8`] or [`Reason::NotAnObject`]: no JSON, or another value.
+    /// [`Reason::NotJson`], [`Reason::NotUtf8`] or [`Reason::NotAnObject`]: not JSON, or another value.
     pub reason: Reason,
-    /// What was expected and what was found. Never holds the text.
+    /// What was expected and what was found. Never contains the text.
     pub detail: String,
 }
 
 /// Deepest nesting of an event.
 const DEPTH_MAX: u32 = 32;
 
-/// Reads an array: `each` takes, for every element in order, its index, and the event or why it is none, and adds it to
-/// what `begin` begins with. White space alone is an empty array.
+/// Reads an array: `each` takes, for every element in order, its index and the event, or why it is none, and adds it to
+/// the value from `begin`. White space alone is an empty array.
 ///
 /// # Errors
 /// [`NotAnArray`]; then nothing of it counts.
@@ -49,9 +49,9 @@ pub fn read_array<'a, T>(
     }
 }
 
-/// The same of an array that stands in a string of another JSON text, as it is written there. The scanner comes to stand
-/// behind it. None where it is not understood as it stands there, be it for other
-/// escapes than those of its quotes: then the string is to be undone and read as what it says.
+/// The same for an array inside a string of another JSON text, in place. Leaves the scanner behind it. `None` if it
+/// cannot be read in place, for example because of escapes other than those of its quotes: then unescape the string and
+/// read the result.
 pub fn read_quoted_array<'a, T>(
     scanner: &mut Scanner<'a, true>,
     mut read: T,
@@ -59,7 +59,7 @@ pub fn read_quoted_array<'a, T>(
 ) -> Option<T> {
     scanner.space();
     elements(scanner, &mut read, &mut each, |element| {
-        // Its quotes' backslashes undone: it holds no others, or it would not have been understood.
+        // Its quotes unescaped: it has no other escapes, or the scan would have failed.
         let element: String = serde_json::from_str(&format!("\"{element}\"")).ok()?;
         Some(event::values(&element, DEPTH_MAX).map(owned))
     })?;
@@ -67,7 +67,7 @@ pub fn read_quoted_array<'a, T>(
     Some(read)
 }
 
-/// By a scan of the bytes; an element that is none of the usual goes to the complete decoder by itself.
+/// By scanning the bytes; an unusual element goes to the complete decoder alone.
 fn read_fast<'a, T>(
     text: &'a [u8],
     mut read: T,
@@ -83,7 +83,7 @@ fn read_fast<'a, T>(
     scanner.is_at_end().then_some(read)
 }
 
-/// `complete` decides on an element that is none of the usual.
+/// `complete` decides on an unusual element.
 #[inline]
 fn elements<'a, T, const QUOTED: bool>(
     scanner: &mut Scanner<'a, QUOTED>,
@@ -176,7 +176,7 @@ mod tests {
         read
     }
 
-    /// What is understood where it stands in a string says the same.
+    /// What can be read in place in a string reads the same.
     fn check_quoted(text: &[u8], expect: &Result<Events<'_>, NotAnArray>) -> bool {
         let Ok(text) = std::str::from_utf8(text) else { return false };
         let string = serde_json::to_string(text).unwrap();

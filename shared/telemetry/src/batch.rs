@@ -1,9 +1,9 @@
-//! The events of many records, decoded the fast way: straight from their bytes into numbers, without a text or an
-//! allocation an event.
+//! The events of many records, decoded the fast way: straight from their bytes into numbers, without a string or an
+//! allocation per event.
 //!
-//! What it does not understand it leaves to the complete decoder ([`crate::decode_record`]), so the result is always
-//! that one's: the same events in the same order, the same reasons, the same words. `tests/agree.rs` and the fuzz target
-//! `agree` hold it, on sound, mutated and random input.
+//! Whatever it does not understand it leaves to the complete decoder ([`crate::decode_record`]), so the result is
+//! always that decoder's: the same events in the same order, the same reasons, the same wording. `tests/agree.rs` and
+//! the fuzz target `agree` check this, on valid, mutated and random input.
 
 mod forms;
 mod names;
@@ -28,30 +28,30 @@ pub struct BatchEvent {
     pub window: Window,
     /// Service and endpoint, normalised: [`Batch::series`].
     pub series: SeriesId,
-    /// 0–999; none when the event has none.
+    /// 0–999; `None` if the event has none.
     pub status: Option<u16>,
     /// Microseconds, 0 to a day.
     pub duration_us: Option<u64>,
-    /// Where the user's text stands, empty when the event has none: [`Batch::user`].
+    /// Where the user's text is, empty if the event has none: [`Batch::user`].
     user: (usize, u16),
 }
 
-/// Events of records, in the order they were added.
+/// Events of records, in the order added.
 #[derive(Debug, Default)]
 pub struct Batch {
     names: Names,
     events: Vec<BatchEvent>,
     users: Vec<u8>,
-    /// A payload, decompressed: kept for its room.
+    /// A decompressed payload: kept for its capacity.
     plain: Vec<u8>,
 }
 
-/// Events and bytes of users before a record.
+/// Number of events and bytes of users before a record.
 #[derive(Clone, Copy)]
 struct Mark(usize, usize);
 
 impl Batch {
-    /// Adds a Kinesis record's events, and gives what is set aside: [`decode_record`].
+    /// Adds a Kinesis record's events, and returns what is rejected: [`decode_record`].
     pub fn add_record(&mut self, data: &[u8], arrival: Millis, epoch: &Epoch) -> Vec<Rejected> {
         if aggregate::is_aggregate(data) {
             return self.take(decode_record(data, arrival, epoch));
@@ -59,7 +59,7 @@ impl Batch {
         self.add_payload(data, arrival, epoch)
     }
 
-    /// Adds a payload's events, and gives what is set aside: [`decode_payload`].
+    /// Adds a payload's events, and returns what is rejected: [`decode_payload`].
     pub fn add_payload(&mut self, payload: &[u8], arrival: Millis, epoch: &Epoch) -> Vec<Rejected> {
         let mark = self.mark();
         let mut adding = Adding { arrival, epoch, events: 0, rejected: vec![] };
@@ -75,7 +75,7 @@ impl Batch {
         }
     }
 
-    /// Adds what was set aside as event `index` of its record, or gives it back: [`decode_event_alone`].
+    /// Adds what was quarantined as event `index` of its record, or returns its rejection: [`decode_event_alone`].
     pub fn add_event_alone(&mut self, event: &[u8], index: u32, arrival: Millis, epoch: &Epoch) -> Vec<Rejected> {
         self.take(decode_event_alone(event, index, arrival, epoch))
     }
@@ -93,7 +93,7 @@ impl Batch {
         added
     }
 
-    /// Takes what the complete decoder made of a record.
+    /// Takes the complete decoder's result for a record.
     fn take(&mut self, decoded: Decoded) -> Vec<Rejected> {
         decoded.accepted.into_iter().for_each(|accepted| self.import(accepted));
         decoded.rejected
@@ -114,7 +114,7 @@ impl Batch {
         self.events.push(BatchEvent { window: Window::containing(at), series, status, duration_us, user });
     }
 
-    /// Keeps a user's text, of at most 256 bytes.
+    /// Stores a user's text, of at most 256 bytes.
     #[inline]
     fn keep(&mut self, user: Option<&[u8]>) -> (usize, u16) {
         let (at, user) = (self.users.len(), user.unwrap_or_default());
@@ -122,7 +122,7 @@ impl Batch {
         (at, user.len() as u16)
     }
 
-    /// What a record may name: its first series, the others together.
+    /// Limits a record's series: the first ones stay, the others are merged.
     fn limit_series(&mut self, since: Mark, epoch: &Epoch) {
         let series_max = epoch.limits.series_per_record_max as usize;
         let own = &mut self.events[since.0..];
@@ -146,7 +146,7 @@ impl Batch {
         &self.events
     }
 
-    /// Who called, if the event says; goes into a sketch only, hashed; never logged.
+    /// Who called, if known; goes into a sketch only, hashed; never logged.
     pub fn user(&self, event: &BatchEvent) -> Option<&[u8]> {
         let (at, length) = (event.user.0, usize::from(event.user.1));
         self.users.get(at..at + length).filter(|user| !user.is_empty())
@@ -157,12 +157,12 @@ impl Batch {
         self.names.series(id)
     }
 
-    /// Every series of the batch, by [`SeriesId::index`]; perhaps some that no event is left in.
+    /// Every series of the batch, by [`SeriesId::index`]; possibly some without events.
     pub fn all_series(&self) -> &[Series] {
         self.names.all()
     }
 
-    /// The number of a series, whether an event has it or not.
+    /// The number of a series, whether or not an event has it.
     pub fn id_of(&mut self, series: Series) -> SeriesId {
         self.names.of_series(series)
     }
@@ -172,13 +172,13 @@ impl Batch {
         Series::split_of(self.names.hash(id), splits)
     }
 
-    /// Forgets all events, and keeps the room they took and the names.
+    /// Drops all events; keeps their capacity and the names.
     pub fn clear(&mut self) {
         self.back_to(Mark(0, 0));
     }
 }
 
-/// A payload on its way into a batch.
+/// A payload being added to a batch.
 struct Adding<'e> {
     arrival: Millis,
     epoch: &'e Epoch,
@@ -188,8 +188,8 @@ struct Adding<'e> {
 }
 
 impl Adding<'_> {
-    /// Counts an event; none when it is one too many, or too many are rejected: the payload is set aside whole then, in
-    /// the complete decoder's words.
+    /// Counts an event; `None` if it is one too many, or too many are rejected: then the payload is rejected whole, in
+    /// the complete decoder's wording.
     #[inline]
     fn count(&mut self) -> Option<()> {
         self.events += 1;
@@ -203,7 +203,7 @@ impl Adding<'_> {
         (self.rejected.len() <= self.epoch.limits.rejected_per_record_max as usize).then_some(())
     }
 
-    /// Takes back the events from `events` on.
+    /// Undoes the events from `events` on.
     fn undo(&mut self, events: u32) {
         self.events = events;
         self.rejected.retain(|rejected| rejected.event_index < Some(events));

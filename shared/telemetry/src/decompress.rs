@@ -1,7 +1,7 @@
-//! gzip and zstd, told by their magic bytes, decompressed within a bound: whole, or as bytes come.
+//! gzip and zstd, recognised by their magic bytes, decompressed up to a limit: whole, or as bytes arrive.
 //!
-//! One way for both, in blocks counted from the beginning, since what a decoder makes of damaged input can depend on how
-//! it is cut.
+//! Both take one path, in blocks counted from the beginning, since a decoder's verdict on damaged input can depend on
+//! how it is cut.
 
 mod inflate;
 
@@ -9,22 +9,23 @@ pub(crate) use inflate::Inflater;
 use std::borrow::Cow;
 use std::io;
 
-/// How a gzip member begins (RFC 1952).
+/// Start of a gzip member (RFC 1952).
 const GZIP: &[u8] = &[0x1f, 0x8b];
-/// How a zstd frame begins (RFC 8878 §3.1.1).
+/// Start of a zstd frame (RFC 8878 §3.1.1).
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// How a skippable zstd frame goes on after its first byte, which is 0x50 to 0x5f (RFC 8878 §3.1.2): pzstd begins so.
+/// Start of a skippable zstd frame after its first byte, which is 0x50 to 0x5f (RFC 8878 §3.1.2): pzstd begins with
+/// one.
 const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
-/// In words. The library's may change with its version; ours are part of what is stored.
+/// Our own wording: the library's may change with its version, and this is part of what is stored.
 pub(crate) const DAMAGED: &str = "the payload begins like gzip or zstd but is damaged or cut short";
 
 /// Why a payload cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// Longer than its bound after decompression.
+    /// Longer than its limit after decompression.
     TooLong,
-    /// No gzip or zstd, though it begins like one, or cut short.
+    /// Not gzip or zstd, though it begins like one, or truncated.
     Damaged,
 }
 
@@ -34,11 +35,11 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The payload as text bytes: as it is, or decompressed (all members of a gzip, all frames of a zstd). A bomb is
-/// expanded little further than the bound.
+/// The payload as text bytes: unchanged, or decompressed (all members of a gzip, all frames of a zstd). A bomb is
+/// expanded little further than the limit.
 ///
 /// # Errors
-/// [`Failure`], with more than `bytes_max` bytes or damaged ones.
+/// [`Failure`], if there are more than `bytes_max` bytes or damaged ones.
 pub(crate) fn plain(payload: &[u8], bytes_max: u64) -> Result<Cow<'_, [u8]>, Failure> {
     if !is_compressed(payload) {
         return fits(payload.len(), bytes_max).map(|()| Cow::Borrowed(payload));
@@ -53,12 +54,12 @@ pub(crate) fn is_compressed(payload: &[u8]) -> bool {
     payload.starts_with(GZIP) || is_zstd(payload)
 }
 
-/// Whether it begins like zstd, with a frame that holds something or with a skippable one.
+/// Whether it begins like zstd, with a data frame or a skippable one.
 fn is_zstd(payload: &[u8]) -> bool {
     payload.starts_with(ZSTD) || matches!(payload, [0x50..=0x5f, rest @ ..] if rest.starts_with(ZSTD_SKIPPABLE))
 }
 
-/// Appends to `plain` what a compressed payload holds.
+/// Appends to `plain` what a compressed payload decompresses to.
 ///
 /// # Errors
 /// As [`plain`].

@@ -1,9 +1,9 @@
 //! Epochs: the rules in force for arrivals from a given time, and the refusal to guess them.
 //!
 //! Every version of every function reads one table of epochs. A new epoch is announced at least
-//! [`EpochTable::NOTICE_MS`] ahead and never edited, so whoever read the table at time `t` knows the rules
-//! for every arrival up to `t + NOTICE_MS`. Code that meets an epoch it does not implement, or a later
-//! arrival, fails the batch and retries: a guess would count a record under two rules.
+//! [`EpochTable::NOTICE_MS`] ahead and never edited, so a reader of the table at time `t` knows the rules for every
+//! arrival up to `t + NOTICE_MS`. Code that meets an epoch it does not implement, or a later arrival, fails the batch
+//! and retries: a guess would count a record under two rules.
 
 mod announce;
 
@@ -22,17 +22,17 @@ pub struct Epoch {
     pub number: u32,
     /// First arrival (inclusive) under these rules, epoch milliseconds.
     pub from_ms: i64,
-    /// Which decoder and normalisation: a number that code implements or does not.
+    /// Decoder and normalisation: a number that code implements or does not.
     pub decoder: u32,
     /// How many items share a window's series (per shard).
     pub splits: u16,
-    /// Bounds on one record.
+    /// Limits on one record.
     pub limits: Limits,
-    /// Bounds on one object. Left out of a stored table where they are the default, so that versions which do not
-    /// know them still read it.
+    /// Limits on one object. Omitted from a stored table if default, so that versions that do not know them can still
+    /// read it.
     #[serde(default, skip_serializing_if = "ObjectLimits::are_default")]
     pub object_limits: ObjectLimits,
-    /// How endpoints are normalised. Left out of a stored table likewise.
+    /// How endpoints are normalised. Omitted from a stored table likewise.
     #[serde(default, skip_serializing_if = "Rules::are_built_in")]
     pub rules: Rules,
 }
@@ -54,18 +54,18 @@ impl Epoch {
         }
     }
 
-    /// The limit under which nothing could count, if there is one: checked where an epoch is announced and not where it is
-    /// read, since one that stands is never edited.
+    /// The limit under which nothing could count, if there is one: checked when an epoch is announced and not when it
+    /// is read, since an announced one is never edited.
     fn limit_of_zero(&self) -> Option<String> {
         let Limits {
             payload_bytes_max,
             events_per_record_max,
-            // 0 says that a record counts whole or not at all.
+            // 0 means that a record counts whole or not at all.
             rejected_per_record_max: _,
             series_per_record_max,
             json_depth_max,
         } = self.limits;
-        // `kept_bytes_max` may be 0: then quarantine keeps reasons alone.
+        // `kept_bytes_max` may be 0: then quarantine keeps only reasons.
         let ObjectLimits {
             object_bytes_max,
             events_per_object_max,
@@ -87,7 +87,7 @@ impl Epoch {
         Some(format!("{name} is 0, and nothing would be counted as what it is; it should be at least 1"))
     }
 
-    /// What keeps these rules from being announced, if anything does, naming the setting and what it should be.
+    /// Why these rules may not be announced, if so, naming the setting and its valid values.
     pub fn unsound(&self) -> Option<String> {
         let (found, most) = (self.limits.payload_bytes_max, Limits::PAYLOAD_BYTES_MOST);
         let too_much = || {
@@ -96,7 +96,7 @@ impl Epoch {
         self.limit_of_zero().or_else(too_much).or_else(|| self.problem().map(str::to_owned))
     }
 
-    /// What keeps these rules from being in force, if anything does. [`Rules`] are sound by their type.
+    /// Why these rules cannot be in force, if so. [`Rules`] are valid by their type.
     fn problem(&self) -> Option<&'static str> {
         let ObjectLimits { object_bytes_max, events_per_object_max, event_bytes_max, kept_bytes_max, events_per_chunk } =
             self.object_limits;
@@ -121,7 +121,7 @@ const EVENT_BYTES_MAX: u32 = 16 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generation {
-    /// Ledger lanes: an identity lives in lane `hash mod lanes`.
+    /// Ledger lanes: an identity belongs to lane `hash mod lanes`.
     pub lanes: u16,
     /// Partition keys over which a window's items are spread (1,000 write units a second each).
     pub partitions: u16,
@@ -140,7 +140,7 @@ pub struct EpochTable {
 /// Why a batch cannot be decoded now. Always worth a retry, never a guess.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EpochError {
-    /// The stored table is not one this code can read.
+    /// This code cannot read the stored table.
     #[error("the epoch table cannot be read: {0}; deploy a version that knows it")]
     Unreadable(String),
     /// The epoch needs a decoder that this code does not have.
@@ -170,11 +170,11 @@ impl EpochTable {
         Self { generation: Generation { lanes: 16, partitions: 4 }, epochs: vec![Epoch::genesis()] }
     }
 
-    /// Reads a stored table (JSON).
+    /// Parses a stored table (JSON).
     ///
     /// # Errors
-    /// [`EpochError::Unreadable`] when it is malformed, empty, out of order, or has a rule this code does
-    /// not know: an unknown rule must stop the code, not be skipped.
+    /// [`EpochError::Unreadable`] if it is malformed, empty, out of order, or has a rule this code does not know: an
+    /// unknown rule must stop the code, not be skipped.
     pub fn from_json(bytes: &[u8]) -> Result<Self, EpochError> {
         let table: Self = serde_json::from_slice(bytes).map_err(|error| EpochError::Unreadable(error.to_string()))?;
         let ordered =
@@ -198,7 +198,7 @@ impl EpochTable {
 
     /// The epoch in force for `arrival`; the first one for anything earlier.
     ///
-    /// Says nothing about whether the table is fresh enough or the decoder known: see [`EpochView::epoch_for`].
+    /// Does not check whether the table is fresh enough or the decoder known: see [`EpochView::epoch_for`].
     pub fn epoch_at(&self, arrival: Millis) -> &Epoch {
         let after = self.epochs.partition_point(|epoch| epoch.from_ms <= arrival.0);
         &self.epochs[after.saturating_sub(1)]
@@ -214,12 +214,12 @@ pub struct EpochView {
 }
 
 impl EpochView {
-    /// A table read at `read_at`: the time *before* the read was sent, so that it is never too new.
+    /// A table read at `read_at`: the time *before* the read was sent, so that it is never dated too late.
     pub fn new(table: EpochTable, read_at: Millis) -> Self {
         Self::implementing(table, read_at, &Epoch::DECODERS)
     }
 
-    /// The same for a version of the code that implements these decoders, which a test may have to be.
+    /// The same for a version of the code with these decoders, as a test may need.
     pub fn implementing(table: EpochTable, read_at: Millis, decoders: &'static [u32]) -> Self {
         Self { table, read_at, decoders }
     }
@@ -242,8 +242,8 @@ impl EpochView {
     /// The rules for `arrival`.
     ///
     /// # Errors
-    /// [`EpochError::Stale`] when a newer epoch may be in force, [`EpochError::UnknownDecoder`] when this
-    /// code does not implement the one that is. Both end in a retry.
+    /// [`EpochError::Stale`] if a newer epoch may be in force, [`EpochError::UnknownDecoder`] if this code does not
+    /// implement the one that is. Both end in a retry.
     pub fn epoch_for(&self, arrival: Millis) -> Result<&Epoch, EpochError> {
         if arrival > self.read_at.plus(EpochTable::NOTICE_MS) {
             return Err(EpochError::Stale { arrival, read_at: self.read_at });

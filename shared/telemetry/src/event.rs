@@ -1,5 +1,5 @@
-//! One telemetry event, from JSON to checked values. This is the complete decoder, written to be read;
-//! a faster one may stand beside it, and this one says what is right.
+//! One telemetry event, from JSON to checked values. This is the complete decoder, written for readability; a faster
+//! one may exist next to it, but this one defines what is right.
 
 pub(crate) mod scan;
 
@@ -25,7 +25,7 @@ pub const STATUS_MAX: u16 = 999;
 /// Longest `duration_ms`: a day.
 pub const DURATION_MS_MAX: f64 = 86_400_000.0;
 
-/// An event whose fields are all in range; not yet held against its arrival.
+/// An event whose fields are all in range; not yet checked against its arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) series: Series,
@@ -41,14 +41,14 @@ pub(crate) type Refusal = (Reason, String);
 /// Decodes one event.
 ///
 /// # Errors
-/// What is wrong with the first field that is, in the order of the text.
+/// What is wrong with the first invalid field, in the order of the text.
 pub(crate) fn decode(text: &str, depth_max: u32, rules: &Rules) -> Result<Event, Refusal> {
     let Values { endpoint, service, status, duration, user, timestamp } = values(text, depth_max)?;
     let series = Series::under(rules, service.as_deref(), endpoint.as_deref());
     Ok(Event { series, status, duration_us: duration.map(|(us, _)| us), user, timestamp })
 }
 
-/// The fields of an event, in range, as they are written.
+/// The fields of an event, in range, as written.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Values {
     pub(crate) endpoint: Option<String>,
@@ -60,7 +60,7 @@ pub(crate) struct Values {
     pub(crate) timestamp: Option<Millis>,
 }
 
-/// Decodes one event, and names nothing.
+/// Decodes one event, without naming its series.
 ///
 /// # Errors
 /// As [`decode`].
@@ -83,7 +83,7 @@ pub(crate) fn values(text: &str, depth_max: u32) -> Result<Values, Refusal> {
     fields.map_err(|error| not_json(&error))?.check()
 }
 
-/// White space as JSON has it; Unicode's other spaces are no JSON.
+/// White space as JSON defines it; Unicode's other spaces are not JSON.
 pub(crate) const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 pub(crate) fn not_json(error: &serde_json::Error) -> Refusal {
@@ -112,8 +112,8 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
         let mut fields = Fields::default();
-        // As it is written: a name may have an escape that no string can hold, half of a surrogate pair, and is then
-        // the name of no field.
+        // As written: a name may contain an escape that no string can hold, half of a surrogate pair, and then is no
+        // field's name.
         while let Some(written) = map.next_key::<&RawValue>()? {
             let name = serde_json::from_str::<Name<'_>>(written.get()).ok();
             match name.and_then(|Name(name)| Field::by_name(&name)) {
@@ -131,7 +131,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-/// A key, borrowed where it has no escapes.
+/// A key, borrowed if it has no escapes.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de> serde::Deserialize<'de> for Name<'de> {
@@ -176,7 +176,7 @@ fn invalid(field: Field, expected: &str, raw: &str) -> Refusal {
     (Reason::Invalid(field), format!("{}: expected {expected}, found {}", field.name(), kind(raw)))
 }
 
-/// What a JSON value is, without saying what it holds.
+/// The type of a JSON value, without its content.
 pub(crate) fn kind(raw: &str) -> &'static str {
     match raw.as_bytes().first() {
         Some(b'"') => "a string",
@@ -318,7 +318,7 @@ mod tests {
         check(r#"{"timestamp":"1970-01-01T00:00:00.017Z"}"#, "default#unknown None None None Some(17)");
         check(r#"{"stat\u0075s":404}"#, "default#unknown Some(404) None None None");
         check(r#"{"x":1,"x":2}"#, "default#unknown None None None None");
-        // Escapes that stand for no character, where nobody reads them.
+        // Escapes that denote no character, where nobody reads them.
         check(r#"{"\ud800":1,"status":200}"#, "default#unknown Some(200) None None None");
         check(r#"{"x":"\udc00","y":{"\ud800":["\ud800"]},"status":200}"#, "default#unknown Some(200) None None None");
     }

@@ -1,13 +1,13 @@
-//! The forms of a plain payload: one event, an array of events, or one event a line.
+//! The forms of a plain payload: one event, an array of events, or one event per line.
 
 use crate::event::{self, JSON_SPACE, Refusal};
 use crate::json;
 use crate::reject::{Limit, Reason};
 use serde_json::value::RawValue;
 
-/// May stand before UTF-8 text, and means nothing.
+/// May precede UTF-8 text, and means nothing.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// How an aggregate of the Kinesis Producer Library begins ("KPL Aggregated Record Format").
+/// Start of a Kinesis Producer Library aggregate ("KPL Aggregated Record Format").
 pub(crate) const KPL_MAGIC: &[u8] = &[0xf3, 0x89, 0x9a, 0xc2];
 
 /// One event of a record, or bytes that should have been one.
@@ -16,17 +16,17 @@ pub(crate) type Piece<'a> = Result<&'a str, (&'a [u8], Refusal)>;
 /// How many events there may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
-    /// How many were there before.
+    /// How many came before.
     pub(crate) before: u32,
-    /// How many there may be in all.
+    /// How many are allowed in all.
     pub(crate) max: u32,
-    /// Which limit says so.
+    /// The limit to report.
     pub(crate) limit: Limit,
 }
 
 impl Room {
     /// # Errors
-    /// When `events` more are too many.
+    /// If `events` more are too many.
     pub(crate) fn check(self, events: usize) -> Result<(), Refusal> {
         let all = events.saturating_add(self.before as usize);
         if all > self.max as usize {
@@ -39,14 +39,14 @@ impl Room {
 
 /// Splits a plain payload into events.
 ///
-/// What begins with `[` is an array or nothing: taken by its lines, an array cut short would be accepted in part.
-/// Otherwise one JSON value is tried first, since an object may be spread over lines; what is not one JSON value is
-/// taken line by line, so that a damaged line costs only itself. An object that is still open where the payload ends was
-/// cut short and is one event, broken: a line within it may look like an event and is none. When no line is an object the
-/// payload is no NDJSON either, and is set aside whole: noise must not become one rejection a line.
+/// What begins with `[` is an array or nothing: read line by line, a truncated array would be accepted in part.
+/// Otherwise one JSON value is tried first, since an object may span lines; anything else is read line by line, so that
+/// a damaged line costs only itself. An object still open where the payload ends was truncated and is one damaged
+/// event: a line within it may look like an event but is none. If no line is an object the payload is not NDJSON
+/// either, and is rejected whole: noise must not become one rejection per line.
 ///
 /// # Errors
-/// Why the payload is set aside whole.
+/// Why the payload is rejected whole.
 pub(crate) fn split(plain: &[u8], room: Room, json_depth_max: u32) -> Result<Vec<Piece<'_>>, Refusal> {
     if plain.starts_with(KPL_MAGIC) {
         return Err(no_aggregate());
@@ -70,7 +70,7 @@ pub(crate) fn split(plain: &[u8], room: Room, json_depth_max: u32) -> Result<Vec
     }
 }
 
-/// The refusal of an aggregate where none may be.
+/// The rejection of an aggregate where none is allowed.
 pub(crate) fn no_aggregate() -> Refusal {
     let detail = "a KPL aggregate, which only a Kinesis record may be, uncompressed and not inside another";
     (Reason::UnsupportedForm, detail.to_owned())
@@ -111,7 +111,7 @@ fn split_value(text: &str, json_depth_max: u32) -> Result<&str, NoValue> {
     }
 }
 
-/// Not JSON; where it also nests too deep (100,000 brackets, never closed), that is the better reason.
+/// Not JSON; if it also nests too deep (100,000 brackets, never closed), that is the better reason.
 fn no_value(text: &str, error: &serde_json::Error, json_depth_max: u32) -> Refusal {
     // Text of several lines may be NDJSON.
     if text.contains('\n') {
@@ -120,7 +120,7 @@ fn no_value(text: &str, error: &serde_json::Error, json_depth_max: u32) -> Refus
     too_deep(json::depth(text.as_bytes()), json_depth_max).unwrap_or_else(|| event::not_json(error))
 }
 
-/// The refusal of a payload that nests deeper than an array of events may.
+/// The rejection of a payload that nests deeper than an array of events may.
 pub(crate) fn too_deep(depth: u32, json_depth_max: u32) -> Option<Refusal> {
     // An array is a level that its events do not have.
     let depth_max = json_depth_max.saturating_add(1);
@@ -133,7 +133,7 @@ pub(crate) fn too_deep(depth: u32, json_depth_max: u32) -> Option<Refusal> {
 #[serde(transparent)]
 struct Elements<'a>(#[serde(borrow)] Vec<&'a RawValue>);
 
-/// One event a line; `None` when no line is an object.
+/// One event per line; `None` if no line is an object.
 fn split_lines(plain: &[u8], room: Room) -> Result<Option<Vec<Piece<'_>>>, Refusal> {
     let lines = || plain.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     if !lines().any(is_object) {

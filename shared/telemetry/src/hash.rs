@@ -1,14 +1,13 @@
-//! A hash that never changes, for splits and lanes: where an event is stored is part of the protocol, so
-//! the hash may not depend on a library's version. Not for untrusted hash tables, not cryptographic.
+//! A hash that never changes, for splits and lanes: where an event is stored is part of the protocol, so the hash must
+//! not depend on a library's version. Not for untrusted hash tables, not cryptographic.
 
-/// A stable 64-bit hash of `bytes`: FNV-1a, then the finalizer of MurmurHash3 so that the low bits are
-/// good enough for `% small number`.
+/// A stable 64-bit hash of `bytes`: FNV-1a, then MurmurHash3's finalizer so that the low bits are good enough for
+/// `% small number`.
 pub fn stable_hash(bytes: &[u8]) -> u64 {
     StableHasher::default().with(bytes).finish()
 }
 
-/// The same over bytes that come in parts. It goes byte by byte, so of many texts that begin alike the beginning is
-/// best hashed once.
+/// The same for bytes that come in parts. It works byte by byte, so hash a prefix shared by many texts once.
 #[derive(Clone, Copy, Debug)]
 pub struct StableHasher(u64);
 
@@ -19,7 +18,7 @@ impl Default for StableHasher {
 }
 
 impl StableHasher {
-    /// What follows.
+    /// Adds bytes.
     #[must_use]
     pub fn with(self, bytes: &[u8]) -> Self {
         Self(bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)))
@@ -39,7 +38,7 @@ mod tests {
 
     #[test]
     fn never_changes() {
-        // These values are part of the stored layout: a change here moves items.
+        // These values are part of the stored layout: changing them moves items.
         assert_eq!(stable_hash(b""), 0xefd0_1f60_ba99_2926);
         assert_eq!(stable_hash(b"a"), 0x82a2_a958_a9be_ce5b);
     }

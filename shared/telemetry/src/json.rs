@@ -1,7 +1,7 @@
-//! How deep a JSON text nests, told in one pass before any parser sees it: parsers differ in what they
-//! do with depth (recurse, stop at 128, skip without looking), and a limit must not depend on them.
+//! How deep a JSON text nests, found in one pass before any parser sees it: parsers differ in how they handle depth
+//! (recurse, stop at 128, skip without checking), and a limit must not depend on them.
 
-/// Deepest nesting of `[` and `{` outside strings. Says nothing about whether the text is JSON.
+/// Deepest nesting of `[` and `{` outside strings. Does not check that the text is JSON.
 pub(crate) fn depth(text: &[u8]) -> u32 {
     let (mut depth, mut deepest) = (0_u32, 0_u32);
     let mut bytes = text.iter();
@@ -61,7 +61,7 @@ impl Nesting {
         self.depth
     }
 
-    /// As [`depth`] has it.
+    /// The result, as from [`depth`].
     pub(crate) fn deepest(&self) -> u32 {
         self.deepest
     }

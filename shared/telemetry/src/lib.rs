@@ -1,12 +1,12 @@
-//! What telemetry is: one event, the payload forms it travels in, the window and series it belongs to,
-//! and the epoch whose rules decide that.
+//! Telemetry: one event, the payload forms it travels in, the window and series it belongs to, and the epoch whose
+//! rules decide that.
 //!
-//! Everything here is a pure function of a record's bytes, its arrival time and its [`Epoch`]: no clock,
-//! no environment, no randomness, and no dependence on which version of the code runs. Exactness rests on
-//! it: two deliveries of one record must be accepted or rejected alike, into the same window and series,
-//! whoever decodes them (ARCHITECTURE.md, "Purity").
+//! Everything here is a pure function of a record's bytes, its arrival time and its [`Epoch`]: no clock, no
+//! environment, no randomness, and no dependence on which version of the code runs. Exactness rests on it: two
+//! deliveries of one record must be accepted or rejected alike, into the same window and series, whoever decodes them
+//! (docs/protocol.md, "Purity").
 //!
-//! Not here: aggregation (`weir-rollup`), what is written where (`weir-exact`), anything that does I/O.
+//! Not here: aggregation (`weir-rollup`), what is written where (`weir-exact`), any I/O.
 //!
 //! ```
 //! use weir_telemetry::{decode_payload, EpochTable, Millis};

@@ -1,5 +1,5 @@
-//! What the body of a queue's message holds: contract §1. Text only, so compressed payloads come in base64, and a body
-//! may point elsewhere instead of holding events.
+//! The forms of a queue message's body: contract §1. Text only, so compressed payloads come in base64, and a body may
+//! point elsewhere instead of holding events.
 
 use crate::decompress::is_compressed;
 use crate::event::Refusal;
@@ -30,30 +30,30 @@ pub enum MessageBody<'a> {
     Notice(Notice),
     /// `s3:TestEvent`: acknowledged, nothing counted.
     TestEvent,
-    /// A pointer or a notice that does not say what it should, and which field; set aside whole.
+    /// A pointer or notification with an invalid field, and which; quarantined whole.
     Malformed {
         /// [`Reason::BadPointer`] or [`Reason::BadNotice`].
         reason: Reason,
-        /// The field, what was expected and what was found. Never holds payload text.
+        /// The field, what was expected and what was found. Never contains payload text.
         detail: String,
     },
-    /// A form that the contract does not have; set aside whole, in words.
+    /// A form that the contract does not have; quarantined whole, with an explanation.
     Unsupported(&'static str),
 }
 
 /// First element of an Extended Client pointer, of version 2 and of version 1 of the library.
 const POINTERS: [&str; 2] =
     [r#""software.amazon.payloadoffloading.PayloadS3Pointer""#, r#""com.amazon.sqs.javamessaging.MessageS3Pointer""#];
-/// Padding or none: both are written.
+/// With padding or without: both occur.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// First characters of what a compressed payload begins with, in base64: of a gzip, a zstd frame and a skippable one.
+/// First characters of a compressed payload in base64: of a gzip, a zstd frame and a skippable one.
 const COMPRESSED: [char; 6] = ['H', 'K', 'U', 'V', 'W', 'X'];
 
 impl<'a> MessageBody<'a> {
-    /// Tells what `body` is. What is none of the special forms is a payload, bad or good.
+    /// Classifies `body`. What is none of the special forms is a payload, valid or not.
     pub fn of(body: &'a str) -> Self {
         let trimmed = body.trim_ascii();
         if let Some(bytes) = compressed(trimmed) {
@@ -73,8 +73,8 @@ impl<'a> MessageBody<'a> {
     }
 }
 
-/// The compressed payload that a body is base64 of, if it is: in either alphabet (RFC 4648 §4, §5), in one line or many,
-/// with padding or without, as tools write it. Base64 of anything else is no form of the contract.
+/// The compressed payload that a body encodes in base64, if it does: in either alphabet (RFC 4648 §4, §5), in one line
+/// or many, with padding or without, as tools write it. Base64 of anything else is not a form of the contract.
 fn compressed(text: &str) -> Option<Vec<u8>> {
     if !text.starts_with(COMPRESSED) {
         return None;
@@ -88,10 +88,10 @@ fn compressed(text: &str) -> Option<Vec<u8>> {
     is_compressed(&bytes).then_some(bytes)
 }
 
-/// Whether a member may have one of the names by which notices are told: false of nearly every event, so that none of
-/// them is parsed for it. A name that has escapes in it has a backslash.
+/// Whether a member may have one of the names that identify notifications: false for nearly every event, so that none
+/// of them is parsed for it. A name with escapes contains a backslash.
 fn may_be_notice(text: &[u8]) -> bool {
-    // Looks at all pairs, since a loop that stops at the first is not vectorised.
+    // Checks all pairs, since a loop that stops at the first is not vectorised.
     let told = |pair: [u8; 2]| matches!(pair, [b'"', b'S' | b'R' | b'T'] | [_, b'\\']);
     text.iter().zip(&text[1..]).fold(false, |found, (first, second)| found | told([*first, *second]))
 }
@@ -115,7 +115,7 @@ fn pointer<'b>(text: &str) -> Result<MessageBody<'b>, Refusal> {
     Ok(MessageBody::Pointer { bucket: field("s3BucketName")?, key: field("s3Key")? })
 }
 
-/// The fields by which S3's and SNS's notices are told from an event.
+/// The fields that distinguish S3's and SNS's notifications from an event.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(rename = "Event", borrow)]
@@ -133,7 +133,7 @@ struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    /// What it holds, if it is a notice. `at` is the path to it.
+    /// Its content, if it is a notification. `at` is the path to it.
     fn body<'b>(&self, at: &str) -> Option<MessageBody<'b>> {
         let is = |value: Option<&RawValue>, text: &str| value.is_some_and(|value| value.get() == text);
         if is(self.service, r#""Amazon S3""#) && is(self.event, r#""s3:TestEvent""#) {
@@ -150,7 +150,7 @@ impl Envelope<'_> {
         wrapped.then(|| self.unwrapped())
     }
 
-    /// What SNS's `Message` holds, which is the text of a JSON document.
+    /// The content of SNS's `Message`, which is the text of a JSON document.
     fn unwrapped<'b>(&self) -> MessageBody<'b> {
         let message = self.message.and_then(|message| serde_json::from_str::<String>(message.get()).ok());
         let Some(message) = message else {

@@ -1,19 +1,19 @@
 //! S3 event notifications: which objects were created, plain or wrapped by SNS.
 //!
-//! After "Event message structure" of the S3 user guide. Of the many events S3 has, only those of `ObjectCreated`
-//! are telemetry; the others are named, so that whoever reads the log sees what the bucket is set up to send.
+//! After "Event message structure" of the S3 user guide. Of S3's many events, only `ObjectCreated` ones are telemetry;
+//! the others are named, so that the log shows what the bucket is configured to send.
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-/// An object that a notice or a pointer names, as far as it says.
+/// An object named by a notification or a pointer, with what it says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectRef {
     /// The bucket's name.
     pub bucket: String,
     /// The key, decoded: as S3's API takes it.
     pub key: String,
-    /// Its version; none on a bucket without versions.
+    /// Its version; `None` on a bucket without versions.
     pub version: Option<String>,
     /// Its ETag, without quotes.
     pub etag: Option<String>,
@@ -23,16 +23,16 @@ pub struct ObjectRef {
     pub sequencer: Option<String>,
 }
 
-/// What a notification says.
+/// The content of a notification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notice {
-    /// Objects that were created, in the notification's order.
+    /// Objects created, in the notification's order.
     pub objects: Vec<ObjectRef>,
-    /// Names of the other events, which are not followed.
+    /// Names of the other events, which are ignored.
     pub ignored: Vec<String>,
 }
 
-/// A field of a notice that is not what it should be.
+/// An invalid field of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) String);
 
@@ -42,7 +42,7 @@ impl Malformed {
     }
 }
 
-/// What a value is, without saying what it holds.
+/// The type of a value, without its content.
 pub(crate) fn kind(value: Option<&Value>) -> &'static str {
     match value {
         None => "nothing",
@@ -79,7 +79,7 @@ impl Notice {
                 record.get("eventSource"),
             ));
         }
-        // A new major version may mean anything; fields are added within one.
+        // A new major version may mean anything; minor ones only add fields.
         let version = record.get("eventVersion");
         if version.is_some_and(|version| !version.as_str().is_some_and(|version| version.starts_with("2."))) {
             return Err(Malformed::new(at, "eventVersion", "2 and a minor version", version));
@@ -108,7 +108,7 @@ impl Notice {
     }
 }
 
-/// The text of a field that must have one.
+/// The text of a mandatory field.
 pub(crate) fn text<'v>(value: &'v Value, at: &str, name: &str) -> Result<&'v str, Malformed> {
     let field = value.get(name);
     let text = field.and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -119,7 +119,7 @@ fn optional_text(value: &Value, at: &str, name: &str) -> Result<Option<String>, 
     value.get(name).map(|_| text(value, at, name).map(str::to_owned)).transpose()
 }
 
-/// A key as S3 writes it in a notice: a space as `+`, other bytes of its UTF-8 as `%XX`.
+/// A key as S3 writes it in a notification: a space as `+`, other bytes of its UTF-8 as `%XX`.
 fn decoded(key: &str) -> Option<String> {
     let is_hex = |hex: &str| hex.bytes().all(|byte| byte.is_ascii_hexdigit());
     let sound = key.match_indices('%').all(|(at, _)| key.get(at + 1..at + 3).is_some_and(is_hex));

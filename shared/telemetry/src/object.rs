@@ -1,9 +1,9 @@
 //! An object decoded as it is read: any size, any form, in bounded memory.
 //!
-//! Bytes go in as they come, events come out one by one. Held at once are one event, what the decompressor needs
-//! (gzip 64 KB, zstd its frame's window, at most 128 MiB and 8 MiB for what the `zstd` command writes by default),
-//! and the beginning of the object until it tells its form. The result is that of [`crate::decode_payload`] on the
-//! same bytes, in whatever pieces they are pushed, but for what is longer than [`ObjectLimits::event_bytes_max`].
+//! Bytes go in as they arrive, events come out one by one. Held at once are one event, what the decompressor needs
+//! (gzip 64 KB; zstd its frame's window, at most 128 MiB, and 8 MiB for what the `zstd` command writes by default), and
+//! the beginning of the object until its form is known. The result is that of [`crate::decode_payload`] on the same
+//! bytes, in whatever pieces they are pushed, except for what is longer than [`ObjectLimits::event_bytes_max`].
 
 mod array;
 mod carry;
@@ -24,21 +24,21 @@ use plain::Plain;
 /// An event of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectEvent {
-    /// Counted, if the object turns out to be sound.
+    /// Counted, if the object turns out to be valid.
     Accepted(Accepted),
-    /// Set aside. Its payload is cut at [`ObjectLimits::kept_bytes_max`], and says so.
+    /// Rejected. Its payload is cut at [`ObjectLimits::kept_bytes_max`], and says so.
     Rejected(Rejected),
 }
 
 /// Takes events as they are found.
 type Each<'f> = &'f mut dyn FnMut(ObjectEvent);
 
-/// What a sound object held.
+/// Totals of a valid object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObjectTotals {
     /// Events counted.
     pub accepted: u64,
-    /// Events set aside.
+    /// Events rejected.
     pub rejected: u64,
     /// The object, bytes.
     pub bytes: u64,
@@ -48,9 +48,9 @@ pub struct ObjectTotals {
 
 /// Decodes one object.
 ///
-/// Whether an object is sound is known at its end: a gzip cut short, an array never closed, a limit exceeded. Until
-/// [`Self::finish`] says so its events are provisional, and when it is not they are void: the object is set aside
-/// whole, like any record. So gather what the events add up to, and commit it after `finish`; or decode twice.
+/// Whether an object is valid is known only at its end: a truncated gzip, an array never closed, a limit exceeded.
+/// Until [`Self::finish`] its events are provisional, and if it is invalid they are void: the object is rejected whole,
+/// like any record. So accumulate the events and commit after `finish`; or decode twice.
 ///
 /// ```
 /// use weir_telemetry::{Epoch, Millis, ObjectDecoder, ObjectEvent};
@@ -76,7 +76,7 @@ pub struct ObjectDecoder<'e> {
 }
 
 impl<'e> ObjectDecoder<'e> {
-    /// Of an object that arrived then (`LastModified`), under the rules of `epoch`.
+    /// For an object that arrived then (`LastModified`), under the rules of `epoch`.
     pub fn new(arrival: Millis, epoch: &'e Epoch) -> Self {
         Self {
             inflater: Inflater::default(),
@@ -88,7 +88,7 @@ impl<'e> ObjectDecoder<'e> {
         }
     }
 
-    /// Takes the next bytes, of any number, and gives the events that end in them, in the object's order.
+    /// Takes the next bytes, of any number, and emits the events that end in them, in the object's order.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(ObjectEvent)) {
         self.bytes += bytes.len() as u64;
         let room = (self.limits.kept_bytes_max as usize).saturating_sub(self.kept.len());
@@ -99,15 +99,15 @@ impl<'e> ObjectDecoder<'e> {
         }
     }
 
-    /// What it holds in memory, bytes: the decompressor's window, the event at hand, the object's beginning.
+    /// What it holds in memory, bytes: the decompressor's window, the current event, the object's beginning.
     pub fn held_bytes(&self) -> usize {
         self.inflater.held_bytes() + self.plain.held_bytes() + self.kept.capacity()
     }
 
-    /// Ends the object, and gives its last events.
+    /// Ends the object, and emits its last events.
     ///
     /// # Errors
-    /// The object, set aside whole: then no event of it counts, and none that was rejected is set aside by itself.
+    /// The object, rejected whole: then no event of it counts, and none is quarantined individually.
     pub fn finish(mut self, mut each: impl FnMut(ObjectEvent)) -> Result<ObjectTotals, Rejected> {
         let plain = &mut self.plain;
         let failed = match self.failed {

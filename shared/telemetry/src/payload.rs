@@ -1,4 +1,5 @@
-//! A record's or message's payload: taken apart, each event held against its arrival, the record against its limits.
+//! A record's or message's payload: split into events, each checked against its arrival, and the record against its
+//! limits.
 
 use crate::aggregate;
 use crate::decompress::{self, Failure};
@@ -10,9 +11,9 @@ use crate::reject::{Limit, Reason, Rejected};
 use crate::series::{Series, SeriesRoom};
 use crate::time::{Millis, Window};
 
-/// How far before its arrival an event may lie (contract §1), milliseconds.
+/// How far before its arrival an event may be (contract §1), milliseconds.
 pub const LATENESS_MS_MAX: i64 = 48 * 3_600_000;
-/// How far after its arrival an event may lie (clocks of producers), milliseconds.
+/// How far after its arrival an event may be (producers' clocks), milliseconds.
 pub const FUTURE_MS_MAX: i64 = 10 * 60_000;
 
 /// An event that is counted, and where.
@@ -22,7 +23,7 @@ pub struct Accepted {
     pub window: Window,
     /// Service and endpoint, normalised.
     pub series: Series,
-    /// 0–999; none when the event has none.
+    /// 0–999; `None` if the event has none.
     pub status: Option<u16>,
     /// Microseconds, 0 to a day.
     pub duration_us: Option<u64>,
@@ -30,21 +31,21 @@ pub struct Accepted {
     pub user: Option<String>,
 }
 
-/// What one payload holds. Both empty: the payload was empty or white space.
+/// The events of one payload. Both empty: the payload was empty or white space.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decoded {
     /// Counted, in the payload's order.
     pub accepted: Vec<Accepted>,
-    /// Set aside, in the payload's order.
+    /// Rejected, in the payload's order.
     pub rejected: Vec<Rejected>,
 }
 
-/// Decodes a payload under the rules of `epoch`: a queue's message, an object held whole, and whatever else is no
-/// Kinesis record. `arrival` is the event time of events that name none, and what lateness is measured from. Never
-/// fails: what cannot be counted is in [`Decoded::rejected`].
+/// Decodes a payload under the rules of `epoch`: a queue message, an object held whole, and anything else but a Kinesis
+/// record. `arrival` is the event time of events without one, and the reference for lateness. Never fails: what cannot
+/// be counted is in [`Decoded::rejected`].
 ///
-/// A KPL aggregate is set aside here, as [`Reason::UnsupportedForm`]; see [`decode_record`]. An object that is too
-/// large to be held goes through [`crate::ObjectDecoder`].
+/// A KPL aggregate is rejected here, as [`Reason::UnsupportedForm`]; see [`decode_record`]. An object that is too large
+/// to be held goes through [`crate::ObjectDecoder`].
 pub fn decode_payload(payload: &[u8], arrival: Millis, epoch: &Epoch) -> Decoded {
     let mut record = Record::new(arrival, epoch);
     match record.add(payload) {
@@ -55,8 +56,8 @@ pub fn decode_payload(payload: &[u8], arrival: Millis, epoch: &Epoch) -> Decoded
 
 /// Decodes a Kinesis record: a payload as in [`decode_payload`], or a KPL aggregate of payloads.
 ///
-/// An aggregate is one record: limits hold for all its payloads together, and events are indexed through the whole
-/// of it. A payload inside that cannot be split into events is one rejected event.
+/// An aggregate is one record: limits apply to all its payloads together, and events are indexed through the whole of
+/// it. A payload inside that cannot be split into events is one rejected event.
 pub fn decode_record(data: &[u8], arrival: Millis, epoch: &Epoch) -> Decoded {
     if !aggregate::is_aggregate(data) {
         return decode_payload(data, arrival, epoch);
@@ -68,8 +69,8 @@ pub fn decode_record(data: &[u8], arrival: Millis, epoch: &Epoch) -> Decoded {
     }
 }
 
-/// Decodes what was set aside as event `index` of its record, and nothing but one event: an array that stood where an
-/// event should have been must not become events of its own when it is put back.
+/// Decodes what was quarantined as event `index` of its record, as exactly one event: an array in place of an event
+/// must not become several events when it is replayed.
 pub fn decode_event_alone(event: &[u8], index: u32, arrival: Millis, epoch: &Epoch) -> Decoded {
     let text = std::str::from_utf8(event)
         .map_err(|error| (Reason::NotUtf8, format!("not UTF-8 at byte {} of its line", error.valid_up_to())));
@@ -82,7 +83,7 @@ pub fn decode_event_alone(event: &[u8], index: u32, arrival: Millis, epoch: &Epo
     }
 }
 
-/// The whole record set aside, as it came.
+/// The whole record rejected, as received.
 fn whole(payload: &[u8], (reason, detail): Refusal) -> Decoded {
     let rejected = Rejected { reason, detail, event_index: None, payload: payload.to_vec() };
     Decoded { accepted: vec![], rejected: vec![rejected] }
@@ -106,8 +107,8 @@ impl<'a> Record<'a> {
     /// Adds a payload's events.
     ///
     /// # Errors
-    /// Why the payload is set aside whole, and no event of it was added; or, with a limit of the record
-    /// ([`is_of_the_record`]), why the record is, and nothing that was added counts.
+    /// Why the payload is rejected whole, in which case no event of it was added; or, for a limit of the record
+    /// ([`is_of_the_record`]), why the record is, in which case nothing that was added counts.
     fn add(&mut self, payload: &[u8]) -> Result<(), Refusal> {
         let limits = &self.epoch.limits;
         let plain = decompress::plain(payload, limits.payload_bytes_max - self.plain_bytes)
@@ -152,7 +153,7 @@ impl<'a> Record<'a> {
     }
 
     /// # Errors
-    /// When it is one too many.
+    /// If it is one too many.
     fn reject(&mut self, payload: Vec<u8>, (reason, detail): Refusal) -> Result<(), Refusal> {
         let rejected = &mut self.decoded.rejected;
         rejected.push(Rejected { reason, detail, event_index: Some(self.events), payload });
@@ -166,7 +167,7 @@ impl<'a> Record<'a> {
 
     fn finish(mut self) -> Decoded {
         let series_max = self.epoch.limits.series_per_record_max as usize;
-        // Fewer events than series: the usual record of one event needs no set.
+        // Fewer events than series allowed: the usual record of one event needs no set.
         if self.decoded.accepted.len() > series_max {
             let mut room = SeriesRoom::new(series_max);
             self.decoded.accepted.iter_mut().for_each(|event| room.take(&mut event.series));
@@ -186,19 +187,19 @@ fn refusal(failure: Failure, limits: &Limits) -> Refusal {
     }
 }
 
-/// Whether a refusal is of the record as a whole, whichever of its payloads met it.
+/// Whether a rejection is of the record as a whole, whichever of its payloads caused it.
 fn is_of_the_record(reason: Reason) -> bool {
     matches!(reason, Reason::Exceeds(Limit::PayloadBytes | Limit::EventsPerRecord | Limit::RejectedPerRecord))
 }
 
-/// The refusal of a record or object of more than `rejected_max` rejected events.
+/// The rejection of a record or object with more than `rejected_max` rejected events.
 pub(crate) fn too_many_rejected(rejected_max: u32, reason: Reason, detail: &str) -> Refusal {
     let limit = Limit::RejectedPerRecord;
     let first = format!("the first is {reason}: {detail}");
     (Reason::Exceeds(limit), format!("more than {rejected_max} rejected events ({}); {first}", limit.name()))
 }
 
-/// Decodes one event and holds it against its arrival.
+/// Decodes one event and checks it against its arrival.
 ///
 /// # Errors
 /// Why it is not counted.
@@ -217,7 +218,7 @@ pub(crate) fn decode_event(text: &str, arrival: Millis, epoch: &Epoch) -> Result
     })
 }
 
-/// Why an event of that time, in a record of that arrival, is not counted, if it is not.
+/// Why an event of that time, in a record of that arrival, is not counted, if so.
 #[inline]
 pub(crate) fn out_of_time(at: Millis, arrival: Millis) -> Option<Refusal> {
     if at < arrival.plus(-LATENESS_MS_MAX) {

@@ -42,18 +42,18 @@ impl Field {
     }
 }
 
-/// A named bound on a record, from its epoch's [`crate::Limits`].
+/// A named limit on a record, from its epoch's [`crate::Limits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
     /// Bytes of a record's payload after decompression.
     PayloadBytes,
     /// Events in one record.
     EventsPerRecord,
-    /// Rejected events in one record: beyond it the record is set aside whole.
+    /// Rejected events in one record: beyond it the record is rejected whole.
     RejectedPerRecord,
     /// Nesting of arrays and objects.
     JsonDepth,
-    /// Bytes of an object after decompression ([`crate::ObjectLimits`], as the two below).
+    /// Bytes of an object after decompression ([`crate::ObjectLimits`], as are the two below).
     ObjectBytes,
     /// Events in one object.
     EventsPerObject,
@@ -97,7 +97,7 @@ impl Limit {
 pub enum Reason {
     /// A field has the wrong type or is out of range.
     Invalid(Field),
-    /// A field stands twice in one event.
+    /// A field occurs twice in one event.
     Duplicate(Field),
     /// A limit was exceeded.
     Exceeds(Limit),
@@ -105,37 +105,37 @@ pub enum Reason {
     TooLate,
     /// Event time is more than 10 min after arrival.
     FromFuture,
-    /// The bytes are no UTF-8.
+    /// The bytes are not UTF-8.
     NotUtf8,
-    /// The text is no JSON.
+    /// The text is not JSON.
     NotJson,
-    /// JSON, but no object where an event was expected.
+    /// JSON, but not an object where an event was expected.
     NotAnObject,
     /// A compressed payload that cannot be decompressed.
     NotDecompressible,
     /// A form that this decoder does not read.
     UnsupportedForm,
-    /// A message attribute of ours (`weir-id`, `weir-arrived-at`) that does not say what it should.
+    /// A message attribute of ours (`weir-id`, `weir-arrived-at`) that is malformed.
     BadAttribute,
     /// A producer's own id (`weir-id`) under which another body is counted.
     IdReused,
-    /// A message under a producer's own id (`weir-id`) that was first sent so long before that its windows may be sealed.
+    /// A message whose producer's id (`weir-id`) was first sent so long ago that its windows may be sealed.
     MessageTooOld,
-    /// A KPL aggregate whose MD5 does not match, or that is none inside.
+    /// A KPL aggregate whose MD5 does not match, or whose content is not one.
     DamagedAggregate,
-    /// An Extended Client pointer that does not say where it points.
+    /// An Extended Client pointer without a valid target.
     BadPointer,
-    /// An S3 event notification that does not say which object it is about.
+    /// An S3 event notification that does not name its object.
     BadNotice,
-    /// An operator had the record skipped, since it kills whoever decodes it: nothing of it was looked at.
+    /// A record that an operator had skipped because it kills whatever decodes it: none of it was read.
     Skipped,
-    /// An object that is not there: deleted, or never was.
+    /// An object that does not exist: deleted, or never created.
     ObjectMissing,
     /// An object that was overwritten before it could be read.
     ObjectChanged,
     /// An object in an archive, which must be restored before it can be read.
     ObjectArchived,
-    /// An object created so long before its notice that its windows may be sealed.
+    /// An object created so long before its notification that its windows may be sealed.
     ObjectTooOld,
 }
 
@@ -202,17 +202,16 @@ impl fmt::Display for Reason {
     }
 }
 
-/// One event, or one whole record that cannot be split into events, which is not counted.
+/// One event, or one whole record that cannot be split into events, that is not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
     /// Why.
     pub reason: Reason,
-    /// What was found and what was expected. Never holds payload text.
+    /// What was found and what was expected. Never contains payload text.
     pub detail: String,
-    /// Which event of the record or object, from 0 in its own order; none when it is all of it.
+    /// Which event of the record or object, from 0 in its own order; `None` for all of it.
     pub event_index: Option<u32>,
-    /// The event's bytes, or the record's as they came; of an object no more than
-    /// [`crate::ObjectLimits::kept_bytes_max`].
+    /// The event's bytes, or the record's as received; of an object at most [`crate::ObjectLimits::kept_bytes_max`].
     pub payload: Vec<u8>,
 }
 
@@ -221,7 +220,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Whoever adds a reason finds this match not exhaustive, and with it the list that it belongs in.
+    /// Adding a reason makes this match non-exhaustive, which points to the list it belongs in.
     fn place(reason: Reason) -> &'static str {
         match reason {
             Reason::Invalid(_) | Reason::Duplicate(_) => "Field::ALL",

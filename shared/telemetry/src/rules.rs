@@ -1,8 +1,8 @@
 //! How an endpoint is normalised: data of the epoch, so that all versions of the code name a series alike.
 //!
-//! Templates name endpoints exactly (`/users/{id}/orders/{order}`, `/files/{path...}`); what none of them matches
-//! goes through the built-in patterns, if they are on. Rules are read once, checked and compiled then, and cannot be
-//! wrong afterwards: matching costs one walk down a tree, whatever the number of templates.
+//! Templates name endpoints exactly (`/users/{id}/orders/{order}`, `/files/{path...}`); what no template matches goes
+//! through the built-in patterns, if enabled. Rules are parsed, checked and compiled once, and cannot be invalid
+//! afterwards: matching costs one walk down a tree, whatever the number of templates.
 
 mod patterns;
 mod tree;
@@ -12,12 +12,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use tree::Templates;
 
-/// The rules by which endpoints become series. By default the built-in patterns alone.
+/// The rules by which endpoints become series. By default only the built-in patterns.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Text", into = "Text")]
 pub struct Rules {
     text: Text,
-    /// None where there are no templates: the usual case costs one look.
+    /// `None` if there are no templates: the usual case costs one check.
     templates: Option<Arc<Templates>>,
 }
 
@@ -35,14 +35,14 @@ fn on() -> bool {
     true
 }
 
-/// An endpoint by name. `{name}` stands for one segment that is not empty, `{name...}`, at the end, for all that
-/// follows, at least one character. Anything else stands for itself.
+/// An endpoint by name. `{name}` matches one non-empty segment, `{name...}`, at the end, everything that follows, at
+/// least one character. Anything else matches literally.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Template {
     /// The template, which is also the name of the endpoint that it matches.
     pub path: String,
-    /// The one service that it is for, as events name it; for all of them when none.
+    /// The service it applies to, as events name it; all services if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
 }
@@ -56,10 +56,10 @@ pub enum RulesError {
         /// How many there are.
         found: usize,
     },
-    /// A template that says nothing that an endpoint could be.
+    /// A template that no endpoint could match.
     #[error("endpoint template {path:?}: {problem}")]
     Template {
-        /// The template's path, its beginning where it is too long.
+        /// The template's path, or its beginning if too long.
         path: String,
         /// What is wrong with it, and what it should be.
         problem: &'static str,
@@ -82,8 +82,8 @@ impl Rules {
 
     /// Checks and compiles rules: whether the built-in patterns apply, and templates in any order.
     ///
-    /// A service's own templates go before those for all services. Of several that match an endpoint the one wins
-    /// that is more specific in the first segment in which they differ: text before `{name}` before `{name...}`.
+    /// A service's own templates take precedence over those for all services. If several match an endpoint, the one
+    /// wins that is more specific in the first segment in which they differ: text before `{name}` before `{name...}`.
     ///
     /// # Errors
     /// [`RulesError`] naming the template that is malformed, ambiguous with another, too long, or one too many.
@@ -100,19 +100,19 @@ impl Rules {
         self.text.patterns
     }
 
-    /// The templates, in the order they were given.
+    /// The templates, in the order given.
     pub fn templates(&self) -> &[Template] {
         &self.text.templates
     }
 
-    /// Whether these are the rules that stand where a stored epoch names none.
+    /// Whether these are the rules of a stored epoch that names none.
     pub(crate) fn are_built_in(&self) -> bool {
         self.patterns() && self.templates().is_empty()
     }
 
-    /// `/users/17?page=2` → `/users/{id}`. Only paths are touched: an endpoint that does not start with `/` (an RPC
-    /// method, a queue) is what it says. A lone `*` (as in `OPTIONS *`) is kept apart from the summary row's name, and
-    /// what is already written as that is (`%2A`) from it, one escape longer.
+    /// `/users/17?page=2` → `/users/{id}`. Only paths are changed: an endpoint that does not start with `/` (an RPC
+    /// method, a queue) stays as it is. A lone `*` (as in `OPTIONS *`) is escaped to keep it distinct from the summary
+    /// row's name, and what already has that form (`%2A`) is escaped once more.
     pub(crate) fn endpoint<'a>(&'a self, service: &str, endpoint: &'a str) -> Cow<'a, str> {
         if endpoint == "*" {
             return Cow::Borrowed("%2A");
@@ -141,7 +141,7 @@ impl Default for Rules {
     }
 }
 
-/// What is compiled follows from the text.
+/// Compiled templates follow from the text.
 impl PartialEq for Rules {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text

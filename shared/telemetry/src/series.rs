@@ -6,13 +6,13 @@ use crate::{ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Where a record's events go when it names more series than it may ([`crate::Limits::series_per_record_max`]).
+/// Where a record's events go if it names more series than it may ([`crate::Limits::series_per_record_max`]).
 pub const OTHER: &str = "~other";
 
 /// Service and endpoint: what a row counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Series {
-    /// Who served it; no `#` in it.
+    /// Who served it; contains no `#`.
     pub service: String,
     /// What was called; never `*`, which names the summary row.
     pub endpoint: String,
@@ -23,12 +23,12 @@ impl Series {
     /// `/1/1/1` becomes `{id}`.
     pub const BYTES_MAX: usize = 3 * SERVICE_BYTES_MAX + ENDPOINT_BYTES_MAX / 2 * 5;
 
-    /// The series of an event that names these, under the built-in rules.
+    /// The series of an event with these names, under the built-in rules.
     pub fn new(service: Option<&str>, endpoint: Option<&str>) -> Self {
         Self::under(&Rules::default(), service, endpoint)
     }
 
-    /// The series of an event that names these, under the rules of its epoch.
+    /// The series of an event with these names, under the rules of its epoch.
     pub fn under(rules: &Rules, service: Option<&str>, endpoint: Option<&str>) -> Self {
         let service = service.unwrap_or("default");
         Self {
@@ -37,7 +37,7 @@ impl Series {
         }
     }
 
-    /// The one series under which a record is counted that is too large to keep its own apart.
+    /// The one series under which a record is counted that is too large to keep its own.
     pub fn other() -> Self {
         Self { service: OTHER.to_owned(), endpoint: OTHER.to_owned() }
     }
@@ -47,7 +47,7 @@ impl Series {
         Self::split_of(stable_hash(&self.hashed()), splits)
     }
 
-    /// What is hashed of it. The separator cannot occur in UTF-8, so two series never hash the same text.
+    /// What is hashed. The separator cannot occur in UTF-8, so two series never hash the same text.
     pub(crate) fn hashed(&self) -> Vec<u8> {
         [self.service.as_bytes(), &[0xff], self.endpoint.as_bytes()].concat()
     }
@@ -65,8 +65,8 @@ impl fmt::Display for Series {
     }
 }
 
-/// `#` separates service and endpoint in a row's key: two services must not meet in one key. So `#` is written `%23`,
-/// what is already written so one escape longer (`%23` → `%2523` → `%252523`), and every other `%` stays as it is.
+/// `#` separates service and endpoint in a row's key, and two services must not share a key. So `#` is written `%23`,
+/// what already has that form is escaped once more (`%23` → `%2523` → `%252523`), and every other `%` stays unchanged.
 fn normalise_service(service: &str) -> String {
     let mut normal = String::with_capacity(service.len());
     for (at, character) in service.char_indices() {
@@ -84,8 +84,8 @@ pub(crate) fn is_escape_of(text: &str, hex: &str) -> bool {
     text.strip_prefix('%').is_some_and(|rest| rest.trim_start_matches("25").starts_with(hex))
 }
 
-/// What a record or object may name: its first series, and [`OTHER`] for all that go beyond them, by service where
-/// the service is among the first. A function of the record alone, so every delivery agrees.
+/// The series a record or object may name: its first ones, and [`OTHER`] for all beyond them, by service if the service
+/// is among the first. A function of the record alone, so every delivery agrees.
 #[derive(Debug)]
 pub(crate) struct SeriesRoom {
     series_max: usize,
@@ -98,7 +98,7 @@ impl SeriesRoom {
         Self { series_max, seen: BTreeSet::new(), services: BTreeSet::new() }
     }
 
-    /// Takes the series of the next event, or makes it one of the others.
+    /// Takes the series of the next event, or replaces it by the one for others.
     pub(crate) fn take(&mut self, series: &mut Series) {
         if self.seen.contains(series) {
             return;
@@ -181,7 +181,7 @@ mod tests {
             prop_assert!(series.endpoint.len() <= endpoint.len() * 5 / 2 + 2);
         }
 
-        /// The escapes can be undone, so no two services and no two endpoints have one name.
+        /// The escapes are reversible, so no two services and no two endpoints share a name.
         #[test]
         fn names_are_unescaped_to_what_was_given(service in "[#%235a]{1,12}", endpoint in "(\\*|[%25aA*]{1,10}|%(25){0,3}2A)") {
             let series = Series::new(Some(&service), Some(&endpoint));

@@ -1,7 +1,7 @@
 //! Instants in epoch milliseconds, RFC 3339 text, and one-minute windows.
 //!
-//! The parser is our own, forty lines, because what it accepts decides where an event is counted: a
-//! dependency's next release must not change that. It is tested against `jiff`.
+//! The parser is our own, forty lines, because what it accepts decides where an event is counted: a dependency's next
+//! release must not change that. It is tested against `jiff`.
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ const DAY_MS: i64 = 86_400_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub i64);
 
-/// Why a text is no RFC 3339 date-time.
+/// Why a text is not an RFC 3339 date-time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an RFC 3339 date-time such as 2026-11-21T01:30:00.123Z")]
 pub struct TimeError;
 
 impl Millis {
-    /// Parses an RFC 3339 date-time (years 0000–9999, any offset). Digits below a millisecond are cut
-    /// off; a leap second `:60` counts as the last millisecond of its minute.
+    /// Parses an RFC 3339 date-time (years 0000–9999, any offset). Digits below a millisecond are truncated; a leap
+    /// second `:60` counts as the last millisecond of its minute.
     ///
     /// # Errors
-    /// [`TimeError`] when the text is anything else; a date without a time or an offset is not enough.
+    /// [`TimeError`] if the text is anything else; a date without a time or an offset is not enough.
     pub fn parse_rfc3339(text: &str) -> Result<Self, TimeError> {
         parse(text.as_bytes()).ok_or(TimeError)
     }
@@ -39,7 +39,7 @@ impl Millis {
 }
 
 impl fmt::Display for Millis {
-    /// RFC 3339 in UTC, with milliseconds only where there are any.
+    /// RFC 3339 in UTC, with milliseconds only if there are any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = civil_from_days(self.0.div_euclid(DAY_MS));
         let ms = self.0.rem_euclid(DAY_MS);
@@ -60,7 +60,7 @@ impl Window {
     /// Length of a window, milliseconds.
     pub const LENGTH_MS: i64 = 60_000;
 
-    /// The window that holds `instant`.
+    /// The window containing `instant`.
     pub fn containing(instant: Millis) -> Self {
         Self(instant.0.div_euclid(Self::LENGTH_MS))
     }
@@ -70,7 +70,7 @@ impl Window {
         Millis(self.0 * Self::LENGTH_MS)
     }
 
-    /// First instant after.
+    /// First instant after it.
     pub fn end(self) -> Millis {
         Millis((self.0 + 1) * Self::LENGTH_MS)
     }
@@ -81,10 +81,10 @@ impl Window {
         Self(self.0 + 1)
     }
 
-    /// Reads the text that `Display` wrote.
+    /// Parses the text that `Display` writes.
     ///
     /// # Errors
-    /// [`TimeError`] when the text is no RFC 3339 date-time on a whole minute.
+    /// [`TimeError`] if the text is not an RFC 3339 date-time on a whole minute.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         let start = Millis::parse_rfc3339(text)?;
         let window = Self::containing(start);

@@ -1,6 +1,7 @@
-//! The forms of a payload, the fast way: one event, an array, one event a line, as [`crate::form::split`] has them.
+//! The forms of a payload, the fast way: one event, an array, one event per line, as in [`crate::form::split`].
 //!
-//! None wherever that one might see another form than this one does: the payload is then decoded the complete way.
+//! `None` wherever that function might see another form than this one does: then the payload is decoded the complete
+//! way.
 
 use super::{Adding, Batch};
 use crate::event::scan;
@@ -38,8 +39,8 @@ impl Batch {
         (scanner.at() == plain.len()).then_some(())
     }
 
-    /// One event, or one a line. A first line that is an event by itself, with more below, makes it one a line: text
-    /// that goes on after an object is no JSON value.
+    /// One event, or one per line. A first line that is an event by itself, with more below, means one per line: text
+    /// that continues after an object is not a JSON value.
     fn lines<'p>(&mut self, plain: &'p [u8], mut scanner: Scanner<'p>, adding: &mut Adding<'_>) -> Option<()> {
         let first = scanner.at();
         self.event(&mut scanner, adding)?;
@@ -64,7 +65,7 @@ impl Batch {
         Some(())
     }
 
-    /// A line that is none of the usual: decoded the complete way, by itself.
+    /// An unusual line: decoded the complete way, alone.
     #[cold]
     fn slow_line<'p>(&mut self, plain: &'p [u8], start: usize, adding: &mut Adding<'_>) -> Option<Scanner<'p>> {
         let end = memchr(b'\n', &plain[start..]).map_or(plain.len(), |length| start + length);
@@ -83,7 +84,7 @@ impl Batch {
         Some(scanner)
     }
 
-    /// Adds one event, or sets it aside by its time.
+    /// Adds one event, or rejects it by its time.
     #[inline]
     fn event(&mut self, scanner: &mut Scanner<'_>, adding: &mut Adding<'_>) -> Option<()> {
         let start = scanner.at();
@@ -97,7 +98,7 @@ impl Batch {
     }
 }
 
-/// Whether the event that began at `start` has its line to itself; takes the line's end and what follows it.
+/// Whether the event that began at `start` is alone on its line; consumes the line's end and the white space after it.
 #[inline]
 fn ends_its_line(plain: &[u8], start: usize, scanner: &mut Scanner<'_>) -> bool {
     let end = scanner.at();

@@ -6,7 +6,7 @@ use crate::series::{Series, SeriesRoom};
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
 
-/// A series of a [`super::Batch`]. Means nothing in another.
+/// A series of a [`super::Batch`]. Meaningless in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesId(pub(super) u32);
 
@@ -17,7 +17,7 @@ impl SeriesId {
     }
 }
 
-/// Which order of names a table has never shows, so neither does its seed; fixed, so that a run repeats.
+/// A table's order of names never shows, so neither does its seed; fixed, so that a run is reproducible.
 const SEED: u64 = 0x7765_6972;
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Names {
         self.hashes[id.index()]
     }
 
-    /// The series of an event that names these (UTF-8) under the rules of `epoch`.
+    /// The series of an event with these names (UTF-8) under the rules of `epoch`.
     #[inline]
     pub(super) fn of_event(&mut self, epoch: &Epoch, service: Option<&[u8]>, endpoint: Option<&[u8]>) -> SeriesId {
         if self.raw_of != Some(epoch.number) {
@@ -81,7 +81,7 @@ impl Names {
 
     #[cold]
     fn first_of_its_text(&mut self, epoch: &Epoch, service: Option<&[u8]>, endpoint: Option<&[u8]>) -> SeriesId {
-        // UTF-8 by contract; what were not would be named, not lost.
+        // UTF-8 by contract; anything else would be misnamed, not lost.
         let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let series = Series::under(&epoch.rules, text(service).as_deref(), text(endpoint).as_deref());
         let id = self.of_series(series);
@@ -93,7 +93,7 @@ impl Names {
         if let Some(id) = self.by_series.get(&series) {
             return *id;
         }
-        // As many as events at most, which a batch counts in 32 bits.
+        // At most as many as events, which a batch counts in 32 bits.
         let id = SeriesId(self.series.len() as u32);
         self.hashes.push(stable_hash(&series.hashed()));
         self.by_series.insert(series.clone(), id);
@@ -102,8 +102,8 @@ impl Names {
     }
 }
 
-/// [`SeriesRoom`] of one record, by numbers. What it made of a series once it makes of it again: a series that was seen
-/// stays, and one that was not is refused only once there is no room for any.
+/// [`SeriesRoom`] of one record, by numbers. Its answer for a series can be reused: a series that was admitted stays,
+/// and one is refused only once there is no room for any new one.
 #[derive(Debug)]
 pub(super) struct Room {
     room: SeriesRoom,

@@ -1,4 +1,4 @@
-//! Decompression of what is pushed: gzip members and zstd frames, one after another, or nothing to do.
+//! Push decompression: gzip members and zstd frames, one after another, or plain bytes unchanged.
 
 use super::{Failure, GZIP, ZSTD, is_zstd};
 use flate2::write::MultiGzDecoder;
@@ -6,30 +6,31 @@ use std::fmt;
 use std::io::Write;
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
-/// Decompressed at once, bytes: as much as the gzip decoder hands over too.
+/// Bytes decompressed at once: the same as the gzip decoder passes on.
 const OUTPUT_BYTES: usize = 32 << 10;
 
-/// Given to a decoder at once, bytes, counted from the beginning. Of damaged input it may hand over less or more before
-/// it says so, by how much it was given: what is set aside as damaged and what as too long must not depend on the pieces
-/// in which an object was read. Found by a fuzzer.
+/// Bytes given to a decoder at once, counted from the beginning. On damaged input it may emit more or fewer bytes
+/// before it reports the damage, depending on how much it was given: whether an object is rejected as damaged or as too
+/// long must not depend on the pieces in which it was read. Found by a fuzzer.
 const BLOCK_BYTES: usize = 32 << 10;
 
-/// Largest window of a zstd frame, as a power of two, bytes: 128 MiB, the library's own default, written down since
-/// a frame that one version refuses every version must refuse.
+/// Largest window of a zstd frame, as a power of two, bytes: 128 MiB, the library's own default, fixed here since a
+/// frame that one version rejects every version must reject.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// What zlib's inflate takes beside its output: its window of 32 KB and its tables. Bytes.
+/// What zlib's inflate takes besides its output: its window of 32 KB and its tables. Bytes.
 const GZIP_BYTES: usize = 64 << 10;
 
-/// How zstd says that it got no memory (`ZSTD_error_memory_allocation` of zstd_errors.h, negated; its numbers are fixed).
+/// zstd's code for a failed allocation (`ZSTD_error_memory_allocation` of zstd_errors.h, negated; its numbers are
+/// fixed).
 const ZSTD_NO_MEMORY: usize = 64_usize.wrapping_neg();
 
-/// Takes decompressed bytes; fails when there are too many.
+/// Takes decompressed bytes; fails if there are too many.
 type Sink<'f> = &'f mut dyn FnMut(&[u8]) -> Result<(), Failure>;
 
-/// Tells a compression by its magic number and undoes it.
+/// Detects a compression by its magic number and decompresses it.
 pub(crate) enum Inflater {
-    /// Too short so far to tell.
+    /// Too short so far to decide.
     Untold(Vec<u8>),
     Plain,
     Compressed(Box<Blocks>),
@@ -56,7 +57,7 @@ impl fmt::Debug for Inflater {
 
 impl Inflater {
     /// # Errors
-    /// [`Failure::Damaged`], or what the sink fails with. Push no more after either.
+    /// [`Failure::Damaged`], or the sink's error. Push no more after either.
     pub(crate) fn push(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
         match self {
             Self::Untold(begin) => {
@@ -73,7 +74,7 @@ impl Inflater {
     }
 
     /// # Errors
-    /// [`Failure::Damaged`] when more should have come, or what the sink fails with.
+    /// [`Failure::Damaged`] if more should have come, or the sink's error.
     pub(crate) fn finish(mut self, sink: Sink<'_>) -> Result<(), Failure> {
         if let Self::Untold(_) = self {
             let begin = self.tell()?;
@@ -85,7 +86,7 @@ impl Inflater {
         }
     }
 
-    /// What is held in memory, bytes: of zstd above all the frame's window.
+    /// Memory held, bytes: for zstd above all the frame's window.
     pub(crate) fn held_bytes(&self) -> usize {
         match self {
             Self::Untold(begin) => begin.len(),
@@ -94,7 +95,7 @@ impl Inflater {
         }
     }
 
-    /// Decides by the bytes so far, and gives them back.
+    /// Decides by the bytes so far, and returns them.
     fn tell(&mut self) -> Result<Vec<u8>, Failure> {
         let Self::Untold(begin) = std::mem::replace(self, Self::Plain) else { return Ok(vec![]) };
         if begin.starts_with(GZIP) {
@@ -128,7 +129,7 @@ impl Codec {
     }
 }
 
-/// Compressed bytes, given to their decoder in the same blocks whatever pieces they come in.
+/// Compressed bytes, passed to their decoder in the same blocks whatever pieces they come in.
 pub(crate) struct Blocks {
     codec: Codec,
     /// The block that is not full yet.
@@ -166,7 +167,7 @@ impl Blocks {
     }
 }
 
-/// The decoder hands over at most a buffer a write, however much the bytes expand to.
+/// The decoder emits at most one buffer per write, however much the bytes expand to.
 fn gunzip(decoder: &mut MultiGzDecoder<Vec<u8>>, mut bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
     while !bytes.is_empty() {
         let taken = decoder.write(bytes)?;
@@ -196,8 +197,8 @@ impl Zstd {
 
     fn push(&mut self, mut bytes: &[u8], sink: Sink<'_>) -> Result<(), Failure> {
         while !bytes.is_empty() {
-            // A frame's first byte goes alone: the library decodes a frame that it sees whole by another way, which
-            // refuses other frames.
+            // A frame's first byte goes alone: the library decodes a frame that it sees whole on another path, which
+            // rejects different frames.
             let length = if self.in_frame { bytes.len() } else { 1 };
             let taken = self.run(&bytes[..length], sink)?;
             bytes = &bytes[taken..];
@@ -221,8 +222,8 @@ impl Zstd {
     }
 }
 
-/// What an error of zstd's says of the bytes. That there is no memory says nothing of them: whether an object is set aside
-/// must not depend on the machine, so this ends as every other allocation that fails does.
+/// What a zstd error says about the bytes. Running out of memory says nothing about them: whether an object is rejected
+/// must not depend on the machine, so this ends like every other failed allocation.
 fn damaged(code: usize) -> Failure {
     assert_ne!(code, ZSTD_NO_MEMORY, "no memory for a zstd frame's window: the function needs a larger MemorySize");
     Failure::Damaged

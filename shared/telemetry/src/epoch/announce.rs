@@ -1,12 +1,12 @@
-//! How a new epoch comes into force: announced ahead, after all that stand, and never edited.
+//! How a new epoch comes into force: announced ahead, after all existing ones, and never edited.
 
 use super::{Epoch, EpochTable};
 use crate::time::Millis;
 
-/// Why an epoch cannot be announced. The table stays as it is.
+/// Why an epoch cannot be announced. The table is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnnounceError {
-    /// An epoch of that number stands; arrivals may already be counted under it.
+    /// An epoch of that number exists; arrivals may already be counted under it.
     #[error("epoch {number} stands and is never edited; announce epoch {next}")]
     Stands {
         /// Its number.
@@ -22,7 +22,7 @@ pub enum AnnounceError {
         /// The number that follows.
         next: u32,
     },
-    /// It would come into force before the last epoch does, or with it, and so take arrivals away from it.
+    /// It would come into force no later than the last epoch, and so take arrivals away from it.
     #[error("epoch {number} would begin at {from}, not after epoch {last} at {last_from}")]
     NotAfterTheLast {
         /// Its number.
@@ -54,7 +54,7 @@ pub enum AnnounceError {
         /// Its decoder.
         decoder: u32,
     },
-    /// Rules that no reader would take.
+    /// Rules that no reader would accept.
     #[error("epoch {number}: {problem}")]
     Unsound {
         /// Its number.
@@ -79,17 +79,18 @@ impl EpochTable {
     /// Longest stored table, bytes: a DynamoDB item holds at most 400 KB.
     pub const TABLE_BYTES_MAX: usize = 380_000;
 
-    /// How much longer than [`Self::NOTICE_MS`] ahead an epoch is announced: whoever reads the table just before the
-    /// write takes effect vouches for 15 minutes from then, and the write may be late, and clocks differ. Milliseconds.
+    /// How much longer than [`Self::NOTICE_MS`] ahead an epoch is announced: a reader of the table just before the
+    /// write takes effect relies on it for 15 minutes from then, the write may be late, and clocks differ.
+    /// Milliseconds.
     pub const WRITE_MS: i64 = 5 * 60_000;
 
-    /// This table with `epoch` after all that stand. `now` is the time before the table is written, and the write is
-    /// conditional on the table still being this one. `decoders` are those that every live version implements:
-    /// [`Epoch::DECODERS`] of the oldest.
+    /// This table with `epoch` appended. `now` is the time before the table is written, and the write is conditional on
+    /// the table still being this one. `decoders` are those that every live version implements: [`Epoch::DECODERS`] of
+    /// the oldest.
     ///
     /// # Errors
-    /// [`AnnounceError`], by name, for an epoch that edits or replaces one that stands, leaves a gap, begins less
-    /// than [`Self::NOTICE_MS`] + [`Self::WRITE_MS`] ahead or before another, or has rules that this version cannot follow.
+    /// [`AnnounceError`], by name, for an epoch that edits or replaces an existing one, leaves a gap, begins less than
+    /// [`Self::NOTICE_MS`] + [`Self::WRITE_MS`] ahead or before another, or has rules that this version cannot follow.
     pub fn announce(&self, epoch: Epoch, now: Millis, decoders: &[u32]) -> Result<Self, AnnounceError> {
         let (number, from) = (epoch.number, Millis(epoch.from_ms));
         let last = self.epochs.last();

@@ -1,22 +1,22 @@
-//! The fast way to read an event: what is written as nearly all events are, straight from the bytes.
+//! The fast way to read an event: what is written like nearly all events are, straight from the bytes.
 //!
-//! It takes an event only where the complete decoder ([`super::decode`]) would accept it with the same values, and
-//! leaves everything else to it: escapes in known fields, exponents, what is out of range or of another type, a field
-//! that stands twice. `tests/agree.rs` and the fuzz target `agree` hold that.
+//! It accepts an event only if the complete decoder ([`super::decode`]) would accept it with the same values, and
+//! leaves everything else to it: escapes in known fields, exponents, values out of range or of another type, duplicate
+//! fields. `tests/agree.rs` and the fuzz target `agree` check that.
 
 use super::{ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, STATUS_MAX, USER_ID_BYTES_MAX};
 use crate::reject::Field;
 use crate::time::Millis;
 use weir_json::Scanner;
 
-/// An event as it stands in its text, all fields in range; texts are UTF-8.
+/// An event as written in its text, all fields in range; texts are UTF-8.
 #[derive(Default)]
 pub(crate) struct Scanned<'a> {
     pub(crate) service: Option<&'a [u8]>,
     pub(crate) endpoint: Option<&'a [u8]>,
     pub(crate) status: Option<u16>,
     pub(crate) duration_us: Option<u64>,
-    /// As written, where it is no whole number of microseconds.
+    /// As written, if it is not a whole number of microseconds.
     pub(crate) duration_ms: Option<f64>,
     pub(crate) user: Option<&'a [u8]>,
     pub(crate) timestamp: Option<Millis>,
@@ -25,7 +25,7 @@ pub(crate) struct Scanned<'a> {
 /// Longest duration, microseconds.
 const DURATION_US_MAX: u64 = 86_400_000_000;
 
-/// Takes one event that nests at most `depth_max` deep; none where the complete decoder is to be asked.
+/// Reads one event that nests at most `depth_max` deep; `None` if the complete decoder must decide.
 #[inline]
 pub(crate) fn scan<'a, const QUOTED: bool>(scanner: &mut Scanner<'a, QUOTED>, depth_max: u32) -> Option<Scanned<'a>> {
     let depth_max = depth_max.checked_sub(1)?;
@@ -67,10 +67,10 @@ pub(crate) fn scan<'a, const QUOTED: bool>(scanner: &mut Scanner<'a, QUOTED>, de
     }
 }
 
-/// A member's name with its colon and the white space around it: which field it is, if it is one.
+/// A member's name with its colon and the white space around it: which field it is, if any.
 #[inline]
 fn field<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<Option<Field>> {
-    // Two letters tell which it can only be; then it is compared whole, with what nearly always stands around it.
+    // Two letters determine which one it can be; then it is compared whole, with its usual surroundings.
     let begins = scanner.rest().get(if QUOTED { 2 } else { 1 }..)?.first_chunk::<2>()?;
     let (field, usual) = match begins {
         b"en" => (Field::Endpoint, usual(scanner, br#""endpoint":"#, br#"\"endpoint\":"#)),
@@ -109,11 +109,11 @@ fn text<'a, const QUOTED: bool>(scanner: &mut Scanner<'a, QUOTED>, bytes_max: us
 fn natural<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>, digits_max: u32) -> Option<u64> {
     let (value, digits) = digits(scanner, digits_max)?;
     let zero_padded = digits > 1 && value < 10_u64.pow(digits - 1);
-    // What stands behind it is either the value's end or none of this function's business.
+    // What follows is either the value's end or not this function's business.
     (!zero_padded && !matches!(scanner.peek()?, b'.' | b'e' | b'E')).then_some(value)
 }
 
-/// One to `digits_max` digits, at most 18, their value and how many they are.
+/// One to `digits_max` digits, at most 18: their value and how many they are.
 #[inline]
 fn digits<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>, digits_max: u32) -> Option<(u64, u32)> {
     let (mut value, mut digits) = (0_u64, 0);
@@ -134,8 +134,8 @@ fn status<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<u16> 
     (value <= STATUS_MAX).then_some(value)
 }
 
-/// Milliseconds with at most three decimals, in microseconds: then the complete decoder's way through a double, which
-/// is off by less than 2^-52 of at most 8.64e10 before it rounds, comes to the same whole number.
+/// Milliseconds with at most three decimals, in microseconds: the complete decoder's path through a double, which is
+/// off by less than 2^-52 of at most 8.64e10 before it rounds, then yields the same whole number.
 #[inline]
 fn duration<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<(Option<u64>, Option<f64>)> {
     let start = scanner.clone();
@@ -154,7 +154,7 @@ fn duration<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<(Op
     (us <= DURATION_US_MAX && !matches!(scanner.peek()?, b'e' | b'E')).then_some((Some(us), None))
 }
 
-/// With more decimals: the complete decoder's way.
+/// With more decimals: the complete decoder's path.
 fn long_duration<const QUOTED: bool>(scanner: &mut Scanner<'_, QUOTED>) -> Option<(Option<u64>, Option<f64>)> {
     let number = std::str::from_utf8(scanner.number()?).ok()?;
     let (us, ms) = super::duration(number).ok()?;

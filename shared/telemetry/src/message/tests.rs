@@ -22,7 +22,7 @@ fn check(body: &str, expect: &str) {
     assert_eq!(got, expect, "{body}");
 }
 
-/// As S3 sends it, of one object.
+/// As S3 sends it, for one object.
 fn record(event: &str, key: &str) -> Value {
     json!({
         "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": event, "eventTime": "2026-11-21T01:30:00.000Z",
@@ -51,11 +51,11 @@ fn bodies_are_told_apart() {
     check("SGVsbG8gd29ybGQ=", "SGVsbG8gd29ybGQ=");
 }
 
-/// As `base64 file`, `base64 -w0`, and the libraries of most languages write it.
+/// As `base64 file`, `base64 -w0`, and most languages' libraries write it.
 #[test]
 fn base64_of_compressed_payloads_as_tools_write_it() {
     let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
-    // Enough for several lines, and for characters that the two alphabets write differently.
+    // Enough for several lines, and for characters in which the two alphabets differ.
     (0..200).for_each(|n| writeln!(gzip, r#"{{"endpoint":"/{:x}"}}"#, n * n * 7919).unwrap());
     let skippable = [&[0x5f, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 7][..], &zstd::encode_all(&b"{}"[..], 1).unwrap()].concat();
     for payload in [gzip.finish().unwrap(), zstd::encode_all(&b"{}"[..], 1).unwrap(), skippable] {

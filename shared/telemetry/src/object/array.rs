@@ -1,4 +1,4 @@
-//! An array of events, without end. Its elements are found by brackets and quotes, and each is parsed by itself.
+//! An array of events, of unlimited length. Its elements are found by brackets and quotes, and each is parsed alone.
 
 use super::Each;
 use super::carry::Carry;
@@ -16,14 +16,14 @@ pub(super) struct Array {
     nesting: Nesting,
     element: Carry,
     element_bytes_max: usize,
-    /// Bytes before the ones at hand.
+    /// Bytes before the current ones.
     before: u64,
-    /// Where it was found damaged.
+    /// Where damage was found.
     damaged_at: Option<u64>,
     lines: LineCount,
 }
 
-/// Where in the array the next byte stands.
+/// Where in the array the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Open,
@@ -43,14 +43,14 @@ enum Place {
     Damaged,
 }
 
-/// What a byte does to the element at hand.
+/// What a byte does to the current element.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Pass,
     Begins,
-    /// With this byte.
+    /// It ends with this byte.
     Ends,
-    /// Before this byte, which is then looked at again.
+    /// It ends before this byte, which is then examined again.
     Ended,
 }
 
@@ -67,7 +67,7 @@ impl Array {
         }
     }
 
-    /// What is held of the event at hand, bytes.
+    /// Bytes held of the current event.
     pub(super) fn held_bytes(&self) -> usize {
         self.element.held_bytes()
     }
@@ -96,7 +96,7 @@ impl Array {
         self.before += bytes.len() as u64;
     }
 
-    /// Why it is no array, if it is none.
+    /// Why it is not an array, if so.
     pub(super) fn finish(&self, json_depth_max: u32) -> Option<Refusal> {
         if self.place == Place::Closed {
             return None;
@@ -128,14 +128,14 @@ impl Array {
         step
     }
 
-    /// Ends the element at hand with these bytes.
+    /// Ends the current element with these bytes.
     fn end(&mut self, last: &[u8], events: &mut Events<'_>, each: Each<'_>) {
         self.place = Place::After;
         if self.element.is_empty() && last.len() <= self.element_bytes_max {
             return self.element(last, events, each);
         }
         self.element.push(last);
-        // Taken out and put back, so that its memory is used again.
+        // Taken out and put back, so that its memory is reused.
         let mut element = std::mem::replace(&mut self.element, Carry::none());
         if element.fits() {
             self.element(element.bytes(), events, each);
@@ -161,7 +161,7 @@ impl Array {
     }
 }
 
-/// Whether text has several lines, apart from white space at its end.
+/// Whether text has several lines, apart from trailing white space.
 #[derive(Debug, Default)]
 struct LineCount {
     fed: bool,

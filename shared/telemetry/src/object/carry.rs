@@ -1,9 +1,9 @@
-//! What is held of one event while its end is not there yet.
+//! What is held of one event until its end arrives.
 
 use crate::limits::ObjectLimits;
 use crate::reject::Rejected;
 
-/// An event's bytes: all of them up to a bound, beyond it only the first.
+/// An event's bytes: all of them up to a limit, beyond it only the first.
 #[derive(Debug)]
 pub(super) struct Carry {
     bytes: Vec<u8>,
@@ -18,7 +18,7 @@ impl Carry {
         Self { bytes: vec![], length: 0, length_max, kept_max }
     }
 
-    /// Stands in while another is looked at.
+    /// Placeholder while another is being examined.
     pub(super) fn none() -> Self {
         Self { bytes: vec![], length: 0, length_max: 0, kept_max: 0 }
     }
@@ -48,7 +48,7 @@ impl Carry {
         &self.bytes
     }
 
-    /// What it takes in memory, bytes.
+    /// Its memory, bytes.
     pub(super) fn held_bytes(&self) -> usize {
         self.bytes.capacity()
     }
@@ -64,7 +64,7 @@ impl Carry {
     }
 }
 
-/// A detail that says when not all bytes are kept; [`crate::Rejected::is_cut`] reads it.
+/// A detail that says if not all bytes are kept; [`crate::Rejected::is_cut`] parses it.
 pub(super) fn noting_the_cut(detail: String, kept: usize, length: u64) -> String {
     if kept as u64 == length { detail } else { format!("{detail}{CUT}{kept}{OF}{length}{KEPT}") }
 }
@@ -74,8 +74,8 @@ const OF: &str = " of ";
 const KEPT: &str = " bytes are kept";
 
 impl Rejected {
-    /// Whether its payload is only the beginning of what was set aside: its detail says so. Such a one cannot be put
-    /// back from what is kept.
+    /// Whether its payload is only the beginning of what was rejected: its detail says so. Such a one cannot be
+    /// replayed from what is kept.
     pub fn is_cut(&self) -> bool {
         let numbers = self.detail.strip_suffix(KEPT).and_then(|rest| rest.rsplit_once(CUT)?.1.split_once(OF));
         numbers.is_some_and(|(kept, length)| {

@@ -1,4 +1,4 @@
-//! The events of an object: counted, indexed, held against its limits, given out.
+//! The events of an object: counted, indexed, checked against its limits, emitted.
 
 use super::carry::{Carry, noting_the_cut};
 use super::{Each, ObjectEvent, ObjectTotals};
@@ -17,12 +17,12 @@ pub(super) struct Events<'e> {
     series: SeriesRoom,
     accepted: u64,
     rejected: u64,
-    /// Of all events, those too that are no longer decoded since the object is refused.
+    /// Number of all events, including those no longer decoded because the object is rejected.
     found: usize,
     first_rejected: Option<Refusal>,
-    /// Rejected before it is known whether the object holds events at all; bounded as all rejected ones are.
+    /// Rejected before it is known whether the object contains events at all; bounded like all rejected ones.
     held: Option<Vec<Rejected>>,
-    /// Payloads of these, bytes.
+    /// Bytes of their payloads.
     held_bytes: usize,
 }
 
@@ -49,7 +49,7 @@ impl<'e> Events<'e> {
         }
     }
 
-    /// Counts an event of an object that is already refused.
+    /// Counts an event of an object that is already rejected.
     pub(super) fn pass(&mut self) {
         self.found += 1;
     }
@@ -63,9 +63,9 @@ impl<'e> Events<'e> {
         }
     }
 
-    /// Sets aside an event of `length` bytes, of which `bytes` are at hand.
+    /// Rejects an event of `length` bytes, of which `bytes` are available.
     pub(super) fn reject(&mut self, bytes: &[u8], length: u64, refusal: Refusal, each: Each<'_>) {
-        // The index fits: one too large is refused with the object, by a limit that is a u32.
+        // The index fits: one too large is rejected with the object, by a limit that is a u32.
         let event_index = Some(self.found as u32);
         self.found += 1;
         self.rejected += 1;
@@ -88,7 +88,7 @@ impl<'e> Events<'e> {
         }
     }
 
-    /// Sets aside an event that is longer than one may be.
+    /// Rejects an event that is too long.
     pub(super) fn reject_long(&mut self, carry: &Carry, each: Each<'_>) {
         let (limit, bytes_max) = (Limit::EventBytes, self.epoch.object_limits.event_bytes_max);
         let detail = format!("an event of {} bytes; at most {bytes_max} ({})", carry.length(), limit.name());
@@ -100,7 +100,7 @@ impl<'e> Events<'e> {
         self.held = Some(vec![]);
     }
 
-    /// What is held by that, bytes.
+    /// Bytes held by that.
     pub(super) fn held_bytes(&self) -> usize {
         self.held_bytes
     }
@@ -125,12 +125,12 @@ impl<'e> Events<'e> {
         self.found > self.room().max as usize
     }
 
-    /// Whether the object is set aside whole by what was found in it so far.
+    /// Whether the object is rejected whole because of what was found so far.
     pub(super) fn is_refused(&self) -> bool {
         self.too_many() || self.rejected > u64::from(self.epoch.limits.rejected_per_record_max)
     }
 
-    /// Why it is, if it is.
+    /// Why, if so.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         let rejected_max = self.epoch.limits.rejected_per_record_max;
         match &self.first_rejected {

@@ -1,4 +1,4 @@
-//! One event a line, without end.
+//! One event per line, of unlimited length.
 
 use super::Each;
 use super::carry::Carry;
@@ -11,7 +11,7 @@ use crate::limits::ObjectLimits;
 pub(super) struct Lines {
     line: Carry,
     line_bytes_max: usize,
-    /// Whether a line was an object: until then all may be noise, which is set aside as one.
+    /// Whether a line was an object: until then all may be noise, which is rejected as one.
     seen_object: bool,
 }
 
@@ -21,7 +21,7 @@ impl Lines {
         Self { line: Carry::new(limits), line_bytes_max: limits.event_bytes_max as usize, seen_object: false }
     }
 
-    /// What is held of the event at hand, bytes.
+    /// Bytes held of the current event.
     pub(super) fn held_bytes(&self) -> usize {
         self.line.held_bytes()
     }
@@ -34,7 +34,7 @@ impl Lines {
         self.line.push(self.without_indent(bytes));
     }
 
-    /// Ends the last line, which needs no line feed. Says whether any line was an object.
+    /// Ends the last line, which needs no line feed. Returns whether any line was an object.
     pub(super) fn finish(&mut self, events: &mut Events<'_>, each: Each<'_>) -> bool {
         self.end(b"", events, each);
         self.seen_object
@@ -45,14 +45,14 @@ impl Lines {
         if self.line.is_empty() { bytes.trim_ascii_start() } else { bytes }
     }
 
-    /// Ends the line at hand with these bytes.
+    /// Ends the current line with these bytes.
     fn end(&mut self, last: &[u8], events: &mut Events<'_>, each: Each<'_>) {
         let last = self.without_indent(last);
         if self.line.is_empty() && last.len() <= self.line_bytes_max {
             return self.line(last.trim_ascii_end(), events, each);
         }
         self.line.push(last);
-        // Taken out and put back, so that its memory is used again.
+        // Taken out and put back, so that its memory is reused.
         let mut line = std::mem::replace(&mut self.line, Carry::none());
         if line.fits() {
             self.line(line.bytes().trim_ascii_end(), events, each);

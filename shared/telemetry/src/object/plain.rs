@@ -1,4 +1,4 @@
-//! The text of an object: its form told by its beginning, then followed to its end.
+//! The text of an object: its form determined by its beginning, then followed to its end.
 
 use super::array::Array;
 use super::events::Events;
@@ -25,14 +25,14 @@ pub(super) struct Plain<'e> {
 
 #[derive(Debug)]
 enum Form {
-    /// Too short so far to tell a byte order mark.
+    /// Too short so far to detect a byte order mark.
     Untold(Vec<u8>),
-    /// No longer than one event may be, white space before it left out: held, and decoded like a record if it ends
+    /// No longer than one event may be, not counting leading white space: held, and decoded like a record if it ends
     /// here.
     Short(Vec<u8>),
     Lines(Lines),
     Array(Array),
-    /// Set aside, whatever follows.
+    /// Rejected, whatever follows.
     Refused(Refusal),
 }
 
@@ -47,7 +47,7 @@ impl<'e> Plain<'e> {
         }
     }
 
-    /// What is held of the text, bytes.
+    /// Bytes of the text held.
     pub(super) fn held_bytes(&self) -> usize {
         let text = match &self.form {
             Form::Untold(text) | Form::Short(text) => text.capacity(),
@@ -59,7 +59,7 @@ impl<'e> Plain<'e> {
     }
 
     /// # Errors
-    /// [`Failure::TooLong`] with more bytes than an object may have.
+    /// [`Failure::TooLong`] if there are more bytes than an object may have.
     pub(super) fn push(&mut self, bytes: &[u8], each: Each<'_>) -> Result<(), Failure> {
         self.bytes += bytes.len() as u64;
         if self.bytes > self.limits.object_bytes_max {
@@ -77,7 +77,7 @@ impl<'e> Plain<'e> {
     }
 
     /// # Errors
-    /// Why the object is set aside whole.
+    /// Why the object is rejected whole.
     pub(super) fn finish(&mut self, each: Each<'_>) -> Result<ObjectTotals, Refusal> {
         if let Form::Untold(_) = self.form {
             self.tell(each);
@@ -104,7 +104,7 @@ impl<'e> Plain<'e> {
         }
     }
 
-    /// Looks at the first bytes, and goes on with them.
+    /// Examines the first bytes, and continues with them.
     fn tell(&mut self, each: Each<'_>) {
         let Form::Untold(begin) = std::mem::replace(&mut self.form, Form::Short(vec![])) else { return };
         if begin.starts_with(KPL_MAGIC) {
@@ -121,7 +121,7 @@ impl<'e> Plain<'e> {
                 let begin = bytes.iter().position(|byte| !is_json_space(*byte)).unwrap_or(bytes.len());
                 bytes = &bytes[begin..];
             }
-            // One byte more than an event may have: where the form is told must not depend on the pieces.
+            // One byte more than an event may have: where the form is decided must not depend on the pieces.
             let room = self.limits.event_bytes_max as usize + 1 - text.len();
             let (begin, rest) = bytes.split_at(bytes.len().min(room));
             text.extend_from_slice(begin);
@@ -163,7 +163,7 @@ impl<'e> Plain<'e> {
 /// An object that is held whole.
 fn short(text: &[u8], events: &mut Events<'_>, broken: Option<Refusal>, each: Each<'_>) -> Result<(), Refusal> {
     let pieces = form::split(text, events.room(), events.json_depth_max());
-    // Where it is no UTF-8 counts from the object's beginning.
+    // If it is not UTF-8, the position counts from the object's beginning.
     let pieces = pieces.map_err(|refusal| broken.filter(|_| refusal.0 == Reason::NotUtf8).unwrap_or(refusal))?;
     pieces.into_iter().for_each(|piece| events.piece(piece, each));
     Ok(())

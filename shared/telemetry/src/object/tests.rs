@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use std::io::Write;
 
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
-/// Of the tests' epoch: small, so that few bytes are many.
+/// The tests' limits: small, so that few bytes are many.
 const EVENT_BYTES_MAX: usize = 200;
 
-/// Limits of records and objects alike, so that both are decoded alike.
+/// The same limits for records and objects, so that both are decoded alike.
 fn epoch() -> Epoch {
     Epoch {
         limits: Limits {
@@ -29,7 +29,7 @@ fn epoch() -> Epoch {
     }
 }
 
-/// What an object comes to, as a record's outcome.
+/// An object's result, as a record's outcome.
 fn decode_pieces<'p>(pieces: impl Iterator<Item = &'p [u8]>, epoch: &Epoch) -> Decoded {
     let mut decoded = Decoded::default();
     let mut each = |event| match event {
@@ -113,10 +113,10 @@ fn an_event_without_end_costs_itself_alone() {
         kept.detail,
         "an event of 208 bytes; at most 200 (event_bytes_max); the first 200 of 208 bytes are kept"
     );
-    // Over several lines it is all there is, and none of its lines is an event.
+    // Over several lines it is the whole object, and none of its lines is an event.
     let spread = format!("{{\"y\":[\n{{\"status\":200}}\n],\"x\":\"{long}\"\n}}");
     check(spread.as_bytes(), "0 exceeds_event_bytes_max@object");
-    // A damaged first line is no beginning of such an event.
+    // A damaged first line is not the beginning of such an event.
     check(format!("{{\"x\":\n{}", "{\"status\":200}\n".repeat(20)).as_bytes(), "20 not_json@0");
 }
 
@@ -151,7 +151,7 @@ fn limits_name_themselves() {
     check(&[b'['; 999], "0 exceeds_json_depth_max@object");
 }
 
-/// The second frame says that it holds 64 bytes and holds none. The library refuses it only where it sees it whole.
+/// The second frame declares 64 bytes and holds none. The library rejects it only if it sees it whole.
 #[test]
 fn damage_does_not_depend_on_the_pieces() {
     let frames = b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00\x28\xb5\x2f\xfd\x20\x40\x01\x00\x00";
@@ -159,7 +159,7 @@ fn damage_does_not_depend_on_the_pieces() {
     assert_eq!(decode_payload(frames, ARRIVAL, &epoch()), Decoded::default());
 }
 
-/// Both longer than it may be and damaged: which of the two it is called is the object's matter, not its reader's.
+/// Both too long and damaged: which of the two it is called must depend on the object, not on its reader.
 #[test]
 fn what_is_damaged_and_too_long_does_not_depend_on_the_pieces() {
     let long = "{}\n".repeat(40_000);
@@ -188,7 +188,7 @@ fn a_bomb_is_not_held() {
     }
 }
 
-/// A zstd frame of one block that is stored as it is (RFC 8878), whose window has so many bytes as a power of two.
+/// A zstd frame of one raw block (RFC 8878), with this window, as a power of two, bytes.
 fn frame(window_log: u8, plain: &[u8]) -> Vec<u8> {
     let block = (plain.len() as u32) << 3 | 1;
     [&b"\x28\xb5\x2f\xfd\x00"[..], &[(window_log - 10) << 3], &block.to_le_bytes()[..3], plain].concat()
@@ -205,15 +205,15 @@ fn what_is_held_is_said() {
     let near = |got: usize, expect: usize| assert!((expect..expect + (1 << 20)).contains(&got), "{got}, not {expect}");
     near(held(b"{}"), 0);
     near(held(&gzip(b"{}\n{}")), 0);
-    // The window alone, and before its frame holds as much.
+    // The window is allocated before its frame holds as much.
     let more_than_a_block_of_input = b"{}\n".repeat(20_000);
     for window_log in [17, 21, 23, 27] {
         near(held(&frame(window_log, &more_than_a_block_of_input)), 1 << window_log);
     }
-    // An event whose end is not there yet; and more of one than is kept.
+    // An event whose end has not arrived; and more of one than is kept.
     near(held(&[b' '; 2_000_000]), 0);
     near(held(format!("[\"{}", "x".repeat(2_000_000)).as_bytes()), 1 << 20);
-    // Lines that are none, until one is.
+    // Lines that are no objects, until one is.
     let noise = format!("{}\n", "x".repeat(10_000)).repeat(300);
     near(held(noise.as_bytes()), 3_000_000);
     near(held(format!("{noise}{{}}\n").as_bytes()), 0);
@@ -278,8 +278,8 @@ fn object() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(move |(plain, which, harm, at)| damage(harm, at, form(which, plain)))
 }
 
-/// All that must agree: limits of records have other names, what is not JSON may be found so at another place, and
-/// noise on one line that is too long to be held is not looked at for how deep it nests.
+/// Everything that must agree: limits of records have other names, what is not JSON may be found so at another place,
+/// and noise on one line that is too long to be held is not checked for its nesting.
 fn shown(decoded: &Decoded) -> Vec<String> {
     let accepted = decoded.accepted.iter().map(|event| format!("{event:?}"));
     let rejected = decoded.rejected.iter().map(|event| {
@@ -296,7 +296,7 @@ fn shown(decoded: &Decoded) -> Vec<String> {
 }
 
 proptest! {
-    // A failing case is printed; kept ones stand as tests of their own.
+    // A failing case is printed; kept ones become their own tests.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
     #[test]
     fn pieces_of_any_length_are_the_whole(object in object(), lengths in proptest::collection::vec(1_usize..90, 1..6)) {
@@ -309,7 +309,7 @@ proptest! {
         });
         let decoded = decode_pieces(pieces, &epoch);
         prop_assert_eq!(shown(&decoded), shown(&decode(&object)));
-        // Damage can make one long event of many, which only an object refuses by itself.
+        // Damage can merge many events into one long one, which only an object rejects individually.
         if decoded.rejected.iter().all(|event| event.reason != Reason::Exceeds(Limit::EventBytes)) {
             prop_assert_eq!(shown(&decoded), shown(&decode_payload(&object, ARRIVAL, &epoch)));
         }

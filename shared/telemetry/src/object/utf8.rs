@@ -1,11 +1,11 @@
-//! Whether bytes that come in pieces are UTF-8, as a whole.
+//! Whether bytes that come in pieces are UTF-8 as a whole.
 
 /// Finds the first byte at which the text stops being UTF-8.
 #[derive(Debug, Default)]
 pub(super) struct Utf8 {
     /// A character cut by the end of a piece.
     cut: Vec<u8>,
-    /// Bytes that are sound.
+    /// Valid bytes so far.
     sound: u64,
     broken: bool,
 }
@@ -37,7 +37,7 @@ impl Utf8 {
         }
     }
 
-    /// The first byte that is no UTF-8, at the end of the text.
+    /// The first byte that is not UTF-8, at the end of the text.
     pub(super) fn broken_at(&self) -> Option<u64> {
         (self.broken || !self.cut.is_empty()).then_some(self.sound)
     }

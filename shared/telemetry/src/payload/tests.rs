@@ -54,7 +54,7 @@ fn forms() {
     check(&zstd::encode_all(&b"[{},{}]"[..], 1).unwrap(), "2");
     let frame = zstd::encode_all(&b"{}\n"[..], 1).unwrap();
     check(&[&frame[..], &frame, &frame].concat(), "3");
-    // As pzstd writes it: before each frame a skippable one that says how long it is.
+    // As pzstd writes it: before each frame a skippable one with its length.
     for magic in [0x50, 0x57, 0x5f] {
         let skippable = [&[magic, 0x2a, 0x4d, 0x18, 4, 0, 0, 0][..], &[0, 1, 2, 3]].concat();
         check(&[&skippable[..], &frame, &skippable, &frame].concat(), "2");
@@ -80,11 +80,11 @@ fn broken_forms_cost_only_what_is_broken() {
     check(b"\xff\xfe\x00", "0 not_utf8@record");
     check(&gzip(b"{}")[..15], "0 not_decompressible@record");
     check(b"[{},\n{},\n{}\n", "0 not_json@record");
-    // An object that is cut short is one event, broken, and no line within it is an event by itself.
+    // A truncated object is one damaged event, and no line within it is an event by itself.
     check(b"{\n  \"calls\": [\n    {\"status\":200},\n    {\"status\":500}\n", "0 not_json@record");
     check(b"{\n\"a\":\n{\"status\":200}\n", "0 not_json@record");
     check(b"{\"a\":[\n{}\n", "0 not_json@record");
-    // Lines, of which the first or the last is cut short, are not.
+    // Lines, of which the first or the last is truncated, are not.
     check(b"{\"status\":20\n{}\n{}\n", "2 not_json@0");
     check(b"{\"endpoint\":\"/lo\n{}\n{}\n", "2 not_json@0");
     check(b"{\"a\":[\n{}\n{}\n", "2 not_json@0");

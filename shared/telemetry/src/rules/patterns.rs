@@ -1,4 +1,4 @@
-//! The built-in patterns: path segments that are identifiers, whoever wrote the service.
+//! The built-in patterns: path segments that are identifiers, whatever the service.
 
 /// A path, given without its leading slash, with `{id}` for each identifier.
 pub(super) fn normal(path: &str) -> String {
@@ -10,7 +10,7 @@ pub(super) fn normal(path: &str) -> String {
     normal
 }
 
-/// A number, a UUID, or 16 and more hexadecimal digits (a trace id, an object id, a digest).
+/// A number, a UUID, or 16 or more hexadecimal digits (a trace id, an object id, a digest).
 fn is_identifier(segment: &str) -> bool {
     let bytes = segment.as_bytes();
     let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();

@@ -43,7 +43,7 @@ fn templates_win_over_patterns_and_the_most_specific_wins() {
     check("web", "/files//raw", "/files/{path...}");
     check("web", "/files/", "/files/");
     check("web", "/files", "/files");
-    // Text in the first segment goes before a parameter there, even though the tail is the least specific.
+    // Text in the first segment takes precedence over a parameter there, even though the tail is the least specific.
     check("web", "/files/about", "/files/{path...}");
     check("web", "/imprint/about", "/{page}/about");
     check("web", "/", "/");
@@ -101,7 +101,7 @@ fn rules_are_read_as_they_were_written() {
     }
 }
 
-/// The rule of [`Rules::new`] in plain words: of all that match, the greatest by kind of segment from the left.
+/// The rule of [`Rules::new`] directly: of all that match, the greatest by kind of segment from the left.
 fn by_the_book<'a>(templates: &'a [String], path: &str) -> Option<&'a str> {
     let segments: Vec<&str> = path[1..].split('/').collect();
     let rank = |template: &str| -> Option<Vec<u8>> {

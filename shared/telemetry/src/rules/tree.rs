@@ -60,7 +60,7 @@ impl Templates {
 }
 
 impl Node {
-    /// Where a template of these segments stands.
+    /// The node for a template of these segments.
     fn place(&mut self, segments: &[Segment<'_>]) -> &mut Option<Box<str>> {
         match segments {
             [] => &mut self.end,
@@ -70,7 +70,7 @@ impl Node {
         }
     }
 
-    /// The most specific template that matches. Visits a node at most once: a tree has one way to each.
+    /// The most specific template that matches. Visits a node at most once: a tree has one path to each.
     fn find(&self, path: &str) -> Option<&str> {
         let (segment, rest) = path.split_once('/').map_or((path, None), |(segment, rest)| (segment, Some(rest)));
         let by_text = self.texts.get(segment).and_then(|node| node.after(rest));
@@ -78,13 +78,13 @@ impl Node {
         by_text.or_else(by_parameter).or_else(|| self.tail.as_deref().filter(|_| !path.is_empty()))
     }
 
-    /// What matches from this node on, with `rest` still to come, if anything is.
+    /// What matches from this node on, with `rest` still to come, if anything does.
     fn after(&self, rest: Option<&str>) -> Option<&str> {
         rest.map_or(self.end.as_deref(), |rest| self.find(rest))
     }
 }
 
-/// Segments of a sound template.
+/// Segments of a valid template.
 fn parse(template: &Template) -> Result<Vec<Segment<'_>>, &'static str> {
     let path = template.path.as_str();
     if template.service.as_ref().is_some_and(|service| !(1..=SERVICE_BYTES_MAX).contains(&service.len())) {
