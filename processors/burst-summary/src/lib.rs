@@ -1,10 +1,11 @@
-//! `burst-summary`: a JSON array of events to its exact summary, at once.
+//! `burst-summary`: summarises a JSON array of events exactly, in one request.
 //!
 //! - **Trigger**: its Function URL (IAM), or an invocation of the same shape.
 //! - **Input**: a JSON array of events (contract §1), plain or as a base64 body. Nothing is normalised, and no event is
 //!   too late: nothing is kept. No body is an empty array.
-//! - **Output**: 200 and the summary ([`summary::Summary`]) with `compute_ms`, from the raw body to the summary; 400 with
-//!   `error` and `detail` when the body is no array. An event that the contract refuses is in `rejected`, with its reason.
+//! - **Output**: 200 and the summary ([`summary::Summary`]) with `compute_ms`, from the raw body to the summary; 400
+//!   with `error` and `detail` if the body is not an array. An event that violates the contract is in `rejected`, with
+//!   its reason.
 //! - **Failure**: an invocation of another shape is the function's error.
 
 pub mod summary;
@@ -18,13 +19,13 @@ use summary::{Summary, summarise, summarise_quoted};
 use weir_aws::batch_line::BatchLine;
 use weir_envelope::{Arenas, url};
 
-/// What one environment keeps between invocations: room.
+/// What one environment keeps between invocations: buffers.
 #[derive(Debug, Default)]
 pub struct Handler {
     arenas: Arenas,
 }
 
-/// What a Function URL answers with (payload format 2.0).
+/// The response to a Function URL (payload format 2.0).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
@@ -50,10 +51,10 @@ struct Refusal<'a> {
 }
 
 impl Handler {
-    /// Answers one request.
+    /// Responds to one request.
     ///
     /// # Errors
-    /// When the invocation is none of a Function URL's.
+    /// If the invocation is not a Function URL's.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<Response, Error> {
         let begun = Instant::now();
         let mut line = BatchLine::begin(&event.context, "url");
@@ -67,7 +68,7 @@ impl Handler {
     }
 }
 
-/// Events of a request: of one that is refused, none.
+/// Events of a request; none if it is refused.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
     received: u64,
@@ -76,7 +77,7 @@ struct Counted {
 }
 
 fn answer(input: &[u8], arena: &mut Vec<u8>, begun: Instant) -> Result<(Response, Counted), Error> {
-    // Nearly all bodies, without a copy of them.
+    // Nearly all bodies, without copying them.
     if let Some(summary) = url::read_in_place(input, summarise_quoted) {
         return tell(&summary, begun);
     }

@@ -1,4 +1,4 @@
-//! What an array of events comes to, exactly: no sketch, no window, nothing normalised.
+//! The exact summary of an array of events: no sketch, no window, nothing normalised.
 
 use foldhash::fast::FixedState;
 use serde::{Serialize, Serializer};
@@ -9,23 +9,23 @@ use weir_telemetry::{NotAnArray, Reason, WrittenEvent, read_array, read_quoted_a
 
 /// Endpoints named in a summary.
 const TOP_ENDPOINTS: usize = 5;
-/// Rejected events that are told one by one; all are counted. An answer is bounded, whatever the request.
+/// Rejected events listed individually; all are counted. A response is bounded, whatever the request.
 const REJECTED_SHOWN_MAX: usize = 100;
 /// What events without an endpoint count under, as in rollups.
 const UNKNOWN: &str = "unknown";
-/// Of a body, to make room by: events of the field have 80 to 120.
+/// Bytes of a body per event, for preallocation: real events have 80 to 120.
 const EVENT_BYTES: usize = 96;
-/// Seeds the hash tables; no order of theirs shows.
+/// Seeds the hash tables; their order never shows.
 const SEED: u64 = 0x7765_6972;
 
-/// The answer, but for the time it took.
+/// The response, except for the time it took.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
     /// Events counted.
     pub total_events: usize,
     /// Different users, exactly.
     pub unique_users: usize,
-    /// The duration at index ⌊0.95 · (n − 1)⌋ of all in ascending order, milliseconds; null when no event had one.
+    /// The duration at index ⌊0.95 · (n − 1)⌋ of all in ascending order, milliseconds; null if no event had one.
     pub p95_duration_ms: Option<f64>,
     /// The most called, by count, then name.
     pub top_endpoints: Vec<(String, usize)>,
@@ -39,7 +39,7 @@ pub struct Summary {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusCounts(BTreeMap<u16, usize>);
 
-/// Beyond any status.
+/// Above any status.
 const STATUS_UNKNOWN: u16 = u16::MAX;
 
 impl Serialize for StatusCounts {
@@ -52,12 +52,12 @@ impl Serialize for StatusCounts {
     }
 }
 
-/// Events that the contract refuses.
+/// Events that violate the contract.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Rejected {
     /// How many.
     pub events: usize,
-    /// How many for each reason.
+    /// How many per reason.
     pub reasons: BTreeMap<String, usize>,
     /// The first of them.
     pub first: Vec<Refused>,
@@ -74,28 +74,28 @@ pub struct Refused {
     pub detail: String,
 }
 
-/// Sums up a JSON array of events. Empty text is an empty array.
+/// Summarises a JSON array of events. Empty text is an empty array.
 ///
 /// # Errors
-/// [`NotAnArray`] when it is none: then nothing is counted.
+/// [`NotAnArray`] if it is not one: then nothing is counted.
 pub fn summarise(body: &[u8]) -> Result<Summary, NotAnArray> {
     let tally = read_array(body, || Tally::with_room_for(body.len()), Tally::add)?;
     Ok(tally.finish())
 }
 
-/// The same of an array that stands in a string of JSON, as it is written there; none where that is not understood.
+/// The same for an array inside a JSON string, in place; `None` if it cannot be read in place.
 pub fn summarise_quoted(body: &mut Scanner<'_, true>) -> Option<Summary> {
     let tally = Tally::with_room_for(body.rest().len());
     Some(read_quoted_array(body, tally, Tally::add)?.finish())
 }
 
-/// Events as far as they are counted.
+/// Events counted so far.
 struct Tally<'a> {
     events: usize,
     users: HashSet<Cow<'a, [u8]>, FixedState>,
     durations_ms: Vec<f64>,
     endpoints: HashMap<Cow<'a, [u8]>, usize, FixedState>,
-    /// By status: each is below 1,000, so its count has a place.
+    /// By status: each is below 1,000, so it has an index.
     statuses: Vec<usize>,
     status_unknown: usize,
     rejected: Rejected,
@@ -165,7 +165,7 @@ fn top(endpoints: HashMap<Cow<'_, [u8]>, usize, FixedState>) -> Vec<(String, usi
     all.into_iter().map(|(name, events)| (String::from_utf8_lossy(&name).into_owned(), events)).collect()
 }
 
-/// The value at index ⌊0.95 · (n − 1)⌋, by whole numbers: 0.95 is no double.
+/// The value at index ⌊0.95 · (n − 1)⌋, by whole numbers: a double cannot represent 0.95.
 fn p95(durations_ms: &mut [f64]) -> Option<f64> {
     let last = durations_ms.len().checked_sub(1)?;
     let (_, value, _) = durations_ms.select_nth_unstable_by(last * 95 / 100, f64::total_cmp);
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn the_p95_is_the_value_of_its_rank() {
         for n in 1..=200_usize {
-            // Every value once, in an order of its own: 7 and 211 have no common factor.
+            // Every value once, in shuffled order: 7 and 211 have no common factor.
             let mut durations: Vec<f64> =
                 (0..211).map(|k| (k * 7 % 211) as f64).filter(|value| *value < n as f64).collect();
             assert_eq!(p95(&mut durations), Some(((n - 1) * 95 / 100) as f64), "{n}");

@@ -1,10 +1,10 @@
-//! From a golden's batches to invocations: names of the fleet filled in, records cut.
+//! From a golden's batches to invocations: fills in the fleet's names, cuts records.
 
 use crate::golden::Batch;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What stands for `${…}` in a golden.
+/// The values of `${…}` in a golden.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names(BTreeMap<String, String>);
 
@@ -18,10 +18,10 @@ impl Names {
 /// A golden that does not fit the fleet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    /// A name that nothing stands for.
+    /// A name without a value.
     #[error("the golden names ${{{0}}}, which this gate does not know")]
     Unknown(String),
-    /// A cut outside of the records.
+    /// A cut outside the records.
     #[error("the golden cuts records {0} to {1} of {2}")]
     Cut(usize, usize, usize),
 }

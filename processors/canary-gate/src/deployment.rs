@@ -1,8 +1,8 @@
-//! What a deployment of CodeDeploy moves traffic to: the AppSpec of its revision.
+//! What a CodeDeploy deployment moves traffic to: the AppSpec of its revision.
 //!
-//! One hook serves every function of the fleet, and CodeDeploy tells it no more than a deployment's id. So the hook asks
-//! what that deployment is of. A variable with the new version's ARN, as AWS's example has it, would name what the *stack*
-//! wants, which is not what a deployment is of when a stack rolls back or somebody deploys by hand.
+//! One hook serves every function of the fleet, and CodeDeploy passes it only a deployment's id. So the hook asks what
+//! that deployment is for. A variable with the new version's ARN, as in AWS's example, would name what the *stack*
+//! wants, which differs from the deployment when a stack rolls back or somebody deploys by hand.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,18 +24,18 @@ impl fmt::Display for Target {
     }
 }
 
-/// Why a deployment does not say what is deployed.
+/// Why a deployment does not name a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the deployment's AppSpec {0}")]
 pub struct AppSpecError(String);
 
 const KIND: &str = "AWS::Lambda::Function";
 
-/// The version that an AppSpec moves traffic to. CloudFormation writes AppSpecs in JSON; `CurrentVersion` is not looked
-/// at, since a version is judged by its goldens and not by what ran before.
+/// The version that an AppSpec moves traffic to. CloudFormation writes AppSpecs in JSON; `CurrentVersion` is ignored,
+/// since a version is judged by its goldens and not by what ran before.
 ///
 /// # Errors
-/// When it is no JSON (somebody deployed by hand with YAML), or is not of exactly one Lambda function.
+/// If it is not JSON (somebody deployed by hand with YAML), or not for exactly one Lambda function.
 pub fn target(appspec: &str) -> Result<Target, AppSpecError> {
     let spec: Value = serde_json::from_str(appspec)
         .map_err(|error| AppSpecError(format!("is no JSON ({error}): deploy with one in JSON")))?;

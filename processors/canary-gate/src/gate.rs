@@ -1,4 +1,4 @@
-//! One judgement: golden batches through one version, what they leave behind, the verdict. And nothing stays.
+//! One judgement: golden batches through one version, what they leave behind, the verdict. Nothing remains.
 
 use crate::batches::{self, Names};
 use crate::deployment::Target;
@@ -13,46 +13,46 @@ use weir_exact::layout::Layout;
 use weir_exact::ports::StoreError;
 use weir_exact::scratch::{Left, Scratch};
 
-/// What an invocation came to.
+/// Outcome of an invocation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Invoked {
-    /// The function's answer.
+    /// The function's response.
     Answer(Value),
-    /// It failed, crashed or ran out of time: Lambda's words.
+    /// It failed, crashed or ran out of time: Lambda's message.
     Failed(String),
 }
 
 /// Invokes versions.
 pub trait Invoke {
-    /// Invokes a version and waits for what it comes to.
+    /// Invokes a version and waits for the outcome.
     ///
     /// # Errors
-    /// When Lambda did not run it.
+    /// If Lambda did not run it.
     fn invoke(&self, target: &Target, payload: Vec<u8>) -> impl Future<Output = Result<Invoked, String>> + Send;
 }
 
-/// Keeps one scratch generation.
+/// Manages one scratch generation.
 pub trait Generation {
-    /// Puts what a golden needs; what its batches then call it.
+    /// Puts what a golden needs; returns the values for its batches.
     ///
     /// # Errors
-    /// When a store fails.
+    /// If a store fails.
     fn prepare(&self, before: &Before, names: &mut Names) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// All that stands in it.
+    /// Everything in it.
     ///
     /// # Errors
-    /// When a store fails, or something cannot be read.
+    /// If a store fails, or something cannot be read.
     fn left(&self) -> impl Future<Output = Result<Left, StoreError>> + Send;
 
     /// Deletes all of it.
     ///
     /// # Errors
-    /// When a store fails; what is left is then deleted by its TTL.
+    /// If a store fails; what is left is then deleted by its TTL.
     fn empty(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// What one judgement is about.
+/// The subject of one judgement.
 #[derive(Debug)]
 pub struct Case<'a> {
     /// The version.
@@ -61,17 +61,17 @@ pub struct Case<'a> {
     pub golden: &'a Golden,
     /// Where it may write.
     pub scratch: &'a Scratch,
-    /// Where what it writes stands.
+    /// Where its writes are stored.
     pub layout: &'a Layout,
     /// The fleet's names.
     pub names: Names,
 }
 
-/// Judges a version. The generation is empty when this returns, unless emptying it failed, which is then in the log: the
-/// verdict is of the version and not of the broom.
+/// Judges a version. The generation is empty when this returns, unless emptying it failed, which is then in the log: a
+/// failed cleanup does not change the verdict.
 ///
-/// `out_of_time` resolves when there is only time left to clean up and vote; a version that has not passed until then
-/// is refused.
+/// `out_of_time` resolves when there is only time left to clean up and vote; a version that has not passed by then is
+/// refused.
 pub async fn judge(
     case: Case<'_>,
     versions: &impl Invoke,
@@ -92,7 +92,7 @@ pub async fn judge(
 
 async fn run(case: Case<'_>, versions: &impl Invoke, generation: &impl Generation) -> Verdict {
     let Case { target, golden, scratch, layout, mut names } = case;
-    // What an attempt that was killed has left: Lambda repeats an asynchronous invocation under the same request id.
+    // Leftovers of an attempt that was killed: Lambda repeats an asynchronous invocation under the same request id.
     let begun = async {
         generation.empty().await?;
         generation.prepare(&golden.before, &mut names).await

@@ -1,6 +1,6 @@
-//! A golden: batches of one processor, and what they leave behind when they are counted right.
+//! A golden: batches for one processor, and what they leave behind if they are counted right.
 //!
-//! They are data of a layer (`layers/goldens`, one file a processor), made from `events/`.
+//! They are data in a layer (`layers/goldens`, one file per processor), made from `events/`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,34 +11,34 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
-    /// What it is about, for whoever reads the file.
+    /// What it covers, for readers of the file.
     pub about: String,
-    /// What stands in the scratch generation before.
+    /// Content of the scratch generation before.
     #[serde(default, skip_serializing_if = "Before::is_empty")]
     pub before: Before,
-    /// What the version is invoked with, one after the other.
+    /// The version's inputs, in order.
     pub batches: Vec<Batch>,
-    /// The batches arrive while the gate runs, not at times of their own: windows are not looked at.
+    /// The batches arrive while the gate runs, not at their own times: windows are not compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub arrives_now: bool,
-    /// What stands in the scratch generation afterwards, a line each ([`crate::observed`]), ascending.
+    /// Content of the scratch generation afterwards, one line each ([`crate::observed`]), ascending.
     pub leaves: Vec<String>,
 }
 
-/// What stands in the scratch generation before.
+/// Content of the scratch generation before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Before {
     /// Contributions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contributions: Vec<Contribution>,
-    /// Whether the rows of these contributions stand, too.
+    /// Whether the rows of these contributions exist, too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rows: bool,
-    /// Documents of quarantine by key.
+    /// Quarantine documents by key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub documents: BTreeMap<String, Value>,
-    /// Objects of the landing bucket by name, base64. `${name.key}`, `.version`, `.etag`, `.size` in a batch are theirs.
+    /// Landing-bucket objects by name, base64. A batch refers to them as `${name.key}`, `.version`, `.etag`, `.size`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub objects: BTreeMap<String, String>,
 }
@@ -57,7 +57,7 @@ pub struct Contribution {
     pub pk: String,
     /// Sort key.
     pub sk: String,
-    /// Of a fenced one.
+    /// For a fenced item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fence: Option<String>,
     /// As stored.
@@ -70,14 +70,14 @@ pub struct Contribution {
 pub struct Batch {
     /// The input as Lambda's event source would write it, with `${…}` for what only the fleet knows.
     pub invocation: Value,
-    /// Half-open ranges of its `Records`, each an invocation of its own: what comes twice, and cut anew, must count once.
-    /// None: the whole of it, once.
+    /// Half-open ranges of its `Records`, each its own invocation: what comes twice, and cut differently, must count
+    /// once. `None`: all of it, once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<(usize, usize)>,
     /// Whether it goes to the version as it is: to a processor that keeps nothing, and so knows no scratch generation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plain: bool,
-    /// What every one of these invocations answers ([`crate::verdict::is_like`]).
+    /// The expected response to each of these invocations ([`crate::verdict::is_like`]).
     pub answer: Value,
 }
 
@@ -92,10 +92,10 @@ pub enum GoldenError {
         /// Why it cannot be read.
         source: std::io::Error,
     },
-    /// A file that is none.
+    /// An invalid file.
     #[error("the golden {} cannot be read: {source}", path.display())]
     Unreadable {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
         /// What is wrong with it.
         source: serde_json::Error,
@@ -106,7 +106,7 @@ impl Golden {
     /// Reads `<directory>/<processor>.json`.
     ///
     /// # Errors
-    /// [`GoldenError`] when there is none, or it is none.
+    /// [`GoldenError`] if there is none, or it is invalid.
     pub fn read(directory: &Path, processor: &str) -> Result<Self, GoldenError> {
         let path = directory.join(format!("{processor}.json"));
         let bytes = std::fs::read(&path).map_err(|source| GoldenError::Missing { path: path.clone(), source })?;

@@ -1,17 +1,17 @@
 //! `canary-gate`: golden batches through a new version before it gets any traffic, and the vote.
 //!
-//! - **Trigger**: CodeDeploy's `BeforeAllowTraffic` hook, once for each function that is deployed; or by hand,
-//!   `{"function": "weir-sqs-rollup", "version": "7"}`, which judges and does not vote.
-//! - **Input**: which deployment; what it is of, CodeDeploy is asked ([`deployment`]). The golden of the function's
+//! - **Trigger**: CodeDeploy's `BeforeAllowTraffic` hook, once per deployed function; or by hand, `{"function":
+//!   "weir-sqs-rollup", "version": "7"}`, which judges and does not vote.
+//! - **Input**: the deployment's id; CodeDeploy is asked what it is for ([`deployment`]). The golden of the function's
 //!   processor, from the layer of goldens.
 //! - **Output**: the vote, `Succeeded` or `Failed`. Each batch is sent to the *version*, in a scratch generation of the
-//!   contributions table that is this invocation's alone ([`weir_exact::scratch`]), some of it twice and cut anew; then what
-//!   stands there is held against what the golden says. It is deleted before the vote.
-//! - **Failure**: whatever keeps the gate from a judgement (no golden, an AppSpec it cannot read, no time left) is a vote of
-//!   `Failed`. A vote that does not reach CodeDeploy is the function's error: Lambda invokes it twice more, and CodeDeploy
-//!   takes no vote within an hour for a failed one. So nothing passes by an accident of the gate.
+//!   contributions table that belongs to this invocation alone ([`weir_exact::scratch`]), some of it twice and cut
+//!   differently; then its content is compared with the golden. It is deleted before the vote.
+//! - **Failure**: whatever keeps the gate from judging (no golden, an AppSpec it cannot read, no time left) is a vote
+//!   of `Failed`. A vote that does not reach CodeDeploy is the function's error: Lambda invokes it twice more, and
+//!   CodeDeploy treats no vote within an hour as a failed one. So no fault of the gate lets a version pass.
 //!
-//! What it does not see: speed, permissions that the golden does not need, and what only the live table's content does.
+//! Not covered: speed, permissions that the golden does not need, and faults that depend on the live table's content.
 
 pub mod batches;
 pub mod deployment;
@@ -39,10 +39,10 @@ use weir_exact::ledger::digest_of;
 use weir_exact::scratch::Scratch;
 use weir_telemetry::EpochTable;
 
-/// Kept for cleaning up and voting.
+/// Reserved for cleaning up and voting.
 const MARGIN: Duration = Duration::from_secs(20);
 
-/// What invokes the gate.
+/// Who invoked the gate.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Request {
@@ -54,16 +54,16 @@ pub enum Request {
         /// What the vote is for.
         lifecycle_event_hook_execution_id: String,
     },
-    /// Somebody.
+    /// A person.
     Ask(Target),
 }
 
-/// What the gate says of a version.
+/// The gate's answer about a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// Whether it passed.
     pub passed: bool,
-    /// The version, where it is known.
+    /// The version, if known.
     pub judged: Option<String>,
     /// Why it was refused.
     pub reasons: Vec<String>,
@@ -75,7 +75,7 @@ pub struct Handler {
     stack: String,
     stream_arn: String,
     goldens: PathBuf,
-    /// Of the versions that are judged.
+    /// For the versions being judged.
     generation: String,
     stores: ScratchStores,
     versions: Versions,
@@ -101,10 +101,10 @@ impl Handler {
         })
     }
 
-    /// Judges, and votes where CodeDeploy asks.
+    /// Judges, and votes if CodeDeploy asks.
     ///
     /// # Errors
-    /// When the vote does not reach CodeDeploy.
+    /// If the vote does not reach CodeDeploy.
     pub async fn handle(&self, event: LambdaEvent<Request>) -> Result<Answer, Error> {
         let request_id = &event.context.request_id;
         let deadline = event.context.deadline();
@@ -133,13 +133,13 @@ impl Handler {
             Ok(golden) => golden,
             Err(error) => return Verdict::refused(error),
         };
-        // One for each invocation: two functions are deployed at once, and a version that hangs may write late.
+        // One per invocation: two functions are deployed at once, and a version that hangs may write late.
         let name = digest_of(format!("{request_id} {target}").as_bytes());
         let scratch = match Scratch::parse(&format!("gate-{}", name.get(..16).unwrap_or(&name))) {
             Ok(scratch) => scratch,
             Err(error) => return Verdict::refused(error),
         };
-        // Only names are read of it: how many lanes there are is nothing that a key tells.
+        // Only used to parse keys: none of them tells how many lanes there are.
         let layout = Layout::new(&self.generation, EpochTable::genesis().generation);
         let mut names = batches::Names::default();
         names.set("stream", &self.stream_arn);

@@ -1,7 +1,7 @@
-//! What stands in a scratch generation, as sorted lines: what goldens are written in, and what a refusal shows.
+//! The content of a scratch generation, as sorted lines: the notation of goldens and refusals.
 //!
-//! Lines hold what contract §2 and §3 promise, and nothing that two right versions may differ in: not the encoding, the
-//! cut of items, revisions, nor bytes of sketches. Never a user, nor a payload.
+//! Lines contain what contract §2 and §3 promise, and nothing in which two correct versions may differ: not the
+//! encoding, the cut of items, revisions, or bytes of sketches. Never a user or a payload.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use weir_rollup::{Rollup, SeriesKey};
 /// The lines, ascending. `arrives_now`: without windows.
 ///
 /// # Errors
-/// When an item is of a format that this version does not know.
+/// If an item is of a format that this version does not know.
 pub fn lines(layout: &Layout, left: &Left, arrives_now: bool) -> Result<Vec<String>, StoreError> {
     let mut windows: BTreeMap<String, Vec<Item>> = BTreeMap::new();
     let mut lines = vec![];
@@ -41,16 +41,16 @@ pub fn lines(layout: &Layout, left: &Left, arrives_now: bool) -> Result<Vec<Stri
     Ok(lines)
 }
 
-/// What stands for a series of a window, over all contributions.
+/// The total of a series in a window, over all contributions.
 pub fn counted(window: &str, key: &SeriesKey, rollup: &Rollup) -> String {
     format!("counted in {window} under {}#{}: {}", key.service, key.endpoint, counts(rollup))
 }
 
-/// An item of no window. Claims, catalogs and directories follow from what is counted.
+/// An item outside windows. Claims, catalogs and directories follow from what is counted.
 fn other(layout: &Layout, item: &Item) -> Result<Option<String>, StoreError> {
     if item.key.pk == layout.progress_pk() {
         let totals = Progress::from_item(item)?.totals;
-        // `<stream>@<created>/<shard>`: the fleet's stream is not the golden's.
+        // `<stream>@<created>/<shard>`: the fleet's stream differs from the golden's.
         let shard = item.key.sk.rsplit('/').next().unwrap_or_default();
         return Ok(Some(format!(
             "progress of {shard}: {} records, {} empty, {} accepted, {} rejected",
@@ -63,7 +63,7 @@ fn other(layout: &Layout, item: &Item) -> Result<Option<String>, StoreError> {
 fn row(row: &Row) -> String {
     let mut line = format!("row {} {}: {}", row.key.window_text(), row.key.series(), counts(&row.rollup));
     if let Some(durations) = row.rollup.durations() {
-        // To the width of a bin: two right versions agree on them.
+        // To the width of a bin: two correct versions agree on them.
         let _ = write!(line, ", p50 {:.1} ms, p99 {:.1} ms", durations.quantile_ms(0.5), durations.quantile_ms(0.99));
     }
     for (endpoint, events) in row.top_endpoints.iter().flatten() {
@@ -77,7 +77,7 @@ fn set_aside(object: &QuarantineObject) -> String {
     let source = Key::parse(&key).map_or("?", |key| key.source);
     let which = object.rejected.event_index.map_or("whole".to_owned(), |index| format!("event {index}"));
     let path = &object.coordinates.path;
-    // The narrowest coordinate; of an object its name, since its version is S3's choice.
+    // The narrowest coordinate; for an object its name, since its version is S3's choice.
     let id = path.iter().find(|(name, _)| *name == "key").or(path.last());
     let id = id.map_or("?", |(_, value)| value.rsplit('/').next().unwrap_or(value));
     format!(

@@ -1,4 +1,4 @@
-//! Lambda, CodeDeploy and a scratch generation as they are.
+//! Lambda, CodeDeploy and a scratch generation over the real services.
 
 use crate::batches::Names;
 use crate::deployment::{Target, target};
@@ -27,8 +27,8 @@ pub(crate) struct Versions(aws_sdk_lambda::Client);
 
 impl Versions {
     pub(crate) fn new(connection: &Connection) -> Self {
-        // An answer may take as long as the function's own timeout: how long it may be waited for, the judgement says.
-        // Said to be off, since what is not said stays as the connection has it.
+        // A response may take as long as the function's own timeout; the judgement limits the wait. Explicitly off,
+        // since an unset timeout stays as the connection has it.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
             .disable_read_timeout()
@@ -56,7 +56,7 @@ impl Invoke for Versions {
     }
 }
 
-/// What AWS says is wrong, or else all that is known.
+/// AWS's error message, or else all that is known.
 fn said<E>(error: &E) -> String
 where
     E: std::error::Error + aws_smithy_types::error::metadata::ProvideErrorMetadata,
@@ -76,7 +76,7 @@ impl CodeDeploy {
         Self(aws_sdk_codedeploy::Client::new(&connection.sdk_config()))
     }
 
-    /// What a deployment is of; else why that is not known.
+    /// What a deployment is for; else why that is not known.
     ///
     /// `GetDeployment` names the revision by its SHA-256 alone: "The content property of the appSpecContent object in the
     /// returned revision is always null. Use GetApplicationRevision" (AWS CodeDeploy API Reference, "GetDeployment").
@@ -92,7 +92,7 @@ impl CodeDeploy {
         let answer = self.0.get_application_revision().application_name(application).revision(revision).send().await;
         let answer = answer.map_err(|error| format!("{tried}: {}", DisplayErrorContext(error)))?;
         let content = answer.revision.and_then(|revision| {
-            // Which of the two types it is, whoever made the deployment chose.
+            // Which of the two types it is depends on how the deployment was made.
             #[expect(deprecated, reason = "revisions of the older type are still made")]
             let string = revision.string.and_then(|string| string.content);
             revision.app_spec_content.and_then(|spec| spec.content).or(string)

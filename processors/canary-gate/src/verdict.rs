@@ -1,23 +1,23 @@
-//! What is found held against what a golden says, and the vote that follows.
+//! Compares what is found with a golden, and derives the vote.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Differences that a refusal names; the rest is a number.
+/// Differences listed in a refusal; the rest is only counted.
 const DIFFERENCES_SHOWN_MAX: usize = 20;
 
-/// What the gate says of a version.
+/// The gate's verdict on a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Traffic may go to it.
+    /// It may get traffic.
     Passed,
-    /// It may not, and why: a line each.
+    /// It may not, and why: one line each.
     Refused(Vec<String>),
 }
 
 impl Verdict {
-    /// Passed, unless there are reasons.
+    /// Passed if there are no reasons.
     pub fn of(reasons: Vec<String>) -> Self {
         if reasons.is_empty() { Self::Passed } else { Self::Refused(reasons) }
     }
@@ -27,7 +27,7 @@ impl Verdict {
         Self::Refused(vec![reason.to_string()])
     }
 
-    /// Why it was refused, as much as is shown.
+    /// Why it was refused, up to the limit shown.
     pub fn reasons(&self) -> Vec<String> {
         let Self::Refused(reasons) = self else { return vec![] };
         let mut shown: Vec<String> = reasons.iter().take(DIFFERENCES_SHOWN_MAX).cloned().collect();
@@ -38,7 +38,7 @@ impl Verdict {
     }
 }
 
-/// How lines that were found differ from those that should be: each line as often as it is too few or too many.
+/// How the lines found differ from those expected: each line as often as it is missing or surplus.
 pub fn differences(expected: &[String], found: &[String]) -> Vec<String> {
     let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
     expected.iter().for_each(|line| *balance.entry(line).or_default() -= 1);
@@ -47,8 +47,8 @@ pub fn differences(expected: &[String], found: &[String]) -> Vec<String> {
     differing.map(|(line, count)| format!("{} {line}", if count < 0 { "missing:" } else { "instead:" })).collect()
 }
 
-/// Whether an answer is as expected: of an object every member that is expected, of text that holds JSON its value, and
-/// anything else equal.
+/// Whether a response is as expected: in an object every expected member, in text that contains JSON its value, and
+/// anything else exactly.
 pub fn is_like(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::Object(members), Value::Object(found)) => {

@@ -1,15 +1,15 @@
 //! `kinesis-rollup`: Kinesis batches to fenced contributions.
 //!
-//! - **Trigger**: the telemetry stream; one batch of one shard at a time (`ParallelizationFactor` 1, without
-//!   which the fence would lose events), `ReportBatchItemFailures`, bisect, never discarding.
-//! - **Input**: records that hold one event, an array or one event a line, plain, gzip or zstd.
-//! - **Output**: one conditional write per (window, split) of the batch, the shard's progress, and one
-//!   quarantine object per rejected event or record.
-//!   A scratch invocation ([`weir_envelope::scratch`]) writes to its own generation instead.
-//! - **Failure**: the lowest record that is not durable is reported; delivery begins again there, in
-//!   whatever cut, and what was applied is dropped by its fence. A record whose rules are not known (epochs) is
-//!   reported like one that is not durable. A record on the skip list is set aside without being decoded; without the list
-//!   nothing is decoded. When the stream cannot be identified the whole batch fails.
+//! - **Trigger**: the telemetry stream; one batch of one shard at a time (`ParallelizationFactor` 1, without which the
+//!   fence would lose events), `ReportBatchItemFailures`, bisect, never discarding.
+//! - **Input**: records that hold one event, an array or one event per line, plain, gzip or zstd; or a KPL aggregate.
+//! - **Output**: one conditional write per (window, split) of the batch, the shard's progress, and one quarantine
+//!   object per rejected event or record. A scratch invocation ([`weir_envelope::scratch`]) writes to its own
+//!   generation instead.
+//! - **Failure**: the lowest record that is not durable is reported; delivery restarts there, however it is cut, and
+//!   what was applied is dropped by its fence. A record whose rules are not known (epochs) is reported like one that is
+//!   not durable. A record on the skip list is quarantined without being decoded; without the list nothing is decoded.
+//!   If the stream cannot be identified the whole batch fails.
 
 use aws_lambda_events::event::streams::{KinesisBatchItemFailure, KinesisEventResponse};
 use bytes::Bytes;
@@ -59,7 +59,7 @@ impl Handler {
     /// Handles one batch.
     ///
     /// # Errors
-    /// When nothing of the batch can be decided: it is then delivered again, whole.
+    /// If nothing in the batch can be decided: it is then delivered again, whole.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<KinesisEventResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let mut line = Some(BatchLine::begin(&event.context, "kinesis"));
@@ -70,7 +70,7 @@ impl Handler {
         let mut response = KinesisEventResponse::default();
         let mut arena = self.arenas.take();
         let (scratch, payload) = scratch::unwrapped(&event.payload)?;
-        // A lane of its own: what it remembers of items must not be another generation's.
+        // Its own lane: cached items must not be another generation's.
         let apart = scratch
             .as_ref()
             .map(|generation| self.lane.elsewhere(|stores| stores.in_scratch(InScratch::from_now(generation.clone()))));

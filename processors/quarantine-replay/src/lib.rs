@@ -1,13 +1,14 @@
-//! `quarantine-replay`: quarantined objects to ledger contributions, once somebody asked for it.
+//! `quarantine-replay`: quarantined objects to ledger contributions, on request.
 //!
-//! - **Trigger**: the queue of replays, with `ReportBatchItemFailures`.
+//! - **Trigger**: the replay queue, with `ReportBatchItemFailures`.
 //! - **Input**: requests that name an object of the quarantine bucket and when they were made (`weir quarantine replay`
 //!   sends them). The object is decoded under the rules that were in force then.
-//! - **Output**: as `sqs-rollup`, under identities made of the objects' own coordinates, so that asking twice counts once.
-//!   What cannot be counted still overwrites its object, or stands under its new reason. Objects stay in the bucket.
-//! - **Failure**: a request is reported if any of its reads or writes failed. What asks for nothing that can be done is
-//!   no telemetry: it is reported, too, with an error line, and ends in the dead-letter queue. Acknowledged with a
-//!   warning are requests for what is gone, too old, or not held whole by its document (`weir backfill`).
+//! - **Output**: as `sqs-rollup`, under identities made of the objects' own coordinates, so that requesting twice
+//!   counts once. What cannot be counted overwrites its object, or is stored under its new reason. Objects stay in the
+//!   bucket.
+//! - **Failure**: a request is reported if any of its reads or writes failed. A malformed request is not telemetry: it
+//!   is reported too, with an error line, and ends in the dead-letter queue. Requests for what is gone, too old, or not
+//!   held whole by its document (`weir backfill`) are acknowledged with a warning.
 
 mod message;
 
@@ -33,10 +34,10 @@ use weir_exact::ports::StoreError;
 use weir_exact::replay::{self, Settled};
 use weir_telemetry::EpochView;
 
-/// Objects that are read at once: each may hold a record of 10 MiB, and its base64.
+/// Objects read at once: each may hold a record of 10 MiB, and its base64.
 const OBJECTS_IN_FLIGHT_MAX: usize = 4;
 
-/// What is left to do where a document is of no use.
+/// What to do when a document does not suffice.
 const BACKFILL: &str = "weir backfill reads it again from where it came";
 
 /// What one environment keeps between batches.
@@ -62,7 +63,7 @@ impl Handler {
     /// Handles one batch.
     ///
     /// # Errors
-    /// When nothing of the batch can be decided: it is then delivered again, whole.
+    /// If nothing in the batch can be decided: it is then delivered again, whole.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let mut line = BatchLine::begin(&event.context, "replay");
@@ -121,7 +122,7 @@ async fn take_up(
     }
 }
 
-/// What a message came to before it is counted.
+/// What became of a message before it is counted.
 enum Taken {
     Message(Message),
     /// Acknowledged, and the object stays as it is: its key, and why.
@@ -130,7 +131,7 @@ enum Taken {
     Failed(StoreError),
 }
 
-/// A batch on its way.
+/// A batch in progress.
 struct Batch<'r> {
     request_id: &'r str,
     ids: Vec<String>,
@@ -173,7 +174,7 @@ impl<'r> Batch<'r> {
         }
     }
 
-    /// Takes over what the ledger could not write.
+    /// Adds what the ledger could not write.
     fn settle(&mut self, intake: &Intake) {
         tell_errors(self.request_id, &intake.outcome.errors);
         self.failed.extend(intake.outcome.failed.iter().filter_map(|place| self.places.get(*place)));
@@ -213,7 +214,7 @@ mod tests {
         }
     }
 
-    /// The answer to a batch of messages that came to this, of which these of the ledger's messages failed.
+    /// The response to a batch of messages with these outcomes, of which these of the ledger's messages failed.
     fn answer(taken: Vec<Taken>, failed: &[usize]) -> String {
         let mut batch = Batch::new("r", (0..taken.len()).map(|place| format!("m{place}")).collect());
         taken.into_iter().enumerate().for_each(|(place, taken)| batch.add(place, taken));

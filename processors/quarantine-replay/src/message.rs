@@ -1,4 +1,4 @@
-//! From an SQS message to the request that it holds.
+//! From an SQS message to the request in it.
 
 use aws_lambda_events::event::sqs::SqsMessage;
 use lambda_runtime::Error;
@@ -8,18 +8,18 @@ use weir_telemetry::Millis;
 /// A message as delivered.
 #[derive(Debug)]
 pub(crate) struct Received {
-    /// The queue's id of it.
+    /// The queue's id for it.
     pub(crate) id: String,
-    /// When it was put into the queue.
+    /// When it was sent to the queue.
     pub(crate) sent_at: Millis,
-    /// What it asks for, if it asks for anything.
+    /// The request, if valid.
     pub(crate) request: Result<Request, RequestError>,
 }
 
 /// Reads a message.
 ///
 /// # Errors
-/// When the event is none that Lambda sends for SQS: no id or time of sending.
+/// If the event is not one that Lambda sends for SQS: no id or time of sending.
 pub(crate) fn read(message: SqsMessage) -> Result<Received, Error> {
     let id = message.message_id.ok_or("a message without messageId")?;
     let sent_at = message.attributes.get("SentTimestamp").and_then(|sent| sent.parse().ok());

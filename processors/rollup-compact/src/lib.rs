@@ -2,15 +2,15 @@
 //!
 //! - **Trigger**: the rollups table's stream (keys only), batched so that an hour is computed once for many of its
 //!   minutes; and a schedule every five minutes, the sweep, since a trigger can be lost.
-//! - **Input**: which rows moved; everything else it reads itself, consistently.
-//! - **Output**: 1h and 1d rows, each under the condition that its version is the higher one; before each row an entry of
-//!   the directory that lists its series.
-//! - **Failure**: the first trigger of the first window that could not be computed is reported, and everything from there
-//!   is delivered again; a window computed twice costs reads. A sweep that fails is an error; the next ticks see the same
-//!   windows.
+//! - **Input**: which rows changed; everything else it reads itself, consistently.
+//! - **Output**: 1h and 1d rows, each under the condition that its version is the higher one; before each row an entry
+//!   in the directory that lists its series.
+//! - **Failure**: the first trigger of the first window that could not be computed is reported, and everything from
+//!   there is delivered again; a window computed twice costs reads. A sweep that fails is an error; the next ticks
+//!   cover the same windows.
 //!
-//! A window with a row that this version cannot read is an error in the log and is left to the sweep: it must not keep the
-//! stream from all others. TTL deletions (`REMOVE`) are no trigger.
+//! A window with a row that this version cannot read is an error in the log and is left to the sweep: it must not keep
+//! the stream from all others. TTL deletions (`REMOVE`) do not trigger.
 
 mod trigger;
 
@@ -48,7 +48,7 @@ pub struct Handler {
     rollups: RollupsTable,
     settings: CompactSettings,
     epochs: Epochs<ContributionsTable>,
-    /// Made with the first reading of the epoch table, which fixes the generation's layout for its life.
+    /// Built from the first reading of the epoch table, which fixes the generation's layout for its life.
     compactor: OnceCell<RowCompactor>,
 }
 
@@ -82,7 +82,7 @@ impl Handler {
     /// Handles one batch of triggers or one tick of the sweep.
     ///
     /// # Errors
-    /// When the payload is neither, when the epoch table cannot be read, or when a sweep is incomplete.
+    /// If the payload is neither, if the epoch table cannot be read, or if a sweep is incomplete.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<DynamoDbEventResponse, Error> {
         let pass = Pass { begun: SystemTime::now(), deadline: event.context.deadline() };
         let (scratch, payload) = scratch::unwrapped(&event.payload)?;
@@ -130,8 +130,8 @@ struct Pass {
 }
 
 impl Pass {
-    /// Computes the windows one after the other, ascending by first trigger, hours of a sweep before days; the first that
-    /// could not be computed.
+    /// Computes the windows one after the other, ascending by first trigger, hours of a sweep before days; returns the
+    /// first that could not be computed.
     async fn run(
         &self,
         compactor: &RowCompactor,
@@ -149,7 +149,7 @@ impl Pass {
                 Err(error) => {
                     errors += 1;
                     tracing::error!(window = %touched.what, %error, retryable = error.is_retryable(), "not compacted");
-                    // Not to be pinned on: the stream would serve no other window. The sweep takes it up again.
+                    // Not reported: the stream would serve no other window. The sweep retries it.
                     let left = error.kind() == StoreErrorKind::Unreadable && touched.first.is_some();
                     if !left && failed.is_none() {
                         failed = Some(touched);
@@ -160,7 +160,8 @@ impl Pass {
         let CompactReport { series, written, superseded, behind } = total;
         line.stage("compute").put("series", series).put("superseded", superseded).put("behind", behind);
         line.count("written", written).count("errors", errors);
-        // From the first row that moved to the hours and days that count it; where they stood, it was told of before.
+        // From the first row changed to the hours and days that count it; if they were current, an earlier pass
+        // reported it.
         if let Some(oldest) = oldest.filter(|_| failed.is_none() && written > 0) {
             line.lag_since(oldest);
         }

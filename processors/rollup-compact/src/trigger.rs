@@ -1,4 +1,4 @@
-//! Which hours and days the rollups table's stream says moved.
+//! Which hours and days changed, according to the rollups table's stream.
 
 use serde::Deserialize;
 use weir_envelope::triggers::{self, StreamRecord, Text};
@@ -14,13 +14,13 @@ pub struct Keys {
     window: Text,
 }
 
-/// An hour or a day to compute, and the series that moved in it.
+/// An hour or a day to compute, and the series that changed in it.
 pub(crate) type Touched = triggers::Touched<RowWindow, SeriesKey>;
 
 /// The hours of the minutes and the days of the hours that the records touch, ascending by first trigger.
 ///
 /// # Errors
-/// When a record has no sequence number that is one: none of the batch could be reported.
+/// If a record has no valid sequence number: none of the batch could be reported.
 pub(crate) fn touched(records: &[StreamRecord<Keys>]) -> Result<Vec<Touched>, SequenceError> {
     triggers::touched(records, |keys: &Keys| {
         let above = RowWindow::parse(&keys.window.text).ok()?.above()?;

@@ -1,17 +1,17 @@
-//! `rollup-finalize`: recomputes the 1m rows of every window that moved.
+//! `rollup-finalize`: recomputes the 1m rows of every window that changed.
 //!
-//! - **Trigger**: the contributions table's stream (keys only), batched so that a window is computed once a
-//!   pass; and a schedule every minute, the sweep, since a trigger can be lost.
+//! - **Trigger**: the contributions table's stream (keys only), batched so that a window is computed once per pass; and
+//!   a schedule every minute, the sweep, since a trigger can be lost.
 //! - **Input**: which windows; everything else it reads itself, consistently.
 //! - **Output**: rows in the rollups table, each under the condition that its version is the higher one.
-//! - **Failure**: the first trigger of the first window that could not be computed is reported, and everything
-//!   from there is delivered again; a window computed twice costs reads. Triggers are never dropped. A sweep
-//!   that fails is an error; the next ticks see the same windows.
+//! - **Failure**: the first trigger of the first window that could not be computed is reported, and everything from
+//!   there is delivered again; a window computed twice costs reads. Triggers are never dropped. A sweep that fails is
+//!   an error; the next ticks cover the same windows.
 //!
 //! A window whose contributions this version cannot read is an error in the log and is left to the sweep: it must not
 //! keep the stream from all others.
 //!
-//! TTL deletions (`REMOVE`) are no trigger: a window must not be recomputed from what is left of it.
+//! TTL deletions (`REMOVE`) do not trigger: a window must not be recomputed from what is left of it.
 
 mod trigger;
 
@@ -53,7 +53,7 @@ pub struct Handler {
     rollups: RollupsTable,
     settings: FinalizeSettings,
     epochs: Epochs<ContributionsTable>,
-    /// Made with the first reading of the epoch table, which fixes the generation's layout for its life.
+    /// Built from the first reading of the epoch table, which fixes the generation's layout for its life.
     finalizer: OnceCell<RowFinalizer>,
 }
 
@@ -91,8 +91,8 @@ impl Handler {
     /// Handles one batch of triggers or one tick of the sweep.
     ///
     /// # Errors
-    /// When the payload is neither, when the epoch table or the shards' progress cannot be read, or when a
-    /// sweep is incomplete.
+    /// If the payload is neither, if the epoch table or the shards' progress cannot be read, or if a sweep is
+    /// incomplete.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<DynamoDbEventResponse, Error> {
         let pass = Pass { begun: SystemTime::now(), deadline: event.context.deadline() };
         let (scratch, payload) = scratch::unwrapped(&event.payload)?;
@@ -143,7 +143,7 @@ struct Pass {
 }
 
 impl Pass {
-    /// Computes the windows, ascending by first trigger; what could not be computed and came first.
+    /// Computes the windows, ascending by first trigger; returns the first that could not be computed.
     async fn run(
         &self,
         finalizer: &RowFinalizer,
@@ -152,7 +152,7 @@ impl Pass {
         mut line: BatchLine,
         oldest: Option<Millis>,
     ) -> Option<Touched> {
-        // What no trigger named, another may have computed.
+        // What no trigger named, another invocation may have computed.
         let ask = touched.iter().any(|touched| touched.first.is_none());
         line.count("windows", touched.len() as u64);
         let mut computed = stream::iter(touched.into_iter().map(|touched| async move {
@@ -176,7 +176,7 @@ impl Pass {
                 Err(error) => {
                     errors += 1;
                     tracing::error!(window = %touched.what, %error, retryable = error.is_retryable(), "not finalized");
-                    // Not to be pinned on: the stream would serve no other window. The sweep takes it up again.
+                    // Not reported: the stream would serve no other window. The sweep retries it.
                     if error.kind() == StoreErrorKind::Unreadable && !ask {
                         continue;
                     }
@@ -189,7 +189,7 @@ impl Pass {
         let WindowReport { items, written, unmoved, superseded, overflowed } = total;
         line.stage("compute").put("items", items).put("unchanged", unmoved).put("superseded", superseded);
         line.put("overflowed", overflowed).count("written", written).count("errors", errors);
-        // From the first change to the rows that count it; where they stood already, it was told of before.
+        // From the first change to the rows that count it; if they were current, an earlier pass reported it.
         if let Some(oldest) = oldest.filter(|_| failed.is_none() && written > 0) {
             line.lag_since(oldest);
         }

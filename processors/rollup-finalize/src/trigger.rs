@@ -1,4 +1,4 @@
-//! Which windows the contributions table's stream says moved.
+//! Which windows changed, according to the contributions table's stream.
 
 use serde::Deserialize;
 use weir_envelope::triggers::{self, StreamRecord, Text};
@@ -6,7 +6,7 @@ use weir_exact::layout::Layout;
 use weir_exact::sequence::SequenceError;
 use weir_telemetry::Window;
 
-/// The table's keys, as far as they are read.
+/// The table's keys, as far as they are needed.
 #[derive(Debug, Deserialize)]
 pub struct Keys {
     pk: Text,
@@ -18,7 +18,7 @@ pub(crate) type Touched = triggers::Touched<Window>;
 /// The windows of this generation that the records touch, ascending by first trigger.
 ///
 /// # Errors
-/// When a record has no sequence number that is one: none of the batch could be reported.
+/// If a record has no valid sequence number: none of the batch could be reported.
 pub(crate) fn touched(layout: &Layout, records: &[StreamRecord<Keys>]) -> Result<Vec<Touched>, SequenceError> {
     triggers::touched(records, |keys: &Keys| layout.window_of(&keys.pk.text).map(|window| (window, ())))
 }

@@ -1,13 +1,13 @@
-//! `rollup-reconcile`: holds rows against what they are made of, and what counts against what was set aside whole, as
-//! `weir reconcile` does, and says what it finds.
+//! `rollup-reconcile`: compares rows with what they are computed from, and what counts with what was quarantined whole,
+//! as `weir reconcile` does, and reports its findings.
 //!
 //! - **Trigger**: a schedule every quarter of an hour.
-//! - **Input**: none; it reads each minute, hour and day soon after it is over, and again when events can no longer be late
-//!   (49 h). Of quarantine it lists keys and reads no object.
-//! - **Output**: nothing is written. The count of mismatches is a metric with an alarm; each of the first few is an error
-//!   in the log, with both numbers. `weir reconcile` shows all of them, and what to do.
-//! - **Failure**: what cannot be read is the function's error, and says nothing about rows. The next tick looks at other
-//!   windows: a tick that is lost leaves its own to `weir reconcile --all`.
+//! - **Input**: none; it reads each minute, hour and day soon after it is over, and again when events can no longer be
+//!   late (49 h). Of quarantine it lists keys and reads no object.
+//! - **Output**: nothing is written. The count of mismatches is a metric with an alarm; each of the first few is an
+//!   error in the log, with both numbers. `weir reconcile` shows all of them, and what to do.
+//! - **Failure**: what cannot be read is the function's error, and says nothing about rows. The next tick checks other
+//!   windows: a lost tick leaves its own to `weir reconcile --all`.
 
 use lambda_runtime::{Error, LambdaEvent};
 use serde::de::IgnoredAny;
@@ -24,15 +24,16 @@ use weir_exact::epochs::Epochs;
 use weir_exact::reconcile::{Audit, Auditor, KEYS_LISTED_MAX, SetAside, Subject, Verdict};
 use weir_exact::sweep;
 
-/// Further readings of what was found: what is only late has moved by then.
+/// Further readings of what was found: what is only late has changed by then.
 const READINGS_AGAIN: u32 = 5;
-/// Between two of them but the last two: what is no matter of time is told where a window rests for so long.
+/// Interval between them, except before the last: enough to recognise what does not depend on time, if a window is at
+/// rest that long.
 const LOOK_INTERVAL: Duration = Duration::from_secs(3);
-/// Until the last of them, beside the time for which changes gather before rows are written again.
+/// Time until the last of them, besides the time for which changes gather before rows are rewritten.
 const PATIENCE: Duration = LOOK_INTERVAL.saturating_mul(READINGS_AGAIN);
-/// Longest for which they may gather: `FinalizeSeconds` and `CompactSeconds` of the template, seconds.
+/// Longest gathering time: `FinalizeSeconds` and `CompactSeconds` of the template, seconds.
 const GATHER_SECONDS_MAX: u64 = 300;
-/// Findings that are told one by one.
+/// Findings logged individually.
 const TOLD_MAX: usize = 10;
 
 /// What one environment keeps between ticks.
@@ -42,7 +43,7 @@ pub struct Handler {
     rollups: RollupsTable,
     quarantine: QuarantineBucket,
     epochs: Epochs<ContributionsTable>,
-    /// How long changes gather before rows are written again, minutes' and hours' together.
+    /// How long changes gather before rows are rewritten, for minutes and hours together.
     gather: Duration,
 }
 
@@ -69,7 +70,7 @@ impl Handler {
     /// Handles one tick.
     ///
     /// # Errors
-    /// When a table cannot be read, or the quarantine not be listed.
+    /// If a table cannot be read, or quarantine cannot be listed.
     pub async fn handle(&self, event: LambdaEvent<IgnoredAny>) -> Result<(), Error> {
         let mut line = BatchLine::begin(&event.context, "schedule");
         let view = self.epochs.view(clock::now()).await?;
@@ -87,7 +88,8 @@ impl Handler {
     }
 }
 
-/// Before the n-th further reading, from 1. What is behind is judged at the last, when all that gathers has been written.
+/// Before the n-th further reading, from 1. What is behind is judged at the last, when everything that gathers was
+/// written.
 fn pause_before(again: u32, gather: Duration) -> Duration {
     if again < READINGS_AGAIN { LOOK_INTERVAL } else { PATIENCE - LOOK_INTERVAL * (READINGS_AGAIN - 1) + gather }
 }

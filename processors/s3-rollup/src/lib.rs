@@ -1,15 +1,16 @@
-//! `s3-rollup`: objects of S3 to ledger contributions.
+//! `s3-rollup`: S3 objects to ledger contributions.
 //!
 //! - **Trigger**: the landing queue, with `ReportBatchItemFailures`.
 //! - **Input**: S3 event notifications, plain or wrapped by SNS, and `s3:TestEvent`. The objects hold one event, an
-//!   array or one event a line, plain, gzip or zstd. They are read concurrently, within bytes in flight that come from
-//!   the function's memory, and decoded as they are read: none is ever held whole. Long ones are read one at a time.
+//!   array or one event per line, plain, gzip or zstd. They are read concurrently, within a budget of bytes in flight
+//!   that follows from the function's memory, and decoded as they are read: none is ever held whole. Long ones are read
+//!   one at a time.
 //! - **Output**: per (window, lane) one immutable item of all the batch's objects in it, each under its version (without
 //!   versions its ETag) and the number of its chunk; one quarantine object per rejected event or object.
-//! - **Failure**: a message is reported if any of its objects could not be read or written; it comes back, and an object
-//!   counts once. One that takes all the time there is fails its own message and not its neighbours'. Missing, changed,
-//!   archived and damaged objects are set aside, and so is a body that is no notice. What the function
-//!   may not read (403) ends in the dead-letter queue, with an error line that says what to grant.
+//! - **Failure**: a message is reported if any of its objects could not be read or written; it is redelivered, and an
+//!   object counts once. One that takes all the available time fails its own message and not its neighbours'. Missing,
+//!   changed, archived and damaged objects are quarantined, and so is a body that is not a notification. What the
+//!   function may not read (403) ends in the dead-letter queue, with an error line that says what to grant.
 
 mod message;
 
@@ -58,7 +59,7 @@ impl Handler {
     /// Handles one batch.
     ///
     /// # Errors
-    /// When nothing of the batch can be decided: it is then delivered again, whole.
+    /// If nothing in the batch can be decided: it is then delivered again, whole.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let mut line = BatchLine::begin(&event.context, "s3");
@@ -86,16 +87,16 @@ impl Handler {
 }
 
 /// An eighth of the memory for what is read and not yet written, and a sixteenth of that for each object in flight; a
-/// quarter is the reader's. The rest is the process, and what one object takes that is read by itself: its zstd window (at
-/// most 128 MiB, which its writer has asked for by name) and a chunk of 100,000 events (some 60 MB, if no two are of one
-/// series and minute).
+/// quarter is the reader's. The rest is for the process and for one object read alone: its zstd window (at most 128
+/// MiB, which its writer explicitly asked for) and a chunk of 100,000 events (some 60 MB, if no two share a series and
+/// minute).
 fn settings(memory_mib: usize, object_beside_bytes_max: u64) -> ObjectSettings {
     const OBJECTS_IN_FLIGHT_MAX: usize = 16;
     let round_bytes_max = (memory_mib << 20) / 8;
     ObjectSettings {
         ledger: LedgerSettings::default(),
         objects_in_flight_max: OBJECTS_IN_FLIGHT_MAX,
-        // Longer ones are fetched in ranges, several at once, and gain nothing by company.
+        // Longer ones are fetched in ranges, several at once, and gain nothing from running concurrently.
         object_beside_bytes_max,
         object_held_bytes_max: round_bytes_max / OBJECTS_IN_FLIGHT_MAX,
         round_bytes_max,

@@ -1,4 +1,4 @@
-//! From an SQS message to the objects that it notices.
+//! From an SQS message to the objects that it announces.
 
 use aws_lambda_events::event::sqs::SqsMessage;
 use lambda_runtime::Error;
@@ -12,13 +12,13 @@ const POINTER: &str = "an Amazon SQS Extended Client pointer, which belongs on t
 /// Reads a message and its id.
 ///
 /// # Errors
-/// When the event is none that Lambda sends for SQS: no id, source or time of sending.
+/// If the event is not one that Lambda sends for SQS: no id, source or time of sending.
 pub(crate) fn read(message: SqsMessage) -> Result<(String, Delivery), Error> {
     let id = message.message_id.ok_or("a message without messageId")?;
     let queue_arn = message.event_source_arn.ok_or("a message without eventSourceARN")?;
     let sent_at = message.attributes.get("SentTimestamp").and_then(|sent| sent.parse().ok());
     let sent_at = Millis(sent_at.ok_or("a message without SentTimestamp")?);
-    // It decides what is read first, and nothing else.
+    // It decides only what is read first.
     let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
     let body = message.body.unwrap_or_default();
     let noticed = noticed(&body).unwrap_or_else(|(reason, detail)| {
@@ -41,7 +41,7 @@ fn noticed(body: &str) -> Result<Noticed, (Reason, String)> {
     }
 }
 
-/// The objects of a notice: all, or the notice is set aside.
+/// The objects of a notification: all, or the notification is quarantined.
 fn objects(notice: &Notice) -> Result<Noticed, &'static str> {
     for event in &notice.ignored {
         tracing::info!(event, "an S3 event that creates nothing is not followed");

@@ -1,14 +1,14 @@
 //! `sqs-rollup`: SQS messages to ledger contributions.
 //!
 //! - **Trigger**: the telemetry queue, with `ReportBatchItemFailures`.
-//! - **Input**: message bodies that hold one event, an array or one event a line. A producer that retries
-//!   sets the attribute `weir-id` (and `weir-arrived-at`): the message counts once under that id. An Amazon SQS Extended
-//!   Client pointer is followed into the landing bucket: the object is the payload, the message is what counts.
+//! - **Input**: message bodies that hold one event, an array or one event per line. A producer that retries sets the
+//!   attribute `weir-id` (and `weir-arrived-at`): the message counts once under that id. An Amazon SQS Extended Client
+//!   pointer is followed into the landing bucket: the object is the payload, the message is what counts.
 //! - **Output**: per (window, lane) one immutable item of all the batch's messages in it, and one quarantine
 //!   object per rejected event or message.
-//! - **Failure**: a message is reported if any of its writes failed; it comes back in other company, and the
-//!   finalizer counts its identity once. After the queue's `maxReceiveCount` it lies in the dead-letter
-//!   queue; `weir redrive` puts it back under the same identity.
+//! - **Failure**: a message is reported if any of its writes failed; it is redelivered in a different batch, and the
+//!   finalizer counts its identity once. After the queue's `maxReceiveCount` it goes to the dead-letter queue;
+//!   `weir redrive` returns it under the same identity.
 
 mod message;
 mod pointer;
@@ -62,7 +62,7 @@ impl Handler {
     /// Handles one batch.
     ///
     /// # Errors
-    /// When nothing of the batch can be decided: it is then delivered again, whole.
+    /// If nothing in the batch can be decided: it is then delivered again, whole.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let mut line = BatchLine::begin(&event.context, "sqs");
@@ -107,7 +107,7 @@ impl Handler {
 /// Each with its place in the batch.
 type Placed<T> = Vec<(usize, T)>;
 
-/// Messages by where their payload is.
+/// Messages by location of their payload.
 fn sorted(received: Vec<Received>) -> (Placed<Incoming>, Placed<Pointer>) {
     let (mut here, mut elsewhere) = (Vec::with_capacity(received.len()), vec![]);
     for (place, received) in received.into_iter().enumerate() {
@@ -157,7 +157,7 @@ impl Batch<'_> {
     }
 }
 
-/// The trace that a message was sent in.
+/// The trace in which a message was sent.
 fn link(message: &sqs::Message<'_>) -> Option<Link> {
     Link::of(message.attribute("traceparent").flatten(), message.trace_header.as_deref())
 }

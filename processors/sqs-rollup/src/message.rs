@@ -1,4 +1,4 @@
-//! From an SQS message to what it is counted under.
+//! From an SQS message to its identity.
 
 use std::sync::Arc;
 use weir_envelope::EnvelopeError;
@@ -17,7 +17,7 @@ pub(crate) enum Received {
     Elsewhere(Box<Pointer>),
 }
 
-/// A message whose payload lies in an object.
+/// A message whose payload is an object.
 #[derive(Debug)]
 pub(crate) struct Pointer {
     /// The message; its data is the pointer, so that a producer's id is claimed for it and not for what it points to.
@@ -31,7 +31,7 @@ const ID_BYTES_MAX: usize = 256;
 /// How far a producer's clock may be ahead, milliseconds.
 const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 
-/// The queue of the message before: a batch's messages are of one, and share its name.
+/// The queue of the previous message: a batch's messages share one, and its name.
 #[derive(Debug, Default)]
 pub(crate) struct Queue(Option<Named>);
 
@@ -56,7 +56,7 @@ impl Queue {
 /// Reads a message and its id.
 ///
 /// # Errors
-/// When the event is none that Lambda sends for SQS: no id, source or time of sending.
+/// If the event is not one that Lambda sends for SQS: no id, source or time of sending.
 pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str>, Received), EnvelopeError> {
     let id = message.id.as_deref().ok_or(EnvelopeError::Record("a message without messageId"))?;
     let id: Arc<str> = id.into();
@@ -69,7 +69,7 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
     let own_arrival = attribute(&message, "weir-arrived-at");
     let body = message.body.as_deref().unwrap_or_default();
 
-    // Where the producer names its message, so does quarantine: a second send overwrites the first.
+    // If the producer names its message, so does quarantine: a second send overwrites the first.
     let (name, is_own): (Arc<str>, bool) = match own_id {
         Attribute::Text(own) if is_id(own) => (own.into(), true),
         _ => (Arc::clone(&id), false),
@@ -80,7 +80,8 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
         let payload = body.as_bytes().to_vec();
         let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
         let mut coordinates = coordinates_of(&name);
-        // What is set aside here has not claimed the producer's id: another body under it must not overwrite this one.
+        // What is quarantined here has not claimed the producer's id: another body under it must not overwrite this
+        // one.
         if is_own {
             coordinates.path.push(("body", digest_of(body.as_bytes()).into()));
         }
@@ -160,7 +161,7 @@ fn arrival(text: &str, sent_at: Millis) -> Option<Millis> {
 mod tests {
     use super::*;
 
-    /// What becomes of a message sent at 1,000,000,000,000 with these attributes.
+    /// The result for a message sent at 1,000,000,000,000 with these attributes.
     fn check(attributes: &str, expect: &str) {
         let json = format!(
             r#"{{"Records":[{{"messageId":"m","eventSourceARN":"arn:aws:sqs:us-east-1:000000000000:q","body":"{{}}",
@@ -200,8 +201,8 @@ mod tests {
         check(&text("weir-arrived-at", "998790399999"), BAD_ARRIVAL);
     }
 
-    /// Bodies under one producer's id that are set aside before the id is claimed: each has an object, and one sent again
-    /// has its own.
+    /// Bodies under one producer's id that are quarantined before the id is claimed: each has its object, and one sent
+    /// again overwrites its own.
     #[test]
     fn what_is_set_aside_before_its_id_is_claimed_overwrites_no_other_body() {
         let key = |message_id: &str, body: &str, attributes: &str| {
@@ -226,7 +227,7 @@ mod tests {
         assert_eq!(key("m1", "[1]", &arrival), "bad_attribute/2026/11/21/sqs/q!m1!record.json");
     }
 
-    /// What a check of quarantine relies on: all of a message is set aside under the name of what it would count as.
+    /// What a check of quarantine relies on: a message quarantined whole has the name of what it would count as.
     #[test]
     fn what_counts_has_the_name_that_quarantine_has_for_its_message() {
         let check = |id: &str, attributes: &str, name: &str| {

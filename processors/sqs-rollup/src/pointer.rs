@@ -1,4 +1,4 @@
-//! Payloads that lie in S3: Amazon SQS Extended Client pointers. The message is what is counted, under its own identity
+//! Payloads stored in S3: Amazon SQS Extended Client pointers. The message is what is counted, under its own identity
 //! and arrival; the object is its payload.
 
 use crate::message::Pointer;
@@ -26,10 +26,10 @@ pub(crate) struct Follow<'a> {
 }
 
 impl Follow<'_> {
-    /// The message with its payload, or set aside.
+    /// The message with its payload, or quarantined.
     ///
     /// # Errors
-    /// When the object cannot be read now, or the function may not: the message must be delivered again.
+    /// If the object cannot be read now, or the function may not: the message must be delivered again.
     pub(crate) async fn fetch(&self, pointer: Pointer) -> Result<Incoming, StoreError> {
         let Pointer { incoming, bucket, key } = pointer;
         let settled = ledger::settle(self.stores, self.layout, incoming, self.out_of_time).await?;
@@ -46,13 +46,13 @@ impl Follow<'_> {
             Err(ReadError::Missing(what)) => set_aside(message, Reason::ObjectMissing, what),
             Err(ReadError::Archived(what)) => set_aside(message, Reason::ObjectArchived, what),
             Err(ReadError::Unaskable(what)) => set_aside(message, Reason::BadPointer, what),
-            // Overwritten while it was read: the next delivery reads what stands then.
+            // Overwritten while it was read: the next delivery reads the new content.
             Err(ReadError::Changed(what)) => return Err(StoreError::new(StoreErrorKind::Unavailable, what)),
             Err(ReadError::Store(error)) => return Err(error),
         })
     }
 
-    /// The object's bytes; none where they cannot be a payload of that many bytes.
+    /// The object's bytes; `None` if they cannot be a payload of at most that many bytes.
     async fn payload(&self, wanted: &Wanted, payload_bytes_max: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let bytes_max = Limits::raw_bytes_max(payload_bytes_max);
         let mut object = self.objects.reader().open(wanted).await.map_err(|error| read_error(&error))?;
@@ -70,8 +70,8 @@ impl Follow<'_> {
     }
 }
 
-/// What the object holds is what the body would have been: perhaps base64 of a compressed payload, which the client put
-/// there because the text was too long for a message.
+/// The object holds what the body would have been: perhaps base64 of a compressed payload, which the client stored
+/// because the text was too long for a message.
 fn unwrapped(message: Message, data: Vec<u8>) -> Incoming {
     let Ok(text) = std::str::from_utf8(&data) else { return Incoming::Message(Message { data, ..message }) };
     let what = match MessageBody::of(text) {
@@ -86,7 +86,7 @@ fn unwrapped(message: Message, data: Vec<u8>) -> Incoming {
     set_aside(message, Reason::UnsupportedForm, what.to_owned())
 }
 
-/// What is kept is the pointer: the object, where there is one, stays where it is.
+/// What is kept is the pointer; the object, if there is one, stays where it is.
 fn set_aside(message: Message, reason: Reason, detail: String) -> Incoming {
     let rejected = Rejected { reason, detail, event_index: None, payload: message.data };
     Incoming::SetAside(QuarantineObject { coordinates: message.coordinates, arrived_at: message.arrived_at, rejected })

@@ -1,12 +1,13 @@
-//! The line that a function writes for a batch: what it came to, for people, and its counts, for CloudWatch's metrics.
+//! The line that a function writes for a batch: its result, for people, and its counts, for CloudWatch's metrics.
 //!
-//! One line is both: CloudWatch's embedded metric format names members of the line that are metrics ("Specification:
-//! Embedded metric format", Amazon CloudWatch User Guide), and takes money for each byte once. The crates for it write
-//! lines of their own beside the log's (`metrics_cloudwatch_embedded`, a recorder of the `metrics` facade) or make every
-//! number a metric and nest nothing (`metrique-writer-format-emf` 0.1); what is needed of them is the object `_aws` below.
+//! One line serves as both: CloudWatch's embedded metric format names the members of the line that are metrics
+//! ("Specification: Embedded metric format", Amazon CloudWatch User Guide), and each byte is billed once. The crates
+//! for it write their own lines next to the log's (`metrics_cloudwatch_embedded`, a recorder of the `metrics` facade)
+//! or make every number a metric and nest nothing (`metrique-writer-format-emf` 0.1); all that is needed of them is the
+//! object `_aws` below.
 //!
-//! No payload, no user, no name that a producer chose: what is in a line is counted or made here. Its size is bounded by
-//! the number of reasons and stages.
+//! No payload, no user, no name that a producer chose: everything in a line is counted or made here. Its size is
+//! bounded by the number of reasons and stages.
 
 use crate::clock;
 use crate::config::Environment;
@@ -24,14 +25,14 @@ use weir_telemetry::Millis;
 
 /// The namespace of all metrics.
 const NAMESPACE: &str = "weir";
-/// What metrics are told apart by: the function's physical name, which begins with the stack's.
+/// The dimension of metrics: the function's physical name, which begins with the stack's.
 const DIMENSION: &str = "function";
-/// What versions are told apart by, beside the function.
+/// The dimension of versions, besides the function.
 const VERSION: &str = "version";
-/// Whether something of the batch was not settled, 1 or 0: a count of invocations as Lambda's `Errors` is, which does not
-/// count a batch that is *reported* as failed. Told for each version, since a deployment is rolled back by it.
+/// Whether something of the batch was not settled, 1 or 0: a count of invocations like Lambda's `Errors`, which does
+/// not count a batch that is *reported* as failed. Per version, since it triggers a deployment's rollback.
 const UNSETTLED: &str = "unsettled";
-/// Counts of what a batch left for another delivery, or failed at.
+/// Counts of what a batch left for another delivery or failed at.
 const LEFT: [&str; 2] = ["returned", "errors"];
 
 /// The function, as Lambda names it.
@@ -45,12 +46,12 @@ static FUNCTION: OnceLock<Function> = OnceLock::new();
 /// Whether no invocation has begun in this environment.
 static IS_COLD: AtomicBool = AtomicBool::new(true);
 
-/// Reads what every line says, once.
+/// Reads the common members of all lines, once.
 pub(crate) fn init(environment: &impl Environment) {
     let variable = |name: &str| environment.variable(name).unwrap_or_default();
     let function =
         Function { name: variable("AWS_LAMBDA_FUNCTION_NAME"), version: variable("AWS_LAMBDA_FUNCTION_VERSION") };
-    // A second call (a test's) keeps the first.
+    // A second call (from a test) keeps the first.
     let _ = FUNCTION.set(function);
 }
 
@@ -59,7 +60,7 @@ fn take_cold() -> bool {
     IS_COLD.swap(false, Ordering::Relaxed)
 }
 
-/// A line as it grows.
+/// A line under construction.
 #[derive(Debug)]
 pub struct BatchLine {
     fields: Map<String, Value>,
@@ -71,7 +72,7 @@ pub struct BatchLine {
 }
 
 impl BatchLine {
-    /// Begins an invocation's line, and its clock. `source` is where the batch comes from.
+    /// Begins an invocation's line, and its clock. `source` is the source of the batch.
     pub fn begin(context: &Context, source: &'static str) -> Self {
         let function = FUNCTION.get().cloned().unwrap_or_default();
         let mut line = Self {
@@ -92,9 +93,9 @@ impl BatchLine {
         line
     }
 
-    /// Puts a member that is no metric.
+    /// Puts a member that is not a metric.
     pub fn put(&mut self, name: &str, value: impl Serialize) -> &mut Self {
-        // Numbers, texts and maps of them: serialising cannot fail. What is not there has no member.
+        // Numbers, texts and maps of them: serialising cannot fail. Absent values get no member.
         let value = serde_json::to_value(value).unwrap_or_default();
         if !value.is_null() {
             self.fields.insert(name.to_owned(), value);
@@ -102,8 +103,8 @@ impl BatchLine {
         self
     }
 
-    /// Says that the batch is of a scratch generation, if it is: its counts are then members of the line alone, since
-    /// nothing of it counts.
+    /// Marks the batch as a scratch generation's, if it is: its counts are then plain members of the line, since none
+    /// of it counts.
     pub fn scratch(&mut self, generation: Option<&Scratch>) -> &mut Self {
         self.is_scratch = generation.is_some();
         self.put("scratch", generation.map(Scratch::name))
@@ -121,33 +122,33 @@ impl BatchLine {
         self.put(name, ms)
     }
 
-    /// Puts how long ago that was: from the oldest change of a batch to what it led to.
+    /// Puts the time since then: from the oldest change of a batch to its result.
     pub fn lag_since(&mut self, oldest: Millis) -> &mut Self {
         self.time_ms("lag_ms", (clock::now().0 - oldest.0).max(0))
     }
 
-    /// Puts what is set aside: in all, a metric, and by reason.
+    /// Puts what was quarantined: in total, as a metric, and by reason.
     pub fn quarantined<R: ToString>(&mut self, by_reason: &BTreeMap<R, u64>) -> &mut Self {
         self.count("quarantined", by_reason.values().sum());
         let by_reason: BTreeMap<String, u64> = by_reason.iter().map(|(reason, n)| (reason.to_string(), *n)).collect();
         self.put("quarantined_by_reason", (!by_reason.is_empty()).then_some(by_reason))
     }
 
-    /// Puts the traces that the batch's messages belong to.
+    /// Puts the traces of the batch's messages.
     pub fn links(&mut self, links: &Links) -> &mut Self {
         let shown: Vec<&Link> = links.shown().collect();
         self.put("links", (!shown.is_empty()).then_some(shown));
         self.put("links_left_out", (links.more() > 0).then(|| links.more()))
     }
 
-    /// Ends a stage: what passed since the last one ended. A stage that comes again adds up.
+    /// Ends a stage: the time since the last one ended. A repeated stage adds up.
     pub fn stage(&mut self, name: &'static str) -> &mut Self {
         *self.stages_ms.entry(name).or_default() += rounded_ms(self.stage_begun);
         self.stage_begun = Instant::now();
         self
     }
 
-    /// Whether something is left unsettled; none of a line that counts nothing of the kind.
+    /// Whether something is left unsettled; `None` for a line without such counts.
     fn unsettled(&self) -> Option<bool> {
         let left: Vec<u64> = LEFT.iter().filter_map(|name| self.fields.get(*name)?.as_u64()).collect();
         (!left.is_empty()).then(|| left.iter().any(|count| *count > 0))
@@ -157,7 +158,8 @@ impl BatchLine {
     pub fn write(mut self) {
         self.time_ms("ms", i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX));
         let line = self.render(clock::now());
-        // As one write: lines of a sandbox must not be mixed. Without standard output there is nobody to tell.
+        // As one write: a sandbox's lines must not be mixed. Without standard output there is nowhere to report an
+        // error.
         let _ = std::io::stdout().lock().write_all(line.as_bytes());
     }
 
@@ -188,7 +190,7 @@ impl BatchLine {
     }
 }
 
-/// A line as it is read: what people look for first, and what only CloudWatch reads at the end.
+/// A line as it is read: what people look for first, and what only CloudWatch reads last.
 #[derive(Serialize)]
 struct Rendered {
     timestamp: String,
@@ -201,7 +203,7 @@ struct Rendered {
     aws: Option<Value>,
 }
 
-/// Milliseconds to the microsecond.
+/// Milliseconds, to the microsecond.
 fn rounded_ms(since: Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
@@ -211,10 +213,10 @@ fn alias(arn: &str) -> Option<&str> {
     arn.split(':').nth(7)
 }
 
-/// Errors of a batch that are told one by one; how many there were its line says.
+/// Errors of a batch logged individually; the line has their number.
 const ERRORS_TOLD_MAX: usize = 10;
 
-/// Tells why something of a batch was not settled.
+/// Logs why something of a batch was not settled.
 pub fn tell_errors(request_id: &str, errors: &[weir_exact::ports::StoreError]) {
     for error in errors.iter().take(ERRORS_TOLD_MAX) {
         tracing::error!(request_id, %error, retryable = error.is_retryable(), "not settled");
@@ -245,7 +247,8 @@ mod tests {
             (&directive["Namespace"], &directive["Dimensions"]),
             (&"weir".into(), &serde_json::json!([["function"]]))
         );
-        // Whatever is named is a number of the line, and the dimension a text: else CloudWatch takes none of it.
+        // Everything named must be a number in the line, and the dimension a text: otherwise CloudWatch ignores all of
+        // it.
         assert!(line["function"].is_string());
         for metric in directive["Metrics"].as_array().unwrap() {
             assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");

@@ -1,4 +1,4 @@
-//! The one clock: handlers read it here and hand times down.
+//! The one clock: handlers read it here and pass times down.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weir_telemetry::Millis;
@@ -9,12 +9,12 @@ pub fn now() -> Millis {
     Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// A handler stops beginning writes this long before its deadline, to report what is not settled instead of
-/// being killed. What is killed anyway is delivered again.
+/// A handler stops beginning writes this long before its deadline, to report what is not settled instead of being
+/// killed. What is killed anyway is delivered again.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(6);
 
-/// Whether a handler with this deadline should begin nothing more. A timeout shorter than twice the margin
-/// leaves half of it for work.
+/// Whether a handler with this deadline should begin nothing more. A timeout shorter than twice the margin leaves half
+/// of it for work.
 pub fn out_of_time(begun: SystemTime, deadline: SystemTime) -> bool {
     let whole = deadline.duration_since(begun).unwrap_or(Duration::ZERO);
     SystemTime::now() + margin(whole) >= deadline
@@ -24,15 +24,15 @@ fn margin(whole: Duration) -> Duration {
     DEADLINE_MARGIN.min(whole / 2)
 }
 
-/// Objects are read until so long before writing ends: what is read by then can be written, some thousand items a few at a
+/// Reading stops this long before writing does: what was read by then can be written, some thousand items a few at a
 /// time or as many as a round holds.
 pub const READING_MARGIN: Duration = Duration::from_secs(10);
 
-/// How long what was read waits for company before it is written.
+/// How long what was read waits for more before it is written.
 const A_WHILE: Duration = Duration::from_secs(1);
 
-/// The time that a batch of notices has: what [`out_of_time`] says of writing, and less for reading. A timeout too short
-/// for that leaves half of its time for work to reading.
+/// Time limits of a batch of notifications: [`out_of_time`] for writing, and earlier for reading. A timeout too short
+/// for that gives half of its working time to reading.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadingTime {
     begun: SystemTime,
@@ -40,7 +40,7 @@ pub struct ReadingTime {
 }
 
 impl ReadingTime {
-    /// Of a handler that began then, with that deadline.
+    /// For a handler that began then, with that deadline.
     pub fn new(begun: SystemTime, deadline: SystemTime) -> Self {
         Self { begun, deadline }
     }
@@ -79,7 +79,7 @@ mod tests {
             let over = |ms: &u64| time.reading_is_over_at(UNIX_EPOCH + Duration::from_millis(*ms));
             (0..=timeout * 1_000).step_by(250).find(over)
         };
-        // Of 300 s the last 6 are for the answer, and 10 before them for writing.
+        // Of 300 s the last 6 are for the response, and 10 before them for writing.
         assert_eq!(ends_after(300), Some(284_000));
         assert_eq!(ends_after(20), Some(7_000));
         // A short timeout leaves half of it for work, and half of that for reading.

@@ -1,12 +1,12 @@
-//! Configuration from environment variables, read once at init: a missing or wrong one stops the function
-//! there, by name, and not at record 5,000.
+//! Configuration from environment variables, read once at init: a missing or wrong one stops the function there, by
+//! name, and not at record 5,000.
 
 use std::str::FromStr;
 
 /// A variable that is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Not set, or set to nothing.
+    /// Not set, or empty.
     #[error("environment variable {name} is not set; it should be {expected}")]
     Missing {
         /// The variable.
@@ -14,12 +14,12 @@ pub enum ConfigError {
         /// What it should be.
         expected: &'static str,
     },
-    /// Set to something else than it should be.
+    /// Set to an invalid value.
     #[error("environment variable {name} is {found:?}; it should be {expected}")]
     Wrong {
         /// The variable.
         name: &'static str,
-        /// What it is.
+        /// Its value.
         found: String,
         /// What it should be.
         expected: &'static str,
@@ -42,10 +42,10 @@ impl Environment for Process {
     }
 }
 
-/// A variable that must be there.
+/// A mandatory variable.
 ///
 /// # Errors
-/// [`ConfigError::Missing`] when it is not set or empty.
+/// [`ConfigError::Missing`] if it is not set or empty.
 pub fn required(
     environment: &impl Environment,
     name: &'static str,
@@ -54,10 +54,10 @@ pub fn required(
     environment.variable(name).filter(|value| !value.trim().is_empty()).ok_or(ConfigError::Missing { name, expected })
 }
 
-/// A variable that may be there, with what it is otherwise.
+/// An optional variable and its default.
 ///
 /// # Errors
-/// [`ConfigError::Wrong`] when it does not parse.
+/// [`ConfigError::Wrong`] if it does not parse.
 pub fn optional<T: FromStr>(
     environment: &impl Environment,
     name: &'static str,
@@ -70,10 +70,10 @@ pub fn optional<T: FromStr>(
     }
 }
 
-/// A number that may be there, with what it is otherwise.
+/// An optional number and its default.
 ///
 /// # Errors
-/// [`ConfigError::Wrong`] when it is none, or outside `range`.
+/// [`ConfigError::Wrong`] if it is not a number, or outside `range`.
 pub fn within<T: FromStr + PartialOrd>(
     environment: &impl Environment,
     name: &'static str,
@@ -88,11 +88,11 @@ pub fn within<T: FromStr + PartialOrd>(
     Err(ConfigError::Wrong { name, found: environment.variable(name).unwrap_or_default(), expected })
 }
 
-/// The name of a table or bucket: what AWS allows at most, so that a mistake is told here.
+/// The name of a table or bucket: the most that AWS allows, so that a mistake is reported here.
 ///
 /// # Errors
-/// [`ConfigError`] when it is missing, shorter than 3 or longer than 255 characters, or has characters
-/// outside `a-zA-Z0-9_.-` ("Naming rules", Amazon DynamoDB Developer Guide).
+/// [`ConfigError`] if it is missing, shorter than 3 or longer than 255 characters, or has characters outside
+/// `a-zA-Z0-9_.-` ("Naming rules", Amazon DynamoDB Developer Guide).
 pub fn resource(
     environment: &impl Environment,
     name: &'static str,
@@ -107,7 +107,7 @@ pub fn resource(
 /// The generation of the contributions table that this function works in (`WEIR_GENERATION`, default `live`).
 ///
 /// # Errors
-/// [`ConfigError::Wrong`] when it is not 1 to 32 letters, digits or `-`.
+/// [`ConfigError::Wrong`] if it is not 1 to 32 letters, digits or `-`.
 pub fn generation(environment: &impl Environment) -> Result<String, ConfigError> {
     let name = "WEIR_GENERATION";
     let found = environment.variable(name).unwrap_or_else(|| "live".to_owned());

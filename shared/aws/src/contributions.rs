@@ -35,18 +35,18 @@ impl ContributionsTable {
         &self.table
     }
 
-    /// The same with everything read from and written to a scratch generation.
+    /// The same, with everything read from and written to a scratch generation.
     #[must_use]
     pub fn in_scratch(&self, scratch: InScratch) -> Self {
         Self { scratch: Some(scratch), ..self.clone() }
     }
 
-    /// Where an item stands.
+    /// The key under which an item is stored.
     fn stands_at<'k>(&self, key: &'k ItemKey) -> Cow<'k, ItemKey> {
         self.scratch.as_ref().map_or(Cow::Borrowed(key), |scratch| Cow::Owned(scratch.generation.inside(key)))
     }
 
-    /// An item as it was put, wherever it stands.
+    /// The item as it was put, wherever it is stored.
     pub(crate) fn read(&self, attributes: &Attributes) -> Result<Item, StoreError> {
         let item = to_item(attributes)?;
         let Some(scratch) = &self.scratch else { return Ok(item) };
@@ -68,7 +68,7 @@ pub(crate) fn to_item(attributes: &Attributes) -> Result<Item, StoreError> {
         let what = format!("a contribution has no {name}, or one of another type");
         StoreError::new(StoreErrorKind::Unreadable, what)
     };
-    // Without its fence a fenced item would be read as a ledger item: of another type it is no item of ours.
+    // Without its fence a fenced item would be read as a ledger item: one of another type is not ours.
     if attributes.contains_key("fence") && string("fence").is_none() {
         return Err(missing("fence"));
     }

@@ -1,4 +1,4 @@
-//! From the SDK's errors to the ports'.
+//! Maps the SDK's errors to the ports'.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -16,7 +16,7 @@ const THROTTLES: [&str; 7] = [
     "TooManyRequestsException",
 ];
 
-/// Codes of S3 with a status of 4xx that a later request does not meet.
+/// S3 codes with a 4xx status that a later request may not get.
 const TRY_AGAIN: [&str; 3] = ["RequestTimeout", "OperationAborted", "KMSInternalException"];
 
 /// What was tried, on what, and what came back; never a payload.

@@ -33,7 +33,7 @@ impl IntakeStores {
         })
     }
 
-    /// The same with everything read from and written to a scratch generation.
+    /// The same, with everything read from and written to a scratch generation.
     #[must_use]
     pub fn in_scratch(&self, scratch: InScratch) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl IntakeStores {
 /// `WEIR_CONTRIBUTIONS_TABLE`.
 ///
 /// # Errors
-/// [`ConfigError`] when it is missing or no table's name.
+/// [`ConfigError`] if it is missing or not a table's name.
 pub fn contributions_table(environment: &impl Environment) -> Result<String, ConfigError> {
     resource(environment, "WEIR_CONTRIBUTIONS_TABLE", "the name of the contributions table")
 }
@@ -59,7 +59,7 @@ pub fn contributions_table(environment: &impl Environment) -> Result<String, Con
 /// `WEIR_QUARANTINE_BUCKET`.
 ///
 /// # Errors
-/// [`ConfigError`] when it is missing or no bucket's name.
+/// [`ConfigError`] if it is missing or not a bucket's name.
 pub fn quarantine_bucket(environment: &impl Environment) -> Result<String, ConfigError> {
     resource(environment, "WEIR_QUARANTINE_BUCKET", "the name of the quarantine bucket")
 }

@@ -1,9 +1,9 @@
 //! Invocations as raw bytes: a processor that reads its input itself, without serde's tree of the envelope.
 //!
-//! `lambda_runtime` hands a handler what it has deserialised. A layer sees the bytes, but whatever it does itself is
-//! outside the runtime's panic catcher, and its `Err` ends the process. So this one does nothing with them: it lays
-//! them aside under the invocation's request id and lets the runtime go on with `null`; the handler, inside the catcher,
-//! takes them from there. A panic is then a structured error, a failure the handler's own, and the sandbox stays warm.
+//! `lambda_runtime` passes a handler what it has deserialised. A layer sees the bytes, but whatever it does itself is
+//! outside the runtime's panic catcher, and its `Err` ends the process. So this one does no work: it stores them under
+//! the invocation's request id and passes `null` to the runtime; the handler, inside the catcher, picks them up. A
+//! panic is then a structured error, a failure is the handler's own, and the sandbox stays warm.
 
 use bytes::Bytes;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime, layers};
@@ -16,10 +16,10 @@ use std::task::{Context, Poll};
 use tower::{BoxError, Layer, Service};
 use weir_exact::ports::{StoreError, StoreErrorKind};
 
-/// Serves invocations with a handler of raw bytes, until the sandbox is shut down.
+/// Serves invocations with a handler of raw bytes until the sandbox is shut down.
 ///
 /// # Errors
-/// When the Runtime API cannot be spoken with. What the handler fails with, or panics with, is the invocation's error.
+/// If the Runtime API cannot be reached. A handler's error or panic is the invocation's error.
 pub async fn run<H, F, R>(handler: H) -> Result<(), Error>
 where
     H: Fn(LambdaEvent<Bytes>) -> F,
@@ -38,8 +38,8 @@ where
     Runtime::new(service).layer(LayAside(bodies.clone())).layer(layers::TracingLayer::new()).run().await
 }
 
-/// Why an invocation failed, as its answer and the runtime's log line tell it: an `errorType` to sort by, and the error's
-/// own words. `lambda_runtime` by itself names the box that the error came in.
+/// Why an invocation failed, for its response and the runtime's log line: an `errorType` to sort by, and the error's
+/// own text. `lambda_runtime` would name the box that the error came in.
 pub struct Failed(pub Error);
 
 impl fmt::Debug for Failed {
@@ -66,7 +66,7 @@ impl From<Failed> for Diagnostic {
     }
 }
 
-/// An invocation whose body was not laid aside: none that the runtime delivered.
+/// An invocation whose body was not stored: none that the runtime delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the invocation's body was not laid aside: it did not come through the raw-bytes layer")]
 pub struct NoBody;

@@ -1,8 +1,8 @@
-//! The ports on DynamoDB and S3, and what every processor's `main` needs: configuration from the
-//! environment, clients, logs, invocations as raw bytes.
+//! The ports on DynamoDB and S3, and what every processor's `main` needs: configuration from the environment, clients,
+//! logs, invocations as raw bytes.
 //!
-//! Here a processor meets the SDK; `canary-gate` alone speaks with two more services itself, which no other needs. Not here: decisions (`weir-exact`), decoding
-//! (`weir-telemetry`), handlers (`processors/`).
+//! Processors reach the SDK only through this crate, except for `canary-gate`, which calls two more services that no
+//! other needs. Not here: decisions (`weir-exact`), decoding (`weir-telemetry`), handlers (`processors/`).
 
 pub mod batch_line;
 pub mod clients;

@@ -1,5 +1,5 @@
-//! Logs: one JSON object a line on standard output, as Lambda's JSON log format has it. What a batch came to is the line
-//! of [`crate::batch_line`]; here is what goes wrong.
+//! Logs: one JSON object per line on standard output, like Lambda's JSON log format. A batch's result is the line of
+//! [`crate::batch_line`]; this is for what goes wrong.
 
 use crate::config::Environment;
 use tracing_subscriber::EnvFilter;
@@ -9,7 +9,7 @@ pub fn init(environment: &impl Environment) {
     crate::batch_line::init(environment);
     let level = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"].iter().find_map(|name| environment.variable(name));
     let filter = EnvFilter::builder().parse_lossy(level.as_deref().unwrap_or("info"));
-    // A second call (a test's) keeps the first subscriber.
+    // A second call (from a test) keeps the first subscriber.
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

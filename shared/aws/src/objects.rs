@@ -10,9 +10,9 @@ use weir_telemetry::Millis;
 /// The function's memory, MiB.
 ///
 /// # Errors
-/// [`ConfigError::Wrong`] when `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, which Lambda sets, is no number.
+/// [`ConfigError::Wrong`] if `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, which Lambda sets, is not a number.
 pub fn memory_mib(environment: &impl Environment) -> Result<usize, ConfigError> {
-    // The least that Lambda gives: what is not told is not taken.
+    // The least that Lambda gives: memory that is not stated is not used.
     const MEMORY_MIB: usize = 128;
     optional(environment, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "a number of MiB, as Lambda sets it", MEMORY_MIB)
 }
@@ -24,7 +24,7 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Over that connection, for a function of that memory.
+    /// Over that connection, for a function with that memory.
     pub fn new(connection: &crate::clients::Connection, memory_mib: usize) -> Self {
         Self { reader: Reader::new(connection.s3(), ReadSettings::for_memory_mib(memory_mib)) }
     }
@@ -50,7 +50,7 @@ impl ObjectRead for Objects {
     }
 }
 
-/// An object as it is read.
+/// An object being read.
 pub struct ObjectPieces(Object);
 
 impl Pieces for ObjectPieces {
@@ -59,7 +59,7 @@ impl Pieces for ObjectPieces {
     }
 }
 
-/// What the lane makes of it: whether the object is at fault, or the store.
+/// The lane's view of it: whether the object is at fault, or the store.
 pub fn read_error(error: &weir_objects::ReadError) -> ReadError {
     let what = error.to_string();
     let store = |kind, what| ReadError::Store(StoreError::new(kind, what));

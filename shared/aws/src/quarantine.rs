@@ -10,7 +10,7 @@ use weir_exact::quarantine::{QuarantineObject, document_bytes_max};
 use weir_exact::scratch::Scratch;
 use weir_telemetry::Limits;
 
-/// Longest document that is read, bytes: of the longest payload that may come under any epoch.
+/// Longest document that is read, bytes: for the longest payload that any epoch may allow.
 const DOCUMENT_BYTES_MAX: u64 = document_bytes_max(Limits::raw_bytes_max(Limits::PAYLOAD_BYTES_MOST));
 
 /// The bucket.
@@ -27,13 +27,13 @@ impl QuarantineBucket {
         Self { client, bucket: bucket.into(), scratch: None }
     }
 
-    /// The same with everything read from and written to a scratch generation.
+    /// The same, with everything read from and written to a scratch generation.
     #[must_use]
     pub fn in_scratch(&self, scratch: Scratch) -> Self {
         Self { scratch: Some(scratch), ..self.clone() }
     }
 
-    /// Where an object stands.
+    /// The key under which an object is stored.
     fn stands_at<'k>(&self, key: &'k str) -> Cow<'k, str> {
         self.scratch.as_ref().map_or(Cow::Borrowed(key), |scratch| Cow::Owned(scratch.object_key(key)))
     }

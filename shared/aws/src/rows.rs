@@ -28,7 +28,7 @@ type Attributes = HashMap<String, AttributeValue>;
 
 /// Keys in one BatchGetItem (AWS: "BatchGetItem", Amazon DynamoDB API Reference).
 const BATCH_GET_KEYS_MAX: usize = 100;
-/// Rounds of asking again for what a BatchGetItem left out.
+/// How often what a BatchGetItem left out is requested again.
 const BATCH_GET_ROUNDS_MAX: u32 = 8;
 
 impl RollupsTable {
@@ -37,8 +37,8 @@ impl RollupsTable {
         Self { client, table: table.into(), scratch: None }
     }
 
-    /// A scratch generation's rows. They are of the contributions table, `contributions`: what analysts read has no row
-    /// that counts nothing.
+    /// A scratch generation's rows. They are kept in the contributions table, `contributions`: the table that analysts
+    /// read must contain no row that does not count.
     #[must_use]
     pub fn in_scratch(&self, contributions: impl Into<String>, scratch: InScratch) -> Self {
         Self { client: self.client.clone(), table: contributions.into(), scratch: Some(scratch) }
@@ -57,7 +57,7 @@ impl RollupsTable {
         Attributes::from([(partition.to_owned(), text(partition_key)), (sort.to_owned(), text(sort_key))])
     }
 
-    /// A row as it is put.
+    /// A row as put.
     fn item(&self, row: &Row) -> Attributes {
         let mut item = attributes(row);
         if let Some(scratch) = &self.scratch {
@@ -68,9 +68,9 @@ impl RollupsTable {
     }
 }
 
-/// The partition that a series' rows would have beside contributions: scratch generations alone keep both in one table.
+/// The partition for a series' rows next to contributions: only scratch generations keep both in one table.
 fn row_partition(series: &str) -> String {
-    // A service has no `#`, but an endpoint may have the separator: hence its digest.
+    // A service has no `#`, but an endpoint may contain the separator: hence its digest.
     format!("row#{}", weir_exact::ledger::digest_of(series.as_bytes()))
 }
 
@@ -117,7 +117,7 @@ impl RowVersions for RollupsTable {
         let mut versions = BTreeMap::new();
         for keys in keys.chunks(BATCH_GET_KEYS_MAX) {
             for attributes in self.batch_get(keys, &["revision", "algorithm", "state"], false).await? {
-                // One that was not written by us is taken as unknown, and the condition decides.
+                // One that we did not write is taken as unknown, and the condition decides.
                 if let (Some(key), Some(version)) = (named(&by_name, &attributes), version(&attributes)) {
                     versions.insert(key.clone(), version);
                 }
@@ -128,7 +128,7 @@ impl RowVersions for RollupsTable {
 }
 
 impl RollupsTable {
-    /// These attributes, and the keys, of at most [`BATCH_GET_KEYS_MAX`] rows; all attributes where none is named.
+    /// These attributes, and the keys, of at most [`BATCH_GET_KEYS_MAX`] rows; all attributes if none is named.
     async fn batch_get(
         &self,
         keys: &[RowKey],

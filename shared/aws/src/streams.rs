@@ -1,5 +1,5 @@
-//! When a stream was created: part of a shard's identity, since a stream that is deleted and created again
-//! reuses shard ids, and its fences must not meet the old ones.
+//! When a stream was created: part of a shard's identity, since a stream that is deleted and recreated reuses shard
+//! ids, and its fences must not match the old ones.
 
 use crate::errors::store_error;
 use aws_sdk_kinesis::Client;
@@ -21,15 +21,15 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Asks that client.
+    /// Over that client.
     pub fn new(client: Client) -> Self {
         Self { client, created: Mutex::default() }
     }
 
-    /// The shard of that id of the stream of that ARN.
+    /// The shard with that id in the stream with that ARN.
     ///
     /// # Errors
-    /// When the ARN is none of a stream, or the stream cannot be described.
+    /// If the ARN is not a stream's, or the stream cannot be described.
     pub async fn shard(&self, stream_arn: &str, id: &str) -> Result<Shard, StoreError> {
         let stream = stream_name(stream_arn).ok_or_else(|| {
             StoreError::new(StoreErrorKind::Refused, format!("{stream_arn:?} is no Kinesis stream's ARN"))

@@ -1,15 +1,15 @@
-//! Trace context that producers send along, as links: W3C's `traceparent`, or X-Ray's header as SQS carries it
-//! (`AWSTraceHeader`). A batch holds messages of many traces and is part of none of them.
+//! Trace context sent by producers, as links: W3C's `traceparent`, or X-Ray's header as SQS carries it
+//! (`AWSTraceHeader`). A batch holds messages of many traces and belongs to none of them.
 //!
-//! It comes from outside, so only what is a trace's id gets into a log line, and of few.
+//! It comes from outside, so only valid trace ids get into a log line, and only a few.
 
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Links that a line shows; how many more there were it counts.
+/// Links shown in a line; the rest is only counted.
 const SHOWN_MAX: usize = 3;
 
-/// A span that a message was sent in, in W3C's form.
+/// The span in which a message was sent, in W3C's form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Link {
     trace_id: String,
@@ -17,7 +17,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// From what a message says of its trace, W3C's first; none where neither is as its specification has it.
+    /// From a message's trace headers, W3C's first; `None` if neither follows its specification.
     pub fn of(traceparent: Option<&str>, xray: Option<&str>) -> Option<Self> {
         traceparent.and_then(w3c).or_else(|| xray.and_then(header))
     }
@@ -46,7 +46,7 @@ fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Not all zeros, which is no id.
+/// Not all zeros, which is not an id.
 fn is_id(text: &str, digits: usize) -> bool {
     is_hex(text, digits) && text.bytes().any(|byte| byte != b'0')
 }

@@ -1,4 +1,4 @@
-//! What becomes of a version, and that nothing stays whatever does.
+//! What becomes of a version, and that nothing remains whatever happens.
 
 use super::*;
 use crate::golden::Batch;
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use weir_exact::ports::{ItemKey, StoreErrorKind};
 use weir_telemetry::EpochTable;
 
-/// A version that writes an item nobody knows for each invocation, and then does this.
+/// A version that writes an unexpected item for each invocation, and then does this.
 struct Version<'a> {
     store: &'a Store,
     does: Does,
@@ -86,7 +86,7 @@ const WRITES: [&str; 2] = [r#"of nobody: gate-1 {"Records":["n"]}"#, r#"of nobod
 fn a_version_that_does_as_the_golden_says_passes() {
     let right = Does::Answer(json!({"ok": true}));
     assert_eq!(verdict(&WRITES, right.clone(), &Store::default(), pending()), Vec::<String>::new());
-    // What an attempt before this one has left is no fault of the version.
+    // Leftovers of an earlier attempt are not the version's fault.
     let store = Store::default();
     let key = ItemKey { pk: "gate-1".to_owned(), sk: "old".to_owned() };
     let item = weir_exact::ports::Item { key, fence: None, body: vec![], expires_at: None };

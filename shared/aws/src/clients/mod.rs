@@ -1,5 +1,5 @@
-//! SDK clients as a Lambda function needs them: region and credentials from the variables that Lambda sets,
-//! no probing of a credential chain, TLS by ring.
+//! SDK clients as a Lambda function needs them: region and credentials from the variables that Lambda sets, no probing
+//! of a credential chain, TLS by ring.
 
 use crate::config::{ConfigError, Environment, required};
 use aws_credential_types::Credentials;
@@ -44,7 +44,7 @@ impl Connection {
         Ok(Self { region, credentials, endpoint_url, http })
     }
 
-    /// For a service that only one processor speaks with.
+    /// For a service that only one processor uses.
     pub fn sdk_config(&self) -> aws_types::SdkConfig {
         let config = aws_types::SdkConfig::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
@@ -103,7 +103,7 @@ fn with_endpoint<B>(config: B, endpoint_url: &Option<String>, set: impl FnOnce(B
     }
 }
 
-/// One connection pool for all clients, which trusts whom the system trusts.
+/// One connection pool for all clients, with the system's trusted roots.
 pub fn http_client() -> SharedHttpClient {
     trusting(None)
 }
@@ -117,8 +117,8 @@ fn trusting(roots: Option<tls::TlsContext>) -> SharedHttpClient {
     }
 }
 
-/// The protocol makes a request that is sent twice harmless, so retries are cheap; what still fails goes
-/// back to the event source.
+/// The protocol makes a request that is sent twice harmless, so retries are cheap; what still fails goes back to the
+/// event source.
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50))
 }

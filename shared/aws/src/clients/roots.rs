@@ -1,29 +1,31 @@
-//! Whose certificates a function trusts: Amazon Trust Services' five roots, which every endpoint of AWS chains to ("How to
-//! Prepare for AWS's Move to Its Own Certificate Authority", AWS Security Blog; amazontrust.com/repository). A system's bundle
-//! has 140 more, and reading them is most of what a function does before it asks for work (docs/benchmarks.md, "Starts").
+//! Whose certificates a function trusts: Amazon Trust Services' five roots, to which every AWS endpoint chains ("How to
+//! Prepare for AWS's Move to Its Own Certificate Authority", AWS Security Blog; amazontrust.com/repository). A system's
+//! bundle has 140 more, and reading them was most of what a function did before it asked for work (docs/benchmarks.md,
+//! "Starts").
 //!
-//! They expire from 31 December 2037 on, and Amazon may have others before that: `WEIR_TRUSTED_ROOTS=system` has the
-//! system's read instead, without another build.
+//! They expire from 31 December 2037 on, and Amazon may use others before that: `WEIR_TRUSTED_ROOTS=system` selects the
+//! system's instead, without a rebuild.
 
 use crate::config::{ConfigError, Environment};
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 
 /// Amazon Root CA 1 to 4, Starfield Services Root Certificate Authority - G2.
 const AMAZON_TRUST_SERVICES: &str = include_str!("amazon_trust_services.pem");
-/// How the regions of partition `aws` begin ("AWS Regions", AWS Account Management). Other partitions may have roots of their
-/// own, and so may those that are yet to come.
+/// Prefixes of the regions of partition `aws` ("AWS Regions", AWS Account Management). Other partitions may have their
+/// own roots, and so may future ones.
 const REGIONS: [&str; 10] = ["af-", "ap-", "ca-", "eu-", "il-", "me-", "mx-", "sa-", "us-east-", "us-west-"];
-/// One of another partition that begins alike.
+/// A region of another partition with such a prefix.
 const NO_REGION: &str = "eu-isoe-";
 
-/// Says whom to trust: `amazon`, the default, or `system`.
+/// Whom to trust: `amazon`, the default, or `system`.
 const TRUSTED_ROOTS: &str = "WEIR_TRUSTED_ROOTS";
 
-/// Whom to trust, for endpoints of AWS in `region` or for that URL; none for whom the system trusts: the operator says so
-/// (`WEIR_TRUSTED_ROOTS`, `SSL_CERT_FILE`, `SSL_CERT_DIR`), the endpoint is none of AWS's, or its partition's roots are others.
+/// The roots for AWS endpoints in `region` or for that URL; `None` means the system's: the operator says so
+/// (`WEIR_TRUSTED_ROOTS`, `SSL_CERT_FILE`, `SSL_CERT_DIR`), the endpoint is not AWS's, or its partition has other
+/// roots.
 ///
 /// # Errors
-/// [`ConfigError::Wrong`] when `WEIR_TRUSTED_ROOTS` is neither.
+/// [`ConfigError::Wrong`] if `WEIR_TRUSTED_ROOTS` is neither.
 pub(super) fn amazon(
     environment: &impl Environment,
     region: &str,

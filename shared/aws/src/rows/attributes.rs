@@ -1,4 +1,4 @@
-//! A row as its attributes, and read back from them.
+//! A row to and from its attributes.
 
 use super::Attributes;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -26,8 +26,8 @@ fn exact_ms(us: u128) -> AttributeValue {
     }
 }
 
-/// Digits of an estimate besides the first. A day in whole microseconds has 11 in all, so what is exact stays exact, and
-/// short; and an estimate comes by no error that would show (whole microseconds would be off by 2 % at 45 µs).
+/// Digits of an estimate after the first. A day in whole microseconds has 11 in all, so exact values stay exact and
+/// short, and an estimate gains no visible error (whole microseconds would be off by 2 % at 45 µs).
 const ESTIMATE_DIGITS: usize = 11;
 
 /// Milliseconds of an estimate.
@@ -36,12 +36,12 @@ fn estimate_ms(ms: f64) -> AttributeValue {
     number(rounded.parse().unwrap_or(ms))
 }
 
-/// As rows were written that may still be stored: to the microsecond.
+/// As older rows that may still be stored were written: to the microsecond.
 fn estimate_to_the_microsecond(ms: f64) -> AttributeValue {
     number((ms * 1_000.0).round() / 1_000.0)
 }
 
-/// What `duration_ms` was of such a row.
+/// `duration_ms` of such a row.
 pub(super) fn earlier_duration_ms(row: &Row) -> Option<AttributeValue> {
     let durations = row.rollup.durations()?;
     Some(AttributeValue::M(duration_attributes(durations, estimate_to_the_microsecond)))
@@ -105,15 +105,15 @@ fn duration_attributes(durations: &Durations, estimate: fn(f64) -> AttributeValu
     ])
 }
 
-/// Windows lie after 1970 by the lateness rule, so nothing is cut off.
+/// Windows are after 1970 by the lateness rule, so nothing is cut off.
 fn unix_nano(ms: i64) -> u64 {
     u64::try_from(ms).unwrap_or(0).saturating_mul(1_000_000)
 }
 
-/// Reads a row that was stored so.
+/// Reads a stored row.
 ///
 /// # Errors
-/// Unreadable, naming the attribute, when it is not as the contract says.
+/// Unreadable, naming the attribute, if it violates the contract.
 pub fn row(attributes: &Attributes) -> Result<Row, StoreError> {
     read(attributes).map_err(|name| {
         let string = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
@@ -122,7 +122,7 @@ pub fn row(attributes: &Attributes) -> Result<Row, StoreError> {
     })
 }
 
-/// The name of the first attribute that is not as it should be otherwise.
+/// The name of the first malformed attribute otherwise.
 fn read(attributes: &Attributes) -> Result<Row, &'static str> {
     let string = |name: &'static str| attributes.get(name).and_then(|value| value.as_s().ok()).ok_or(name);
     let binary = |name: &'static str| attributes.get(name).and_then(|value| value.as_b().ok()).ok_or(name);
@@ -157,7 +157,7 @@ fn read(attributes: &Attributes) -> Result<Row, &'static str> {
     })
 }
 
-/// None when the row has none that is one of ours.
+/// `None` if the row has no valid one.
 pub(super) fn version(attributes: &Attributes) -> Option<RowVersion> {
     Some(RowVersion {
         revision: parsed(attributes.get("revision")?)?,
@@ -182,7 +182,7 @@ fn status((name, count): (&String, &AttributeValue)) -> Option<(Status, u64)> {
 fn microseconds(value: &AttributeValue) -> Option<u128> {
     let text = value.as_n().ok()?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    // DynamoDB leaves out zeros at the end of a number.
+    // DynamoDB drops trailing zeros of a number.
     let fraction: u128 = format!("{fraction:0<3}").parse().ok().filter(|_| fraction.len() <= 3)?;
     whole.parse::<u128>().ok()?.checked_mul(1_000)?.checked_add(fraction)
 }
@@ -236,7 +236,7 @@ mod tests {
     /// The contract's bound (§2), as a fraction.
     const QUANTILE_ERROR_MAX: f64 = 0.011;
 
-    /// `name` of `duration_ms`, as it is published.
+    /// `name` of `duration_ms`, as published.
     fn published(durations_us: impl IntoIterator<Item = u64>, name: &str) -> String {
         let mut rollup = Rollup::default();
         durations_us.into_iter().for_each(|us| rollup.add(Status::UNKNOWN, Some(us), None));
@@ -253,7 +253,7 @@ mod tests {
             if low > high {
                 continue;
             }
-            // Neither the least nor the largest of the row, which are told exactly.
+            // Neither the smallest nor the largest of the row, which are stored exactly.
             let estimate: f64 = published([0, 0, high, high, DAY_US + 1, DAY_US + 1], "p50").parse().unwrap();
             for true_us in [low, low + (high - low) / 2, high] {
                 let true_ms = true_us as f64 / 1_000.0;

@@ -1,4 +1,4 @@
-//! Rows as they are checked: every attribute held against what the row's own counts and sketches make.
+//! Checks rows: every attribute against what the row's own counts and sketches yield.
 
 use super::attributes::{attributes, earlier_duration_ms, row};
 use super::{Attributes, BATCH_GET_KEYS_MAX, RollupsTable, by_name, named};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use weir_exact::ports::{AuditedRow, Contradiction, RowAudit, StoreError};
 use weir_exact::row::RowKey;
 
-/// What a clock and the stack's parameters decide: nothing in the row says what it should be.
+/// Attributes decided by a clock and the stack's parameters: nothing in the row says what they should be.
 const BY_CLOCK: [&str; 2] = ["updated_at", "expires_at"];
 
 impl RowAudit for RollupsTable {
@@ -25,7 +25,7 @@ impl RowAudit for RollupsTable {
     }
 }
 
-/// Reads a row that nothing is taken for granted of.
+/// Reads a row without trusting anything in it.
 fn audit(stored: &Attributes) -> AuditedRow {
     let row = match row(stored) {
         Ok(row) => row,
@@ -36,7 +36,7 @@ fn audit(stored: &Attributes) -> AuditedRow {
     for (name, should) in should.iter().filter(|(name, _)| !BY_CLOCK.contains(&name.as_str())) {
         contradict(name, stored.get(name), should, &mut contradictions);
     }
-    // A row that is not computed again keeps the rounding that it was written with.
+    // A row that is not recomputed keeps the rounding with which it was written.
     if let Some(AttributeValue::M(earlier)) = earlier_duration_ms(&row) {
         let stands = stored.get("duration_ms").and_then(|stored| stored.as_m().ok());
         contradictions.retain(|contradiction| {
@@ -60,7 +60,7 @@ fn contradict(name: &str, stands: Option<&AttributeValue>, should: &AttributeVal
     }
 }
 
-/// Whether two values say the same: DynamoDB leaves out zeros at the end of a number.
+/// Whether two values are equal: DynamoDB drops trailing zeros of a number.
 fn says(stands: &AttributeValue, should: &AttributeValue) -> bool {
     match (stands, should) {
         (AttributeValue::N(stands), AttributeValue::N(should)) => {
@@ -78,7 +78,7 @@ fn says(stands: &AttributeValue, should: &AttributeValue) -> bool {
     }
 }
 
-/// A value in a line; of bytes only how many.
+/// A value for a line; for bytes only their number.
 fn shown(value: &AttributeValue) -> String {
     match value {
         AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
@@ -111,7 +111,7 @@ mod tests {
         })
     }
 
-    /// What is said of the row after `change`.
+    /// What the audit reports after `change`.
     fn check(change: impl FnOnce(&mut Attributes), expect: &str) {
         let mut stored = stored();
         change(&mut stored);
@@ -130,7 +130,7 @@ mod tests {
         AttributeValue::N(text.to_owned())
     }
 
-    /// Estimates were once rounded to the microsecond, and such rows may stand for as long as rows do.
+    /// Estimates were once rounded to the microsecond, and such rows may exist for as long as rows live.
     #[test]
     fn a_row_written_before_is_sound() {
         let mut rollup = Rollup::default();
@@ -166,7 +166,7 @@ mod tests {
         check(
             |row| {
                 let Some(AttributeValue::M(durations)) = row.get_mut("duration_ms") else { panic!("durations") };
-                // As DynamoDB gives 12.340 back, and one that nobody measured.
+                // As DynamoDB returns 12.340, and one without a measurement.
                 durations.insert("max".into(), number("12.34"));
                 durations.insert("p99".into(), number("9000"));
             },

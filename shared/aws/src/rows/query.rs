@@ -1,4 +1,4 @@
-//! Rows as hours and days are computed from them: read consistently.
+//! Reads rows for computing hours and days: consistently.
 
 use super::attributes::{parsed, row, version};
 use super::{BATCH_GET_KEYS_MAX, RollupsTable, by_name, named};

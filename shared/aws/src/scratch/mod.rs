@@ -10,7 +10,7 @@ use crate::rows::RollupsTable;
 use weir_exact::layout::expires_after;
 use weir_exact::scratch::{SCRATCH_LIFE_MS, Scratch};
 
-/// A scratch generation, and until when what is written to it lives.
+/// A scratch generation, and how long what is written to it lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InScratch {
     /// The generation.
@@ -19,7 +19,7 @@ pub struct InScratch {
     pub expires_at: i64,
 }
 
-/// The tables of what recomputes rows: as they are, or where a scratch invocation writes.
+/// The tables for recomputing rows: the real ones, or a scratch invocation's.
 pub fn row_tables(
     scratch: Option<InScratch>,
     contributions: &ContributionsTable,
@@ -35,7 +35,7 @@ pub fn row_tables(
 }
 
 impl InScratch {
-    /// From now on.
+    /// For an invocation that begins now.
     pub fn from_now(generation: Scratch) -> Self {
         Self { generation, expires_at: expires_after(clock::now(), SCRATCH_LIFE_MS) }
     }

@@ -1,4 +1,4 @@
-//! A scratch generation as whoever made it sees it: what stands in it, and how it is emptied.
+//! A scratch generation from the gate's side: reading its content, and emptying it.
 
 use super::InScratch;
 use crate::clients::Connection;
@@ -16,19 +16,19 @@ use weir_exact::scratch::{Left, Scratch};
 
 /// Requests in flight.
 const IN_FLIGHT_MAX: usize = 16;
-/// Rounds of reading and deleting, after which what still appears is left to its TTL.
+/// Rounds of reading and deleting, after which whatever still appears is left to its TTL.
 const ROUNDS_MAX: u32 = 4;
 
-/// An object of the landing bucket that was put for a scratch generation.
+/// An object of the landing bucket put for a scratch generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutObject {
     /// Its key.
     pub key: String,
-    /// Its version; none in a bucket without versions.
+    /// Its version; `None` in a bucket without versions.
     pub version: Option<String>,
     /// Its ETag, without quotes.
     pub etag: String,
-    /// Bytes.
+    /// Its length, bytes.
     pub size: usize,
 }
 
@@ -73,18 +73,18 @@ impl ScratchStores {
         rows.in_scratch(&self.table, InScratch::from_now(scratch.clone()))
     }
 
-    /// Puts a document of quarantine into a generation.
+    /// Puts a quarantine document into a generation.
     ///
     /// # Errors
-    /// When S3 fails.
+    /// If S3 fails.
     pub async fn put_document(&self, scratch: &Scratch, key: &str, body: Vec<u8>) -> Result<(), StoreError> {
         self.put(&self.quarantine, &scratch.object_key(key), body.into()).await.map(drop)
     }
 
-    /// Puts an object into the landing bucket where no notice is made of it.
+    /// Puts an object into the landing bucket where no notification is sent for it.
     ///
     /// # Errors
-    /// When S3 fails.
+    /// If S3 fails.
     pub async fn put_object(&self, scratch: &Scratch, name: &str, body: Bytes) -> Result<PutObject, StoreError> {
         self.put(&self.landing, &scratch.object_key(name), body).await
     }
@@ -97,10 +97,10 @@ impl ScratchStores {
         Ok(PutObject { key: key.to_owned(), version: put.version_id, etag, size })
     }
 
-    /// All that stands in a generation.
+    /// Everything in a generation.
     ///
     /// # Errors
-    /// When a store fails, or something cannot be read by this version.
+    /// If a store fails, or this version cannot read something.
     pub async fn left(&self, scratch: &Scratch) -> Result<Left, StoreError> {
         let contributions = self.contributions(scratch);
         let mut left = Left::default();
@@ -112,13 +112,13 @@ impl ScratchStores {
         }
         let documents = QuarantineBucket::new(self.s3.clone(), &self.quarantine);
         for key in self.documents(scratch).await? {
-            // Gone again since it was listed: it does not stand there.
+            // Deleted since it was listed: it is not there.
             left.set_aside.extend(documents.set_aside(&key).await?);
         }
         Ok(left)
     }
 
-    /// Deletes all that stands in a generation, and the objects that were put for it.
+    /// Deletes everything in a generation, and the objects put for it.
     ///
     /// # Errors
     /// The last failure, after everything was tried. Items are then deleted by their TTL.
@@ -167,7 +167,7 @@ impl ScratchStores {
         Ok(())
     }
 
-    /// Every item of the generation's one partition, as it stands.
+    /// Every item of the generation's one partition, as stored.
     async fn attributes(&self, scratch: &Scratch) -> Result<Vec<Attributes>, StoreError> {
         let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
         let query = query.key_condition_expression("pk = :pk");
