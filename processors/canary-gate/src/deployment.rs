@@ -38,7 +38,7 @@ const KIND: &str = "AWS::Lambda::Function";
 /// If it is not JSON (somebody deployed by hand with YAML), or not for exactly one Lambda function.
 pub fn target(appspec: &str) -> Result<Target, AppSpecError> {
     let spec: Value = serde_json::from_str(appspec)
-        .map_err(|error| AppSpecError(format!("is no JSON ({error}): deploy with one in JSON")))?;
+        .map_err(|error| AppSpecError(format!("is not JSON ({error}): deploy with one in JSON")))?;
     // A list of maps as AWS writes it, or one map.
     let resources = match &spec["Resources"] {
         Value::Array(list) => list.iter().filter_map(Value::as_object).flatten().collect(),
@@ -87,7 +87,7 @@ mod tests {
         check(r#"{"Resources":[{"A":{"Type":"AWS::ECS::Service"}}]}"#, Err(one));
         let none = r#""Name":"weir-sqs-rollup","TargetVersion":"""#;
         check(&spec(&format!(r#"{{"A":{}}}"#, function(none))), Err("the deployment's AppSpec has no TargetVersion"));
-        let yaml = "the deployment's AppSpec is no JSON (expected value at line 1 column 1): deploy with one in JSON";
+        let yaml = "the deployment's AppSpec is not JSON (expected value at line 1 column 1): deploy with one in JSON";
         check("version: 0.0", Err(yaml));
     }
 }

@@ -127,7 +127,7 @@ impl Handler {
 
     async fn judge(&self, target: &Target, request_id: &str, deadline: SystemTime) -> Verdict {
         let Some(processor) = target.function.strip_prefix(&format!("{}-", self.stack)) else {
-            return Verdict::refused(format_args!("{} is no function of the stack {}", target.function, self.stack));
+            return Verdict::refused(format_args!("{} is not a function of the stack {}", target.function, self.stack));
         };
         let golden = match Golden::read(&self.goldens, processor) {
             Ok(golden) => golden,

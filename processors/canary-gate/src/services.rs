@@ -50,7 +50,7 @@ impl Invoke for Versions {
             Some(kind) => Invoked::Failed(format!("{kind}: {}", String::from_utf8_lossy(&payload))),
             None => match serde_json::from_slice(&payload) {
                 Ok(answer) => Invoked::Answer(answer),
-                Err(error) => Invoked::Failed(format!("an answer that is no JSON: {error}")),
+                Err(error) => Invoked::Failed(format!("a response that is not JSON: {error}")),
             },
         })
     }
@@ -84,9 +84,9 @@ impl CodeDeploy {
         let tried = format!("GetDeployment {deployment}");
         let answer = self.0.get_deployment().deployment_id(deployment).send().await;
         let answer = answer.map_err(|error| format!("{tried}: {}", DisplayErrorContext(error)))?;
-        let info = answer.deployment_info.ok_or_else(|| format!("{tried}: it tells nothing of the deployment"))?;
+        let info = answer.deployment_info.ok_or_else(|| format!("{tried}: the response has no deployment"))?;
         let (Some(application), Some(revision)) = (info.application_name, info.revision) else {
-            return Err(format!("{tried}: it names no application, or no revision of it"));
+            return Err(format!("{tried}: the response names no application or no revision"));
         };
         let tried = format!("GetApplicationRevision {application}, for deployment {deployment}");
         let answer = self.0.get_application_revision().application_name(application).revision(revision).send().await;

@@ -38,7 +38,7 @@ use weir_telemetry::EpochView;
 const OBJECTS_IN_FLIGHT_MAX: usize = 4;
 
 /// What to do when a document does not suffice.
-const BACKFILL: &str = "weir backfill reads it again from where it came";
+const BACKFILL: &str = "weir backfill reads it again from its source";
 
 /// What one environment keeps between batches.
 #[derive(Debug)]

@@ -51,7 +51,7 @@ impl ContributionsTable {
         let item = to_item(attributes)?;
         let Some(scratch) = &self.scratch else { return Ok(item) };
         let key = scratch.generation.outside(&item.key).ok_or_else(|| {
-            let what = format!("{} {} is no key of a scratch generation", item.key.pk, item.key.sk);
+            let what = format!("{} {} is not a key of a scratch generation", item.key.pk, item.key.sk);
             StoreError::new(StoreErrorKind::Unreadable, what)
         })?;
         Ok(Item { key, ..item })

@@ -68,7 +68,7 @@ impl From<Failed> for Diagnostic {
 
 /// An invocation whose body was not stored: none that the runtime delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the invocation's body was not laid aside: it did not come through the raw-bytes layer")]
+#[error("the invocation's body was not stored: it did not come through the raw-bytes layer")]
 pub struct NoBody;
 
 /// Bodies by request id: one, unless a runtime serves several invocations at once.

@@ -32,7 +32,7 @@ impl Streams {
     /// If the ARN is not a stream's, or the stream cannot be described.
     pub async fn shard(&self, stream_arn: &str, id: &str) -> Result<Shard, StoreError> {
         let stream = stream_name(stream_arn).ok_or_else(|| {
-            StoreError::new(StoreErrorKind::Refused, format!("{stream_arn:?} is no Kinesis stream's ARN"))
+            StoreError::new(StoreErrorKind::Refused, format!("{stream_arn:?} is not a Kinesis stream's ARN"))
         })?;
         let mut created = self.created.lock().await;
         let created_at = match created.get(stream_arn) {

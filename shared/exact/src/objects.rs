@@ -144,7 +144,7 @@ where
 /// senders; otherwise the message would have to be returned.
 fn read_alone(alone: &mut Sender<Alone>, object: Alone, outcome: &mut LedgerOutcome) {
     if let Err(refused) = alone.try_send(object) {
-        let what = format!("nobody reads objects by themselves any more ({refused})");
+        let what = format!("objects are no longer read one at a time ({refused})");
         outcome.fail(&[refused.into_inner().wanted.place], StoreError::new(StoreErrorKind::Unavailable, what));
     }
 }

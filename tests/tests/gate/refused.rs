@@ -48,7 +48,7 @@ async fn what_the_gate_cannot_judge_does_not_pass() {
     for (function, version, reason) in [
         (KINESIS, "99", "batch 0, invocation 0: it could not be invoked: "),
         ("weir-canary-gate", "1", "/canary-gate.json"),
-        ("another-kinesis-rollup", "1", "another-kinesis-rollup is no function of the stack weir"),
+        ("another-kinesis-rollup", "1", "another-kinesis-rollup is not a function of the stack weir"),
     ] {
         let said = ask(&fleet, function, version).await;
         assert_eq!(said["passed"], false, "{said:#}");

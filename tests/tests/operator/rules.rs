@@ -57,7 +57,7 @@ async fn rules_are_tried_announced_and_never_edited() {
     // What stands is never edited, and saying the same again is nothing new.
     let edit = file("edit.json", r#"{"number":2,"splits":4}"#);
     let refused = fleet.weir(1, &["rules", "push", &edit, "--yes"]).await;
-    assert!(refused.err.contains("epoch 2 stands and is never edited; announce epoch 3"), "{refused:?}");
+    assert!(refused.err.contains("epoch 2 exists and is never edited; announce epoch 3"), "{refused:?}");
     let late = clock::now().plus(60 * 60_000).to_string();
     let same = fleet.weir(1, &["rules", "push", &new, "--at", &late, "--yes"]).await;
     assert!(same.err.contains("nothing to announce"), "{same:?}");

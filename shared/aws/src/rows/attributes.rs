@@ -117,7 +117,7 @@ fn unix_nano(ms: i64) -> u64 {
 pub fn row(attributes: &Attributes) -> Result<Row, StoreError> {
     read(attributes).map_err(|name| {
         let string = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
-        let what = format!("row {} {}: {name} is not as it should be", string("series"), string("window"));
+        let what = format!("row {} {}: {name} is malformed", string("series"), string("window"));
         StoreError::new(StoreErrorKind::Unreadable, what)
     })
 }
@@ -287,9 +287,9 @@ mod tests {
         let mut attributes =
             Attributes::from([("series".to_owned(), text("s#*")), ("window".to_owned(), text("1h#x"))]);
         let named = |attributes: &Attributes| row(attributes).unwrap_err().to_string();
-        assert_eq!(named(&attributes), "row s#* 1h#x: status_counts is not as it should be");
+        assert_eq!(named(&attributes), "row s#* 1h#x: status_counts is malformed");
         attributes
             .insert("status_counts".to_owned(), AttributeValue::M(HashMap::from([("200".to_owned(), text("1"))])));
-        assert_eq!(named(&attributes), "row s#* 1h#x: status_counts is not as it should be");
+        assert_eq!(named(&attributes), "row s#* 1h#x: status_counts is malformed");
     }
 }

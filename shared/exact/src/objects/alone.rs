@@ -55,7 +55,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
             }
             First::SetAside(object) => plan.set_aside(wanted.place, object),
             First::Wide => {
-                let what = format!("{} does not fit into all memory", wanted.object.identity());
+                let what = format!("{} does not fit into memory", wanted.object.identity());
                 return Err(StoreError::new(StoreErrorKind::Unreadable, what));
             }
         }
@@ -97,7 +97,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
         let again = decoder.finish(|event| chunks.take(event));
         if again.as_ref() != Ok(&totals) {
             // No store should do this, and nothing can be concluded from it.
-            let what = format!("{} was read twice, and came to two things", wanted.object.identity());
+            let what = format!("{} was read twice, with different results", wanted.object.identity());
             return Err(ReadError::Store(StoreError::new(StoreErrorKind::Unreadable, what)));
         }
         chunks.finish();

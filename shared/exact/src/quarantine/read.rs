@@ -54,11 +54,11 @@ impl QuarantineObject {
     /// that this version does not know.
     pub fn from_body(body: &[u8]) -> Result<Self, DocumentError> {
         let document: Document<'_> = serde_json::from_slice(body).map_err(|error| {
-            DocumentError(format!("no document of quarantine: {error}; expected the fields of contract §3"))
+            DocumentError(format!("not a quarantine document: {error}; expected the fields of contract §3"))
         })?;
         let unknown = |what: &str, found: &str| {
             let found: String = found.chars().take(FOUND_CHARS_MAX).collect();
-            DocumentError(format!("{what} {found:?} is none that this version knows; deploy one that does"))
+            DocumentError(format!("{what} {found:?} is unknown to this version; deploy one that knows it"))
         };
         let reason = Reason::by_name(&document.reason).ok_or_else(|| unknown("reason", &document.reason))?;
         let source = SOURCES.iter().find(|(source, _)| *source == document.source);
@@ -143,7 +143,7 @@ mod tests {
             let error = QuarantineObject::from_body(good.replace(from, to).as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expect), "{error}");
         };
-        check("not_json", "not_xml", r#"reason "not_xml" is none that this version knows"#);
+        check("not_json", "not_xml", r#"reason "not_xml" is unknown to this version"#);
         check(r#""sqs""#, r#""sns""#, r#"source "sns""#);
         check("message_id", "message", r#"coordinate "message""#);
         check(r#""queue":"q""#, r#""queue":1"#, "queue: expected a string");

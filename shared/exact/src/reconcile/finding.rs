@@ -4,7 +4,7 @@ use crate::ports::Contradiction;
 use crate::row::RowKey;
 use std::fmt;
 
-/// Something that is not as it should be.
+/// Something wrong, or possibly only late.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// A shard's progress differs from what its items hold.
@@ -178,7 +178,7 @@ impl fmt::Display for Finding {
                 write!(f, "shard {shard}: progress has accepted {accepted} events, its items hold {events}")
             }
             Self::Quarantine { shard, rejected, objects } => {
-                write!(f, "shard {shard}: progress has set aside {rejected}, quarantine holds {objects}")
+                write!(f, "shard {shard}: progress has set aside {rejected} objects, quarantine holds {objects}")
             }
             Self::CountedAndSetAside { document, window, events, key } => write!(
                 f,
@@ -187,7 +187,7 @@ impl fmt::Display for Finding {
             Self::Missing { row, events, revision } => {
                 write!(f, "{}: missing, with {events} events at revision {revision}", name(row))
             }
-            Self::Surplus { row, events } => write!(f, "{}: stands on nothing, with {events} events", name(row)),
+            Self::Surplus { row, events } => write!(f, "{}: nothing below it, with {events} events", name(row)),
             Self::Behind { row, stands, should, events } => write!(
                 f,
                 "{}: behind, revision {stands} with {} events, should be {should} with {}",
@@ -197,16 +197,16 @@ impl fmt::Display for Finding {
             ),
             Self::Ahead { row, stands, should, events } => write!(
                 f,
-                "{}: revision is {stands} with {} events, what stands below makes {should} with {}",
+                "{}: revision is {stands} with {} events, what is below adds up to {should} with {}",
                 name(row),
                 events.0,
                 events.1
             ),
             Self::Differs { row, what, stands, should } => {
-                write!(f, "{}: {what} is {stands}, what stands below makes {should}", name(row))
+                write!(f, "{}: {what} is {stands}, what is below adds up to {should}", name(row))
             }
             Self::Contradicts { row, contradiction: Contradiction { attribute, stands, should } } => {
-                write!(f, "{}: {attribute} is {stands}, the row's own counts and sketches make {should}", name(row))
+                write!(f, "{}: {attribute} is {stands}, the row's own counts and sketches yield {should}", name(row))
             }
             Self::Unreadable { row, why } => write!(f, "{}: cannot be read: {why}", name(row)),
             Self::Unjudged { window, why } => write!(f, "window {window}: cannot be judged: {why}"),

@@ -143,7 +143,7 @@ fn a_row_that_was_altered_is_named_with_both_numbers() {
     store.overwrite(altered);
     let name = "row s#/a 1m#2026-11-21T01:30:00Z";
     let mismatches = mismatches(&audit(&store));
-    assert_eq!(mismatches[0], format!("{name}: events is 0, what stands below makes 4"));
+    assert_eq!(mismatches[0], format!("{name}: events is 0, what is below adds up to 4"));
     // What is computed from the row differs from it, too.
     assert!(mismatches[2].starts_with("row s#/a 1h#2026-11-21T01:00:00Z: events is 4"), "{mismatches:?}");
 }
@@ -215,7 +215,7 @@ fn a_row_that_nobody_knows_of_is_found_where_it_was_seen() {
     let subjects = vec![Subject { window: minute(), also }];
     let audit = Audit { subjects, covers: None, set_aside: SetAside::default(), readings_again: 1 };
     let verdict = block_on(Auditor::new(&store, &store, layout()).run(audit, || LATER, async |_, _| ())).unwrap();
-    assert_eq!(mismatches(&verdict), ["row s#/strange 1m#2026-11-21T01:30:00Z: stands on nothing, with 4 events"]);
+    assert_eq!(mismatches(&verdict), ["row s#/strange 1m#2026-11-21T01:30:00Z: nothing below it, with 4 events"]);
 }
 
 #[test]

@@ -59,11 +59,11 @@ impl Request {
             let told = error.to_string();
             let is_ours = told.starts_with("missing field `");
             let told = if is_ours { told } else { format!("at line {} column {}", error.line(), error.column()) };
-            RequestError(format!("no request to replay: {told}; expected format, key and requested_at"))
+            RequestError(format!("not a replay request: {told}; expected format, key and requested_at"))
         };
         let Numbered { format } = serde_json::from_str(body).map_err(no_request)?;
         if format != u64::from(FORMAT) {
-            let what = format!("a request to replay of format {format}; this version reads format {FORMAT}");
+            let what = format!("a replay request of format {format}; this version reads format {FORMAT}");
             return Err(RequestError(what));
         }
         let Body { key, requested_at, .. } = serde_json::from_str(body).map_err(no_request)?;
@@ -108,8 +108,8 @@ mod tests {
             assert!(error.contains(expect), "{body}: {error}");
         };
         let at = |time: &str| format!(r#"{{"format":1,"key":"k","requested_at":"{time}"}}"#);
-        check("", "no request to replay");
-        check("\"alice@example.com\"", "no request to replay: at line 1 column 19;");
+        check("", "not a replay request");
+        check("\"alice@example.com\"", "not a replay request: at line 1 column 19;");
         check(r#"{"status":200}"#, "missing field `format`");
         check(r#"{"format":2,"keys":["k"]}"#, "of format 2; this version reads format 1");
         check(r#"{"format":1,"key":"k"}"#, "missing field `requested_at`");

@@ -15,7 +15,7 @@ pub const FORGET_MS: i64 = 5 * 86_400_000;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// The record is already listed.
-    #[error("record {sequence_number} of {shard} is on the list since before")]
+    #[error("record {sequence_number} of {shard} is already on the list")]
     Stands {
         /// The shard.
         shard: String,
@@ -23,7 +23,7 @@ pub enum EditError {
         sequence_number: String,
     },
     /// No room.
-    #[error("the list has {ENTRIES_MAX} entries, and no more (entries_max); take off what no stream holds any more")]
+    #[error("the list is full at {ENTRIES_MAX} entries (entries_max); remove those that no stream holds any more")]
     Full,
     /// The record is not listed.
     #[error("record {sequence_number} of {shard} is not on the list")]
@@ -42,7 +42,7 @@ pub enum EditError {
         until: Millis,
     },
     /// The list was changed concurrently.
-    #[error("somebody else changed the list meanwhile; look at it and try again")]
+    #[error("the list was changed concurrently; look at it and try again")]
     Overtaken,
     /// The store failed. The list may have been changed anyway: look before trying again.
     #[error("{0}")]

@@ -7,7 +7,7 @@ use crate::time::Millis;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnnounceError {
     /// An epoch of that number exists; arrivals may already be counted under it.
-    #[error("epoch {number} stands and is never edited; announce epoch {next}")]
+    #[error("epoch {number} exists and is never edited; announce epoch {next}")]
     Stands {
         /// Its number.
         number: u32,
@@ -158,8 +158,8 @@ mod tests {
             assert!(error.contains(expect), "{error}");
         };
         let third = || Epoch { number: 3, from_ms: EARLIEST + 1, ..Epoch::genesis() };
-        check(&two, Epoch { splits: 4, ..second() }, "epoch 2 stands and is never edited; announce epoch 3");
-        check(&two, Epoch { number: 1, ..third() }, "epoch 1 stands");
+        check(&two, Epoch { splits: 4, ..second() }, "epoch 2 exists and is never edited; announce epoch 3");
+        check(&two, Epoch { number: 1, ..third() }, "epoch 1 exists");
         check(&two, Epoch { number: 4, ..third() }, "epoch 4 does not follow; announce epoch 3");
         check(&two, Epoch { number: 0, ..third() }, "epoch 0 does not follow");
         check(&two, Epoch { from_ms: EARLIEST, ..third() }, "not after epoch 2");

@@ -213,7 +213,7 @@ fn what_is_held_is_said() {
     // An event whose end has not arrived; and more of one than is kept.
     near(held(&[b' '; 2_000_000]), 0);
     near(held(format!("[\"{}", "x".repeat(2_000_000)).as_bytes()), 1 << 20);
-    // Lines that are no objects, until one is.
+    // Lines that are not objects, until one is.
     let noise = format!("{}\n", "x".repeat(10_000)).repeat(300);
     near(held(noise.as_bytes()), 3_000_000);
     near(held(format!("{noise}{{}}\n").as_bytes()), 0);
