@@ -1,10 +1,8 @@
 //! The line that a function writes for a batch: its result, for people, and its counts, for CloudWatch's metrics.
 //!
 //! One line serves as both: CloudWatch's embedded metric format names the members of the line that are metrics
-//! ("Specification: Embedded metric format", Amazon CloudWatch User Guide), and each byte is billed once. The crates
-//! for it write their own lines next to the log's (`metrics_cloudwatch_embedded`, a recorder of the `metrics` facade)
-//! or make every number a metric and nest nothing (`metrique-writer-format-emf` 0.1); all that is needed of them is the
-//! object `_aws` below.
+//! ("Specification: Embedded metric format", Amazon CloudWatch User Guide), and each byte is billed once. The format's types
+//! are metrique's; its formatter is not used, since it makes every number a metric and nests nothing.
 //!
 //! No payload, no user, no name that a producer chose: everything in a line is counted or made here. Its size is
 //! bounded by the number of reasons and stages.
@@ -13,6 +11,9 @@ use crate::clock;
 use crate::config::Environment;
 use crate::trace::{Link, Links};
 use lambda_runtime::Context;
+use metrique_writer_core::Unit;
+use metrique_writer_core::unit::NegativeScale;
+use metrique_writer_format_emf::{MetricDefinition, MetricDirective};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ fn take_cold() -> bool {
 #[derive(Debug)]
 pub struct BatchLine {
     fields: Map<String, Value>,
-    metrics: Vec<(&'static str, &'static str)>,
+    metrics: Vec<MetricDefinition<'static>>,
     is_scratch: bool,
     stages_ms: BTreeMap<&'static str, f64>,
     begun: Instant,
@@ -112,13 +113,13 @@ impl BatchLine {
 
     /// Puts a count: a metric.
     pub fn count(&mut self, name: &'static str, count: u64) -> &mut Self {
-        self.metrics.push((name, "Count"));
+        self.metrics.push(metric(name, Unit::Count));
         self.put(name, count)
     }
 
     /// Puts a time: a metric, milliseconds.
     pub fn time_ms(&mut self, name: &'static str, ms: i64) -> &mut Self {
-        self.metrics.push((name, "Milliseconds"));
+        self.metrics.push(metric(name, Unit::Second(NegativeScale::Milli)));
         self.put(name, ms)
     }
 
@@ -164,24 +165,19 @@ impl BatchLine {
     }
 
     fn render(mut self, now: Millis) -> String {
-        let told = |metrics: &[(&'static str, &'static str)], dimensions: &[&str]| {
-            let metrics: Vec<Value> =
-                metrics.iter().map(|(name, unit)| serde_json::json!({ "Name": name, "Unit": unit })).collect();
-            serde_json::json!({ "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics })
-        };
-        let mut directives = vec![told(&self.metrics, &[DIMENSION])];
+        let mut directives = vec![directive(std::mem::take(&mut self.metrics), &[DIMENSION])];
         if let Some(unsettled) = self.unsettled() {
             self.put(UNSETTLED, u64::from(unsettled));
-            directives.push(told(&[(UNSETTLED, "Count")], &[DIMENSION, VERSION]));
+            directives.push(directive(vec![metric(UNSETTLED, Unit::Count)], &[DIMENSION, VERSION]));
         }
-        let directive = serde_json::json!({ "Timestamp": now.0, "CloudWatchMetrics": directives });
+        let embedded = Embedded { timestamp: now.0, directives };
         let line = Rendered {
             timestamp: now.to_string(),
             level: "INFO",
             message: "batch",
             fields: self.fields,
             stages_ms: self.stages_ms,
-            aws: (!self.is_scratch).then_some(directive),
+            aws: (!self.is_scratch).then_some(embedded),
         };
         // Numbers, texts and maps of them: serialising cannot fail.
         let mut line = serde_json::to_string(&line).unwrap_or_default();
@@ -200,7 +196,27 @@ struct Rendered {
     fields: Map<String, Value>,
     stages_ms: BTreeMap<&'static str, f64>,
     #[serde(rename = "_aws", skip_serializing_if = "Option::is_none")]
-    aws: Option<Value>,
+    aws: Option<Embedded>,
+}
+
+/// The member by which CloudWatch finds metrics.
+#[derive(Serialize)]
+struct Embedded {
+    /// Epoch milliseconds.
+    #[serde(rename = "Timestamp")]
+    timestamp: i64,
+    #[serde(rename = "CloudWatchMetrics")]
+    directives: Vec<MetricDirective<'static>>,
+}
+
+/// A member that is a metric, kept by the minute.
+fn metric(name: &'static str, unit: Unit) -> MetricDefinition<'static> {
+    MetricDefinition { name, unit, storage_resolution: None }
+}
+
+/// Members that are metrics under these dimensions.
+fn directive(metrics: Vec<MetricDefinition<'static>>, dimensions: &[&'static str]) -> MetricDirective<'static> {
+    MetricDirective { dimensions: vec![dimensions.to_vec()], metrics, namespace: NAMESPACE }
 }
 
 /// Milliseconds, to the microsecond.
