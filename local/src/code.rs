@@ -6,7 +6,7 @@ use std::fs::DirEntry;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
@@ -55,10 +55,10 @@ fn directory_in(parent: &Path) -> std::io::Result<TempDir> {
     tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir_in(parent)
 }
 
-/// When this process began to keep code, at the latest.
+/// Some time before this process began to keep code: file systems' clocks are behind the system's, some by seconds.
 fn began() -> SystemTime {
     static BEGAN: OnceLock<SystemTime> = OnceLock::new();
-    *BEGAN.get_or_init(SystemTime::now)
+    *BEGAN.get_or_init(|| SystemTime::now() - Duration::from_secs(10))
 }
 
 /// Removes what planes kept in `directory` that were killed before they could. A container's process has the number of the
@@ -219,6 +219,16 @@ mod tests {
     }
 
     #[test]
+    fn what_this_process_keeps_stays_when_it_keeps_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let built = directory.path().join("processor");
+        std::fs::write(&built, "one").unwrap();
+        let stores: Vec<CodeStore> = (0..20).map(|_| CodeStore::default()).collect();
+        let kept: Vec<PathBuf> = stores.iter().map(|store| store.keep(&built).unwrap()).collect();
+        assert!(kept.iter().all(|path| path.exists()));
+    }
+
+    #[test]
     fn what_killed_processes_kept_is_removed() {
         let directory = tempfile::tempdir().unwrap();
         let names = |own: u32, began: SystemTime| {
@@ -240,7 +250,7 @@ mod tests {
         all.sort();
         assert_eq!(names(std::process::id(), long_ago), all);
         // A container's first process: what its predecessor kept is older than it.
-        let soon = SystemTime::now() + std::time::Duration::from_secs(3_600);
+        let soon = SystemTime::now() + Duration::from_secs(3_600);
         assert_eq!(names(1, soon), [own, anothers]);
     }
 
