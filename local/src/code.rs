@@ -246,7 +246,7 @@ mod tests {
         let (own, anothers) = (format!("{PREFIX}{}-x", std::process::id()), "weir-code-1-x".to_owned());
         let first = format!("{PREFIX}1-x");
         let long_ago = SystemTime::UNIX_EPOCH;
-        let mut all = vec![first.clone(), own.clone(), anothers.clone()];
+        let mut all = vec![first, own.clone(), anothers.clone()];
         all.sort();
         assert_eq!(names(std::process::id(), long_ago), all);
         // A container's first process: what its predecessor kept is older than it.
