@@ -5,6 +5,7 @@ use crate::failure::{Failure, failed};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_dynamodb::types::TableDescription;
 use std::collections::BTreeMap;
 
 /// The generation that the fleet works in.
@@ -133,6 +134,12 @@ impl Aws {
     /// `<stack>-contributions`.
     pub(crate) fn contributions_table(&self) -> String {
         format!("{}-contributions", self.stack)
+    }
+
+    /// What DynamoDB says of a table.
+    pub(crate) async fn described(&self, table: &str) -> Result<Option<TableDescription>, Failure> {
+        let answer = self.dynamodb().describe_table().table_name(table).send().await;
+        answer.map(|answer| answer.table).map_err(|error| failed(&format!("table {table}"), &error))
     }
 
     /// A bucket `<stack>-<name>-<account>`.

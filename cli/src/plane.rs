@@ -91,10 +91,15 @@ pub(crate) fn usage(error: StartError) -> Failure {
     }
 }
 
+/// The directory of the workspace that a template is in.
+pub(crate) fn workspace(template: &Path) -> &Path {
+    template.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Builds what the template's functions run, with progress on a terminal.
 async fn bootstraps(template: &Path, plan: &Plan) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let binaries = build::binaries(plan);
-    let directory = template.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = workspace(template);
     let bar = spinner("building the processors");
     let built = build::build(directory, &binaries, |progress| {
         bar.set_message(format!("building the processors: {} crates, {}", progress.crates, progress.current));

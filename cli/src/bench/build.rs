@@ -2,19 +2,13 @@
 
 use crate::args::BenchBuild;
 use crate::failure::Failure;
-use crate::plane::spinner;
+use crate::plane::{spinner, workspace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The least a Rust function can be: bench/peers/hello.
 pub(crate) const HELLO: &str = "bench-hello";
-
-/// The directory of the workspace that the template is in.
-pub(crate) fn workspace(build: &BenchBuild) -> &Path {
-    let directory = build.template.parent().filter(|parent| !parent.as_os_str().is_empty());
-    directory.unwrap_or(Path::new("."))
-}
 
 /// Where each binary is. What the build took becomes a note.
 ///
@@ -27,7 +21,7 @@ pub(crate) async fn executables(
 ) -> Result<BTreeMap<String, PathBuf>, Failure> {
     match &build.bootstraps {
         Some(directory) => of_directory(directory, binaries, notes),
-        None => built(&build.profile, workspace(build), &binaries, notes).await,
+        None => built(&build.profile, workspace(&build.template), &binaries, notes).await,
     }
 }
 

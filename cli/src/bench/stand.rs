@@ -59,7 +59,8 @@ impl Stand {
         let mut notes = vec![];
         let bootstraps = build::executables(&fleet.build, binaries, &mut notes).await?;
         let scripts = tempfile::tempdir().map_err(|error| Failure::Failed(format!("a directory: {error}")))?;
-        let sources = std::path::absolute(build::workspace(&fleet.build).join("bench/peers")).unwrap_or_default();
+        let sources =
+            std::path::absolute(crate::plane::workspace(&fleet.build.template).join("bench/peers")).unwrap_or_default();
         let mut found = vec![];
         for peer in [
             peers::go(&fleet.go, &sources.join("go"), scripts.path()),

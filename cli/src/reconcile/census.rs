@@ -79,10 +79,8 @@ fn with_above(mut windows: BTreeMap<RowWindow, BTreeSet<SeriesKey>>) -> Vec<Subj
 
 /// Whether the contributions table is small, as DynamoDB last counted (every six hours or so).
 async fn is_small(aws: &Aws) -> Result<bool, Failure> {
-    let table = aws.contributions_table();
-    let answer = aws.dynamodb().describe_table().table_name(&table).send().await;
-    let answer = answer.map_err(|error| failed(&format!("table {table}"), &error))?;
-    Ok(answer.table().and_then(|table| table.table_size_bytes()).unwrap_or(0) <= SMALL_BYTES_MAX)
+    let bytes = aws.described(&aws.contributions_table()).await?.and_then(|table| table.table_size_bytes);
+    Ok(bytes.unwrap_or(0) <= SMALL_BYTES_MAX)
 }
 
 /// Every window that has a contribution or a row, with the series of its rows.

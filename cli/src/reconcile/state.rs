@@ -1,7 +1,7 @@
 //! How far a stack was equal: what `--state` keeps, so that the next run reads only what can have changed.
 
 use crate::aws::Aws;
-use crate::failure::{Failure, failed};
+use crate::failure::Failure;
 use crate::state_file;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -29,10 +29,9 @@ pub(super) struct State {
 /// When the table cannot be described.
 pub(super) async fn table(aws: &Aws) -> Result<String, Failure> {
     let name = aws.contributions_table();
-    let answer = aws.dynamodb().describe_table().table_name(&name).send().await;
-    let answer = answer.map_err(|error| failed(&format!("table {name}"), &error))?;
-    let arn = answer.table().and_then(|table| table.table_arn()).unwrap_or(&name);
-    let created = answer.table().and_then(|table| table.creation_date_time()).map_or(0, |at| at.secs());
+    let table = aws.described(&name).await?;
+    let created = table.as_ref().and_then(|table| table.creation_date_time()).map_or(0, |at| at.secs());
+    let arn = table.and_then(|table| table.table_arn).unwrap_or(name);
     Ok(format!("{arn} of {}", Millis(created * 1_000)))
 }
 
