@@ -41,10 +41,9 @@ fn messages(input: &[u8]) {
     let mut arena = vec![];
     let Ok(messages) = sqs::read(input, &mut arena) else { return };
     let mut queue = message::Queue::default();
-    for delivered in messages {
-        let (named, sent) = (delivered.id.clone(), delivered.sent_timestamp.clone());
+    for delivered in &messages {
         let Ok((id, received)) = message::read(delivered, &mut queue) else { continue };
-        assert_eq!(Some(&*id), named.as_deref(), "a failure must be reported under the message's own id");
+        assert_eq!(Some(id), delivered.id.as_deref(), "a failure must be reported under the message's own id");
         let incoming = match received {
             message::Received::Here(incoming) => incoming,
             message::Received::Elsewhere(pointer) => pointer.incoming,
@@ -52,7 +51,7 @@ fn messages(input: &[u8]) {
         match incoming {
             Incoming::Message(message) | Incoming::Claiming { message, .. } => {
                 assert!(message.identity.as_str().starts_with("sqs:"));
-                let sent: i64 = sent.and_then(|sent| sent.parse().ok()).expect("read without a time of sending");
+                let sent: i64 = delivered.sent_timestamp.as_ref().and_then(|sent| sent.parse().ok()).expect("read without a time of sending");
                 let ahead_ms = message.arrived_at.0.saturating_sub(sent);
                 assert!((-14 * 86_400_000..=600_000).contains(&ahead_ms), "arrived {ahead_ms} ms after it was sent");
             }

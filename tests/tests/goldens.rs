@@ -93,7 +93,7 @@ fn messages() {
         let held = match MessageBody::of(text(message, "body")) {
             MessageBody::Payload(payload) => {
                 let table = EpochTable::genesis();
-                shown(&decode_payload(&payload, arrival, table.epoch_at(arrival)))
+                shown(&decode_payload(&payload.bytes(), arrival, table.epoch_at(arrival)))
             }
             MessageBody::Pointer { bucket, key } => format!("  pointer to {key} in {bucket}\n"),
             MessageBody::Notice(notice) => noticed(&notice),

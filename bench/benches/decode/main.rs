@@ -91,14 +91,14 @@ fn sqs(input: Vec<u8>, messages: usize) -> Case {
     let fleet = move || {
         let delivered = weir_envelope::sqs::read(&own, &mut arena).expect("an invocation");
         let mut queue = message::Queue::default();
-        let read = delivered.into_iter().map(|delivered| message::read(delivered, &mut queue).expect("a message"));
+        let read = delivered.iter().map(|delivered| message::read(delivered, &mut queue).expect("a message"));
         let mut incoming = Vec::with_capacity(messages);
         for (place, (_, received)) in read.enumerate() {
             let message::Received::Here(here) = received else { continue };
             incoming.push((place, here));
         }
         assert_eq!(incoming.len(), messages);
-        let plan = Planner::new(&layout, &epochs, &settings).round(&mut incoming.into_iter());
+        let plan = Planner::new(&layout, &epochs, &settings).round(&mut incoming.iter());
         assert_eq!(plan.received(), messages as u64);
         messages
     };

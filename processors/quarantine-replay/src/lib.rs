@@ -124,7 +124,7 @@ async fn take_up(
 
 /// What became of a message before it is counted.
 enum Taken {
-    Message(Message),
+    Message(Message<'static>),
     /// Acknowledged, and the object stays as it is: its key, and why.
     Left(String, String),
     NoRequest(String),
@@ -135,7 +135,7 @@ enum Taken {
 struct Batch<'r> {
     request_id: &'r str,
     ids: Vec<String>,
-    messages: Vec<Message>,
+    messages: Vec<Message<'static>>,
     /// Which message of the batch each of `messages` is.
     places: Vec<usize>,
     failed: BTreeSet<usize>,
@@ -203,13 +203,13 @@ mod tests {
     use weir_exact::quarantine::Coordinates;
     use weir_telemetry::Millis;
 
-    fn message() -> Message {
+    fn message() -> Message<'static> {
         Message {
             identity: Identity::sqs("arn:aws:sqs:us-east-1:000000000000:q", "m"),
             arrived_at: Millis(0),
             rules_at: Millis(0),
             coordinates: Coordinates { source: "sqs", path: Default::default() },
-            data: vec![],
+            data: vec![].into(),
             held: Held::Payload,
         }
     }

@@ -16,7 +16,6 @@ mod pointer;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use bytes::Bytes;
 use lambda_runtime::{Error, LambdaEvent};
-use std::sync::Arc;
 use std::time::SystemTime;
 use weir_aws::batch_line::{BatchLine, tell_errors};
 use weir_aws::clients::Connection;
@@ -64,6 +63,14 @@ impl Handler {
     /// # Errors
     /// If nothing in the batch can be decided: it is then delivered again, whole.
     pub async fn handle(&self, event: LambdaEvent<Bytes>) -> Result<SqsBatchResponse, Error> {
+        let mut arena = self.arenas.take();
+        let answered = self.answer(&event, &mut arena).await;
+        self.arenas.give_back(arena);
+        answered
+    }
+
+    /// The same; what is read from the event, and in the arena, stays there until it is counted.
+    async fn answer(&self, event: &LambdaEvent<Bytes>, arena: &mut Vec<u8>) -> Result<SqsBatchResponse, Error> {
         let (begun, deadline) = (SystemTime::now(), event.context.deadline());
         let mut line = BatchLine::begin(&event.context, "sqs");
         let out_of_time = || clock::out_of_time(begun, deadline);
@@ -71,17 +78,15 @@ impl Handler {
         let layout = self.epochs.layout(&epochs);
 
         line.stage("rules");
-        let mut arena = self.arenas.take();
         let (scratch, payload) = scratch::unwrapped(&event.payload)?;
         line.scratch(scratch.as_ref());
-        let delivered = sqs::read(payload, &mut arena)?;
+        let delivered = sqs::read(payload, arena)?;
         let mut links = Links::default();
         links.extend(delivered.iter().map(link));
         let mut queue = Queue::default();
-        let received = delivered.into_iter().map(|message| message::read(message, &mut queue));
+        let received = delivered.iter().map(|message| message::read(message, &mut queue));
         let received = received.collect::<Result<Vec<_>, _>>()?;
-        self.arenas.give_back(arena);
-        let (ids, received): (Vec<Arc<str>>, Vec<Received>) = received.into_iter().unzip();
+        let (ids, received): (Vec<&str>, Vec<Received<'_>>) = received.into_iter().unzip();
         let (here, elsewhere) = sorted(received);
         line.stage("read");
         let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));
@@ -108,7 +113,7 @@ impl Handler {
 type Placed<T> = Vec<(usize, T)>;
 
 /// Messages by location of their payload.
-fn sorted(received: Vec<Received>) -> (Placed<Incoming>, Placed<Pointer>) {
+fn sorted(received: Vec<Received<'_>>) -> (Placed<Incoming<'_>>, Placed<Pointer<'_>>) {
     let (mut here, mut elsewhere) = (Vec::with_capacity(received.len()), vec![]);
     for (place, received) in received.into_iter().enumerate() {
         match received {
@@ -130,18 +135,18 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     /// Counts messages.
-    async fn count(&self, incoming: Placed<Incoming>, intake: &mut Intake) {
+    async fn count(&self, incoming: Placed<Incoming<'_>>, intake: &mut Intake) {
         if incoming.is_empty() {
             return;
         }
-        let (places, incoming): (Vec<usize>, Vec<Incoming>) = incoming.into_iter().unzip();
+        let (places, incoming): (Vec<usize>, Vec<Incoming<'_>>) = incoming.into_iter().unzip();
         let settings = self.handler.settings;
         let counted = ledger::intake(self.stores, self.layout, self.epochs, settings, incoming, self.out_of_time).await;
         intake.add(counted, &places);
     }
 
     /// Fetches payloads and counts their messages.
-    async fn follow(&self, pointers: Placed<Pointer>, intake: &mut Intake) {
+    async fn follow(&self, pointers: Placed<Pointer<'_>>, intake: &mut Intake) {
         let objects = &self.handler.objects;
         let Self { stores, layout, epochs, out_of_time, .. } = *self;
         let follow = &Follow { stores, objects, layout, epochs, out_of_time };

@@ -1,8 +1,7 @@
 //! From an SQS message to its identity.
 
-use std::sync::Arc;
 use weir_envelope::EnvelopeError;
-use weir_envelope::sqs::Message as Delivered;
+use weir_envelope::sqs::{Body, Message as Delivered};
 use weir_exact::ledger::{Held, Incoming, Message, QueueIdentities, digest_of};
 use weir_exact::quarantine::{Coordinates, QuarantineObject, queue_name};
 use weir_exact::retention::RETURN_MS_MAX;
@@ -10,18 +9,18 @@ use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
 /// A message as received.
 #[derive(Debug)]
-pub(crate) enum Received {
+pub(crate) enum Received<'a> {
     /// Its payload is its body.
-    Here(Incoming),
+    Here(Incoming<'a>),
     /// Its payload is an object.
-    Elsewhere(Box<Pointer>),
+    Elsewhere(Box<Pointer<'a>>),
 }
 
 /// A message whose payload is an object.
 #[derive(Debug)]
-pub(crate) struct Pointer {
+pub(crate) struct Pointer<'a> {
     /// The message; its data is the pointer, so that a producer's id is claimed for it and not for what it points to.
-    pub(crate) incoming: Incoming,
+    pub(crate) incoming: Incoming<'a>,
     pub(crate) bucket: String,
     pub(crate) key: String,
 }
@@ -33,23 +32,21 @@ const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 
 /// The queue of the previous message: a batch's messages share one, and its name.
 #[derive(Debug, Default)]
-pub(crate) struct Queue(Option<Named>);
+pub(crate) struct Queue<'m>(Option<Named<'m>>);
 
 #[derive(Debug)]
-struct Named {
-    arn: String,
-    name: Arc<str>,
+struct Named<'m> {
+    arn: &'m str,
+    name: &'m str,
     identities: QueueIdentities,
 }
 
-impl Queue {
-    fn named(&mut self, arn: &str) -> &mut Named {
+impl<'m> Queue<'m> {
+    fn named(&mut self, arn: &'m str) -> &mut Named<'m> {
         if self.0.as_ref().is_some_and(|last| last.arn != arn) {
             self.0 = None;
         }
-        let named =
-            || Named { arn: arn.to_owned(), name: queue_name(arn).into(), identities: QueueIdentities::of(arn) };
-        self.0.get_or_insert_with(named)
+        self.0.get_or_insert_with(|| Named { arn, name: queue_name(arn), identities: QueueIdentities::of(arn) })
     }
 }
 
@@ -57,34 +54,35 @@ impl Queue {
 ///
 /// # Errors
 /// If the event is not one that Lambda sends for SQS: no id, source or time of sending.
-pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str>, Received), EnvelopeError> {
+pub(crate) fn read<'m>(
+    message: &'m Delivered<'_>,
+    queue: &mut Queue<'m>,
+) -> Result<(&'m str, Received<'m>), EnvelopeError> {
     let id = message.id.as_deref().ok_or(EnvelopeError::Record("a message without messageId"))?;
-    let id: Arc<str> = id.into();
     let queue_arn = message.queue_arn.as_deref();
     let queue_arn = queue_arn.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;
     let sent_at = message.sent_timestamp.as_deref().and_then(|sent| sent.parse().ok());
     let sent_at = Millis(sent_at.ok_or(EnvelopeError::Record("a message without SentTimestamp"))?);
     let Named { name: queue, identities, .. } = queue.named(queue_arn);
-    let own_id = attribute(&message, "weir-id");
-    let own_arrival = attribute(&message, "weir-arrived-at");
-    let body = message.body.as_deref().unwrap_or_default();
+    let own_id = attribute(message, "weir-id");
+    let own_arrival = attribute(message, "weir-arrived-at");
+    let body = || message.body.as_ref().map(|body| body.text().into_owned().into_bytes()).unwrap_or_default();
 
     // If the producer names its message, so does quarantine: a second send overwrites the first.
-    let (name, is_own): (Arc<str>, bool) = match own_id {
-        Attribute::Text(own) if is_id(own) => (own.into(), true),
-        _ => (Arc::clone(&id), false),
+    let (name, is_own) = match own_id {
+        Attribute::Text(own) if is_id(own) => (own, true),
+        _ => (id, false),
     };
-    let coordinates_of =
-        |name: &Arc<str>| Coordinates::new("sqs", [("queue", Arc::clone(queue)), ("message_id", Arc::clone(name))]);
+    let coordinates = || Coordinates::new("sqs", [("queue", *queue), ("message_id", name)]);
     let set_aside = |reason: Reason, detail: &str| {
-        let payload = body.as_bytes().to_vec();
-        let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
-        let mut coordinates = coordinates_of(&name);
+        let payload = body();
+        let mut coordinates = coordinates().into_owned();
         // What is quarantined here has not claimed the producer's id: another body under it must not overwrite this
         // one.
         if is_own {
-            coordinates.path.push(("body", digest_of(body.as_bytes()).into()));
+            coordinates.path.push(("body", digest_of(&payload).into()));
         }
+        let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
         Incoming::SetAside(QuarantineObject { coordinates, arrived_at: sent_at, rejected })
     };
     let mut elsewhere = None;
@@ -93,23 +91,23 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
         (Attribute::Text(own), _) if !is_id(own) => set_aside(Reason::BadAttribute, BAD_ID),
         (_, Attribute::Other) => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
         (_, Attribute::Text(text)) if arrival(text, sent_at).is_none() => set_aside(Reason::BadAttribute, BAD_ARRIVAL),
-        _ => match MessageBody::of(body) {
+        _ => match held(message.body.as_ref()) {
             MessageBody::Notice(_) => set_aside(Reason::UnsupportedForm, NOTICE),
             MessageBody::Malformed { reason, detail } => set_aside(reason, &detail),
             MessageBody::Unsupported(detail) => set_aside(Reason::UnsupportedForm, detail),
             held @ (MessageBody::Payload(_) | MessageBody::TestEvent | MessageBody::Pointer { .. }) => {
-                let identity = identities.identity(&name);
+                let identity = identities.identity(name);
                 let data = match held {
-                    MessageBody::Payload(data) => data.into_owned(),
+                    MessageBody::Payload(data) => data,
                     MessageBody::Pointer { bucket, key } => {
                         elsewhere = Some((bucket, key));
-                        body.as_bytes().to_vec()
+                        body().into()
                     }
-                    _ => vec![],
+                    _ => vec![].into(),
                 };
                 let own_arrival = if let Attribute::Text(text) = own_arrival { arrival(text, sent_at) } else { None };
                 let arrived_at = own_arrival.unwrap_or(sent_at);
-                let (rules_at, coordinates) = (arrived_at, coordinates_of(&name));
+                let (rules_at, coordinates) = (arrived_at, coordinates());
                 let message = Message { identity, arrived_at, rules_at, coordinates, data, held: Held::Payload };
                 match own_id {
                     Attribute::Text(_) => Incoming::Claiming { message, sent_at },
@@ -123,6 +121,14 @@ pub(crate) fn read(message: Delivered<'_>, queue: &mut Queue) -> Result<(Arc<str
         None => Received::Here(incoming),
     };
     Ok((id, received))
+}
+
+fn held<'m>(body: Option<&'m Body<'_>>) -> MessageBody<'m> {
+    match body {
+        None => MessageBody::of(""),
+        Some(Body::Text(text)) => MessageBody::of(text),
+        Some(Body::Quoted(quoted)) => MessageBody::of_quoted(*quoted),
+    }
 }
 
 const BAD_ID: &str = "weir-id: expected a string of 1 to 256 bytes";
@@ -169,8 +175,8 @@ mod tests {
         );
         let mut arena = vec![];
         let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
-        let (id, received) = read(message, &mut Queue::default()).unwrap();
-        assert_eq!(&*id, "m");
+        let (id, received) = read(&message, &mut Queue::default()).unwrap();
+        assert_eq!(id, "m");
         let Received::Here(incoming) = received else { panic!("{received:?}") };
         let got = match incoming {
             Incoming::Message(message) => format!("{} at {}", message.identity, message.arrived_at.0),
@@ -212,7 +218,7 @@ mod tests {
             );
             let mut arena = vec![];
             let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
-            let received = read(message, &mut Queue::default()).unwrap().1;
+            let received = read(&message, &mut Queue::default()).unwrap().1;
             let Received::Here(Incoming::SetAside(object)) = received else { panic!("{received:?}") };
             object.key()
         };
@@ -237,13 +243,14 @@ mod tests {
             );
             let mut arena = vec![];
             let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
-            let received = read(message, &mut Queue::default()).unwrap().1;
+            let received = read(&message, &mut Queue::default()).unwrap().1;
             let Received::Here(Incoming::Message(message) | Incoming::Claiming { message, .. }) = received else {
                 panic!("{received:?}")
             };
             let Message { identity, coordinates, arrived_at, .. } = message;
             let rejected =
                 Rejected { reason: Reason::NotJson, detail: String::new(), event_index: None, payload: vec![] };
+            let coordinates = coordinates.into_owned();
             let key = QuarantineObject { coordinates, arrived_at, rejected }.key();
             assert_eq!(weir_exact::quarantine::Key::parse(&key).unwrap().name(), name);
             assert_eq!(identity.document().map(|document| document.name).as_deref(), Some(name));

@@ -30,7 +30,7 @@ impl Follow<'_> {
     ///
     /// # Errors
     /// If the object cannot be read now, or the function may not: the message must be delivered again.
-    pub(crate) async fn fetch(&self, pointer: Pointer) -> Result<Incoming, StoreError> {
+    pub(crate) async fn fetch<'m>(&self, pointer: Pointer<'m>) -> Result<Incoming<'m>, StoreError> {
         let Pointer { incoming, bucket, key } = pointer;
         let settled = ledger::settle(self.stores, self.layout, incoming, self.out_of_time).await?;
         let Incoming::Message(message) = settled else { return Ok(settled) };
@@ -72,11 +72,13 @@ impl Follow<'_> {
 
 /// The object holds what the body would have been: perhaps base64 of a compressed payload, which the client stored
 /// because the text was too long for a message.
-fn unwrapped(message: Message, data: Vec<u8>) -> Incoming {
-    let Ok(text) = std::str::from_utf8(&data) else { return Incoming::Message(Message { data, ..message }) };
+fn unwrapped<'m>(message: Message<'m>, data: Vec<u8>) -> Incoming<'m> {
+    let Ok(text) = std::str::from_utf8(&data) else {
+        return Incoming::Message(Message { data: data.into(), ..message });
+    };
     let what = match MessageBody::of(text) {
         MessageBody::Payload(payload) => {
-            let data = payload.into_owned();
+            let data = payload.into_bytes().into();
             return Incoming::Message(Message { data, ..message });
         }
         MessageBody::TestEvent | MessageBody::Notice(_) => "the object of the pointer holds an S3 event notification",
@@ -87,7 +89,8 @@ fn unwrapped(message: Message, data: Vec<u8>) -> Incoming {
 }
 
 /// What is kept is the pointer; the object, if there is one, stays where it is.
-fn set_aside(message: Message, reason: Reason, detail: String) -> Incoming {
-    let rejected = Rejected { reason, detail, event_index: None, payload: message.data };
-    Incoming::SetAside(QuarantineObject { coordinates: message.coordinates, arrived_at: message.arrived_at, rejected })
+fn set_aside<'m>(message: Message<'m>, reason: Reason, detail: String) -> Incoming<'m> {
+    let rejected = Rejected { reason, detail, event_index: None, payload: message.data.into_bytes() };
+    let coordinates = message.coordinates.into_owned();
+    Incoming::SetAside(QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected })
 }

@@ -27,9 +27,14 @@ pub(crate) fn records<'a, T, A>(
             let record = match again {
                 Some(record) => record,
                 None => {
+                    let begin = start.at();
                     scanner = start;
                     let (record, found) = whole(input, &mut scanner, arena)?;
                     pattern = found;
+                    if records.is_empty() {
+                        // The others are likely as long.
+                        records.reserve(1 + scanner.rest().len() / (scanner.at() - begin).max(1));
+                    }
                     record
                 }
             };
@@ -51,8 +56,18 @@ pub(crate) fn records<'a, T, A>(
 pub(crate) struct Pattern<'a> {
     /// Before the first value; empty where there is no pattern yet, since no record begins with a value.
     pub(crate) first: &'a [u8],
-    /// Which value comes next, and the text after it.
-    pub(crate) rest: Vec<(u8, &'a [u8])>,
+    /// What comes next, value by value.
+    pub(crate) rest: Vec<Part<'a>>,
+}
+
+/// A varying value, and the text after it.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    /// Which value it is.
+    pub(crate) value: u8,
+    /// Its length, bytes, if it is a string, without its quotes: that of the next is likely the same.
+    pub(crate) length: usize,
+    pub(crate) after: &'a [u8],
 }
 
 impl<'a> Pattern<'a> {
@@ -63,7 +78,15 @@ impl<'a> Pattern<'a> {
         let next = values.iter().skip(1).map(|(_, begin, _)| *begin).chain([end]);
         Self {
             first: between(start, values.first().map_or(end, |(_, begin, _)| *begin)),
-            rest: values.iter().zip(next).map(|((value, _, after), next)| (*value, between(*after, next))).collect(),
+            rest: values
+                .iter()
+                .zip(next)
+                .map(|((value, begin, after), next)| Part {
+                    value: *value,
+                    length: (after - begin).saturating_sub(2),
+                    after: between(*after, next),
+                })
+                .collect(),
         }
     }
 }

@@ -7,6 +7,8 @@ use crate::EnvelopeError;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
+use weir_json::Quoted;
 
 /// A message as delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,9 +22,44 @@ pub struct Message<'a> {
     /// `AWSTraceHeader` of `attributes`, as written.
     pub trace_header: Option<Cow<'a, str>>,
     /// `body`.
-    pub body: Option<Cow<'a, str>>,
+    pub body: Option<Body<'a>>,
     /// `messageAttributes` that the fleet knows ([`ATTRIBUTES`]), with their `stringValue`.
     pub attributes: Vec<(&'static str, Option<Cow<'a, str>>)>,
+}
+
+/// A message's body.
+#[derive(Clone)]
+pub enum Body<'a> {
+    /// Its text.
+    Text(Cow<'a, str>),
+    /// As it stands in the invocation, since nothing in it is escaped but quotes.
+    Quoted(Quoted<'a>),
+}
+
+impl Body<'_> {
+    /// Its text.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Quoted(quoted) => Cow::Owned(quoted.unquoted()),
+        }
+    }
+}
+
+/// By its text, whichever way it was read.
+impl PartialEq for Body<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Body<'_> {}
+
+/// As its text is shown.
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().fmt(f)
+    }
 }
 
 /// Message attributes that are read; others are passed over.
@@ -47,7 +84,8 @@ pub fn answer(ids: &[impl AsRef<str>], failed: &BTreeSet<usize>) -> SqsBatchResp
     response
 }
 
-/// Reads an invocation. Bodies come to stand in `arena`, which is for one invocation at a time and keeps its room.
+/// Reads an invocation. Bodies in which more is escaped than quotes come to stand in `arena`, which is for one invocation
+/// at a time and keeps its room.
 ///
 /// # Errors
 /// When it is none that Lambda sends: no message of it can be identified.

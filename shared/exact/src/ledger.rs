@@ -27,7 +27,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
-    Batch, Decoded, Epoch, EpochView, Millis, Rejected, Series, Window, decode_event_alone, decode_payload,
+    Batch, Decoded, Epoch, EpochView, Millis, Payload, Rejected, Series, Window, decode_event_alone, decode_payload,
     decode_record,
 };
 
@@ -107,7 +107,7 @@ const S3_BYTES_MAX: usize = 512;
 
 /// One message with its identity settled.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub struct Message<'a> {
     /// What it is counted under.
     pub identity: Identity,
     /// Its arrival: the event time of events without one, and the reference for lateness.
@@ -115,9 +115,9 @@ pub struct Message {
     /// The time that selects the epoch: its arrival, or for a replay the time of its request.
     pub rules_at: Millis,
     /// Where it came from, for quarantine.
-    pub coordinates: Coordinates,
+    pub coordinates: Coordinates<'a>,
     /// Its payload.
-    pub data: Vec<u8>,
+    pub data: Payload<'a>,
     /// What the payload is.
     pub held: Held,
 }
@@ -144,14 +144,14 @@ impl Held {
     }
 }
 
-impl Message {
+impl Message<'_> {
     /// Decodes it into `batch`, if the rules that apply are known at present, and returns what is rejected.
     pub(crate) fn add_to(&self, batch: &mut Batch, epochs: &EpochView) -> Result<Vec<Rejected>, StoreError> {
         let epoch = epochs.epoch_for(self.rules_at)?;
         Ok(match self.held {
-            Held::Payload => batch.add_payload(&self.data, self.arrived_at, epoch),
-            Held::Record => batch.add_record(&self.data, self.arrived_at, epoch),
-            Held::Event(index) => batch.add_event_alone(&self.data, index, self.arrived_at, epoch),
+            Held::Payload => batch.add_held(&self.data, self.arrived_at, epoch),
+            Held::Record => batch.add_record(&self.data.bytes(), self.arrived_at, epoch),
+            Held::Event(index) => batch.add_event_alone(&self.data.bytes(), index, self.arrived_at, epoch),
         })
     }
 }

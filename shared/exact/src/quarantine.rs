@@ -10,27 +10,32 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use weir_telemetry::{Millis, Rejected};
 
 /// Where a record came from, in its source's own terms. Forms the object's id, so that a retry overwrites.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Coordinates {
+pub struct Coordinates<'a> {
     /// `kinesis`, `sqs`, `s3` or `replay`.
     pub source: &'static str,
     /// Names and values from the widest to the narrowest, e.g. stream, shard, sequence number.
-    pub path: CoordinatePath,
+    pub path: CoordinatePath<'a>,
 }
 
 /// Names and values. A message has two, stored inline: every message has them, and few need them.
-pub type CoordinatePath = SmallVec<[(&'static str, Arc<str>); 2]>;
+pub type CoordinatePath<'a> = SmallVec<[(&'static str, Cow<'a, str>); 2]>;
 
-impl Coordinates {
+impl<'a> Coordinates<'a> {
     /// For `source`, with names and values from the widest to the narrowest.
-    pub fn new<V: Into<Arc<str>>>(source: &'static str, path: impl IntoIterator<Item = (&'static str, V)>) -> Self {
+    pub fn new<V: Into<Cow<'a, str>>>(source: &'static str, path: impl IntoIterator<Item = (&'static str, V)>) -> Self {
         Self { source, path: path.into_iter().map(|(name, value)| (name, value.into())).collect() }
+    }
+
+    /// Apart from where they were read.
+    pub fn into_owned(self) -> Coordinates<'static> {
+        Coordinates::new(self.source, self.path.into_iter().map(|(name, value)| (name, value.into_owned())))
     }
 }
 
@@ -38,7 +43,7 @@ impl Coordinates {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuarantineObject {
     /// Where it came from.
-    pub coordinates: Coordinates,
+    pub coordinates: Coordinates<'static>,
     /// When it arrived there.
     pub arrived_at: Millis,
     /// What is quarantined and why.

@@ -33,7 +33,7 @@ pub struct Replay {
 #[derive(Clone, Debug)]
 pub enum Settled {
     /// A message of the ledger lane. If it is quarantined again, it overwrites its object.
-    Message(Message),
+    Message(Message<'static>),
     /// Requested or sent later than [`RETURN_MS_MAX`] after arrival: it stays in quarantine.
     TooOld,
     /// Its document does not hold what is to be counted, and why: it stays in quarantine.
@@ -81,7 +81,7 @@ impl QuarantineObject {
 fn in_message(payload: &[u8]) -> Result<Vec<u8>, &'static str> {
     let Ok(body) = std::str::from_utf8(payload) else { return Ok(payload.to_vec()) };
     match MessageBody::of(body) {
-        MessageBody::Payload(payload) => Ok(payload.into_owned()),
+        MessageBody::Payload(payload) => Ok(payload.into_bytes()),
         MessageBody::TestEvent => Ok(vec![]),
         MessageBody::Pointer { .. } => Err("it is a pointer to an object"),
         MessageBody::Notice(_) => Err("it is a notice of objects"),
@@ -144,7 +144,7 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
         rules_at: requested_at,
         coordinates: object.coordinates,
         held,
-        data,
+        data: data.into(),
     };
     let mut batch = Batch::default();
     let rejected = message.add_to(&mut batch, epochs)?;
@@ -155,7 +155,7 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
     let stands = if !claims {
         store.get(&layout.claim(message.identity.as_str())).await?.as_ref().map(Claim::from_item).transpose()?
     } else {
-        Some(claim(store, layout, &message.identity, Claim::new(requested_at, &message.data)).await?)
+        Some(claim(store, layout, &message.identity, Claim::new(requested_at, &message.data.bytes())).await?)
     };
     let rules_at = stands.map_or(requested_at, |claim| claim.at());
     Ok(Settled::Message(Message { rules_at, ..message }))

@@ -21,6 +21,36 @@ mod word;
 /// Deepest nesting that [`Scanner::skip`] follows, whatever it is asked for: it recurses.
 pub const SKIP_DEPTH_MAX: u32 = 64;
 
+/// What stands in a string of a JSON text, as it is written there: a backslash before every quote, nothing else escaped.
+/// UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Quoted<'a>(&'a [u8]);
+
+impl<'a> Quoted<'a> {
+    /// As it is written: at least as long as the text.
+    pub fn written(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// At the beginning of the text, which is then read where it stands.
+    pub fn scanner(self) -> Scanner<'a, true> {
+        Scanner { text: self.0, at: 0 }
+    }
+
+    /// The text.
+    pub fn unquoted(self) -> String {
+        // UTF-8 as scanned, so nothing is ever replaced.
+        String::from_utf8_lossy(self.0).replace("\\\"", "\"")
+    }
+}
+
+/// As the text is shown.
+impl std::fmt::Debug for Quoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.unquoted().fmt(f)
+    }
+}
+
 /// A place in a JSON text. `QUOTED`: the text stands in a string of another and is read as it is written there, with a
 /// backslash before every quote; of texts that needed other escapes nothing is understood.
 #[derive(Clone, Debug)]
@@ -49,6 +79,16 @@ impl<'a> Scanner<'a> {
     pub fn leave(&mut self, inner: &Scanner<'a, true>) -> Option<()> {
         self.at = inner.at;
         self.eat(b'"').then_some(())
+    }
+
+    /// A string in which nothing is escaped but quotes, as it is written.
+    #[inline]
+    pub fn quoted(&mut self) -> Option<Quoted<'a>> {
+        self.eat(b'"').then_some(())?;
+        let (end, is_ascii) = word::quoted_until(self.text, self.at)?;
+        let string = self.text.get(self.at..end)?;
+        self.at = end + 1;
+        (is_ascii || std::str::from_utf8(string).is_ok()).then_some(Quoted(string))
     }
 
     /// What [`Self::unescaped`] needs of room beyond the string's own length, bytes: it copies words.
@@ -186,6 +226,21 @@ impl<'a, const QUOTED: bool> Scanner<'a, QUOTED> {
             return self.text.get(start..end);
         }
         self.unusual_string(start)
+    }
+
+    /// [`Self::string`] where it is likely to have that length, without its quotes: quicker if it has.
+    #[inline]
+    pub fn string_of(&mut self, length: usize) -> Option<&'a [u8]> {
+        let start = self.behind_quote(self.at)?;
+        let end = start.saturating_add(length);
+        if let Some(behind) = self.behind_quote(end)
+            && let Some(string) = self.text.get(start..end)
+            && word::is_plain(string)
+        {
+            self.at = behind;
+            return Some(string);
+        }
+        self.string()
     }
 
     /// The same where the string is not all ASCII.

@@ -69,6 +69,13 @@ fn a_plain_string_is_borrowed_and_anything_else_is_left() {
     assert_eq!(string("\"a\u{1f}b\""), None);
     assert_eq!(string("\"a\u{7f}b\""), Some(&b"a\x7fb"[..]));
     assert_eq!(Scanner::new(b"\"0123456789\xff\"").string(), None);
+    for text in ["\"\" ", "\"abc\"", "\"a\\\"c\"", "\"ab\"", "\"abcd\",", "\"abc", "\"caf\u{e9}\"", "abc\"", "\"abc\\"]
+    {
+        let [mut scanner, mut likely] = [Scanner::new(text.as_bytes()), Scanner::new(text.as_bytes())];
+        assert_eq!(likely.string_of(3), scanner.string(), "{text}");
+        assert!(likely.at() == scanner.at() || scanner.string().is_none(), "{text}");
+        assert_eq!(Scanner::new(text.as_bytes()).string_of(usize::MAX), Scanner::new(text.as_bytes()).string());
+    }
 }
 
 /// Every byte in every place of a string of every length.
@@ -83,6 +90,33 @@ fn every_special_byte_is_seen_wherever_it_stands() {
                 let special = matches!(byte, b'"' | b'\\' | 0..0x20);
                 assert_eq!(word::any_until(&text, 0), if special { at } else { length });
                 assert_eq!(word::plain_until(&text, 0), if special || byte >= 0x80 { at } else { length });
+                assert_eq!(word::is_plain(&text), !special && byte < 0x80);
+            }
+        }
+    }
+}
+
+/// Every byte in every place of a text with quotes in it, in a string of every length.
+#[test]
+fn a_string_with_quotes_is_taken_as_it_is_written_and_anything_else_is_left() {
+    for length in 0..40 {
+        for at in 0..=length {
+            for byte in 0..=255_u8 {
+                let mut text: Vec<u8> = br#"\"a"#.iter().copied().cycle().take(length).collect();
+                text.splice(at..(at + 1).min(length), [byte]);
+                let string = [b"\"", &text[..], b"\" and more"].concat();
+                let mut scanner = Scanner::new(&string);
+                let taken = scanner.quoted();
+                let mut complete = serde_json::Deserializer::from_slice(&string).into_iter::<String>();
+                let expect = complete.next().and_then(Result::ok);
+                let rest = complete.byte_offset();
+                if let Some(taken) = taken {
+                    assert_eq!((Some(taken.unquoted()), scanner.at()), (expect, rest), "{string:?}");
+                    continue;
+                }
+                // Left: what is no string, and what has other escapes.
+                let other = |pair: &[u8]| pair[0] == b'\\' && pair[1] != b'"';
+                assert!(expect.is_none() || string[..rest].windows(2).any(other), "{string:?}");
             }
         }
     }

@@ -24,18 +24,37 @@ fn special(word: u64) -> u64 {
     (equal(word, b'"') | equal(word, b'\\') | control) & HIGHS
 }
 
+/// Marks `"`, `\`, control characters and bytes beyond ASCII; above the lowest mark also others.
+#[inline]
+fn unlike_plain(word: u64) -> u64 {
+    special(word) | word & HIGHS
+}
+
 /// The place of the first quote, backslash, control character or byte beyond ASCII from `at` on, else the end.
 #[inline]
 pub(crate) fn plain_until(text: &[u8], at: usize) -> usize {
-    // As a signed byte, one beyond ASCII is less than zero.
-    let unlike = |byte: u8| (byte == b'"') | (byte == b'\\') | ((byte as i8) < 0x20);
-    until(text, at, |word| special(word) | word & HIGHS, unlike)
+    until(text, at, unlike_plain)
+}
+
+/// Whether none of these is in `text`.
+#[inline]
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    // A last word begins where it must to be one.
+    let last = text.last_chunk::<8>().map_or_else(|| padded(rest), |last| u64::from_le_bytes(*last));
+    words.iter().fold(unlike_plain(last), |marks, word| marks | unlike_plain(u64::from_le_bytes(*word))) == 0
+}
+
+/// Fewer bytes than a word has, and spaces, which are never marked.
+#[inline]
+fn padded(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(ONES * 0x20, |word, byte| word << 8 | u64::from(*byte))
 }
 
 /// The same, passing over bytes beyond ASCII.
 #[inline]
 pub(crate) fn any_until(text: &[u8], at: usize) -> usize {
-    until(text, at, special, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20))
+    until(text, at, special)
 }
 
 /// Copies what stands from `at` on to `room` from `to` on, up to the first quote, backslash or control character: how
@@ -66,9 +85,53 @@ pub(crate) fn copy_until(text: &[u8], at: usize, room: &mut [u8], to: usize) -> 
     (copied, false)
 }
 
-/// The place of the first byte that `marks` marks in a word. `stops` says the same of a byte.
+/// Marks what does not belong to a string in which nothing is escaped but quotes, where `before` holds the bytes before
+/// those of `word`: a quote without a backslash before it, any other byte with one, control characters. Above the lowest
+/// mark also others.
 #[inline]
-fn until(text: &[u8], mut at: usize, marks: impl Fn(u64) -> u64, stops: impl Fn(u8) -> bool) -> usize {
+fn unlike_quoted(before: u64, word: u64) -> u64 {
+    // Its highest bit says exactly whether a byte is another.
+    let other = |word: u64, byte: u8| {
+        let zero = word ^ (ONES * byte as u64);
+        ((zero & !HIGHS) + !HIGHS) | zero
+    };
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (other(word, b'"') ^ other(before, b'\\') | control) & HIGHS
+}
+
+/// Where the string that begins at `at`, behind its quote, ends, if nothing in it is escaped but quotes, and whether all
+/// of it is ASCII.
+#[inline]
+pub(crate) fn quoted_until(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut bytes = 0;
+    loop {
+        let pairs = text.get(at.checked_sub(1)?..)?;
+        if let Some(chunk) = pairs.first_chunk::<{ CHUNK + 1 }>() {
+            let (before, own) = (words(&chunk[..CHUNK]), words(&chunk[1..]));
+            if before.zip(own).fold(0, |marks, (before, own)| marks | unlike_quoted(before, own)) == 0 {
+                bytes |= words(&chunk[1..]).fold(0, |bytes, word| bytes | word);
+                at += CHUNK;
+                continue;
+            }
+        }
+        let own = pairs.get(1..)?;
+        let (before, own) = match own.first_chunk::<8>().zip(pairs.first_chunk::<8>()) {
+            Some((own, before)) => (u64::from_le_bytes(*before), u64::from_le_bytes(*own)),
+            None => (padded(pairs), padded(own)),
+        };
+        let marked = unlike_quoted(before, own);
+        bytes |= own;
+        if marked != 0 {
+            at += marked.trailing_zeros() as usize / 8;
+            return (*text.get(at)? == b'"').then_some((at, bytes & HIGHS == 0));
+        }
+        at += 8;
+    }
+}
+
+/// The place of the first byte that `marks` marks in a word.
+#[inline]
+fn until(text: &[u8], mut at: usize, marks: impl Fn(u64) -> u64) -> usize {
     let begin = at;
     while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
         let marked = marks(u64::from_le_bytes(*chunk));
@@ -79,18 +142,19 @@ fn until(text: &[u8], mut at: usize, marks: impl Fn(u64) -> u64, stops: impl Fn(
         if at == begin + SHORT {
             // What goes on is long: of a chunk it is only asked whether there is anything in it.
             while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<CHUNK>)
-                && !chunk.iter().fold(false, |any, byte| any | stops(*byte))
+                && words(chunk).fold(0, |marked, word| marked | marks(word)) == 0
             {
                 at += CHUNK;
             }
         }
     }
-    while let Some(byte) = text.get(at) {
-        // The upper bytes of the word are spaces, which are never marked.
-        if marks(u64::from(*byte) | (ONES * 0x20) << 8) & 0x80 != 0 {
-            return at;
-        }
-        at += 1;
-    }
-    at
+    let rest = text.get(at..).unwrap_or_default();
+    let marked = marks(padded(rest));
+    at + rest.len().min(if marked == 0 { 8 } else { marked.trailing_zeros() as usize / 8 })
+}
+
+/// The words of a chunk.
+#[inline]
+fn words(chunk: &[u8]) -> impl Iterator<Item = u64> {
+    chunk.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word))
 }

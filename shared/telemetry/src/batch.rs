@@ -15,6 +15,7 @@ use crate::decompress;
 use crate::epoch::Epoch;
 use crate::event::Refusal;
 use crate::event::scan::Scanned;
+use crate::message::Payload;
 use crate::payload::{Accepted, Decoded, decode_event_alone, decode_payload, decode_record};
 use crate::reject::Rejected;
 use crate::series::Series;
@@ -61,18 +62,36 @@ impl Batch {
 
     /// Adds a payload's events, and returns what is rejected: [`decode_payload`].
     pub fn add_payload(&mut self, payload: &[u8], arrival: Millis, epoch: &Epoch) -> Vec<Rejected> {
+        self.add_fast(arrival, epoch, |batch, adding| batch.fast(payload, adding))
+            .unwrap_or_else(|| self.take(decode_payload(payload, arrival, epoch)))
+    }
+
+    /// The same for a payload as a message has it.
+    pub fn add_held(&mut self, payload: &Payload<'_>, arrival: Millis, epoch: &Epoch) -> Vec<Rejected> {
+        match payload {
+            Payload::Plain(bytes) => self.add_payload(bytes, arrival, epoch),
+            Payload::Quoted(text) => self
+                .add_fast(arrival, epoch, |batch, adding| batch.quoted(*text, adding))
+                .unwrap_or_else(|| self.add_payload(text.unquoted().as_bytes(), arrival, epoch)),
+        }
+    }
+
+    /// Adds a payload's events the fast way, or nothing.
+    #[inline]
+    fn add_fast<'e>(
+        &mut self,
+        arrival: Millis,
+        epoch: &'e Epoch,
+        add: impl FnOnce(&mut Self, &mut Adding<'e>) -> Option<()>,
+    ) -> Option<Vec<Rejected>> {
         let mark = self.mark();
         let mut adding = Adding { arrival, epoch, events: 0, rejected: vec![] };
-        match self.fast(payload, &mut adding) {
-            Some(()) => {
-                self.limit_series(mark, epoch);
-                adding.rejected
-            }
-            None => {
-                self.back_to(mark);
-                self.take(decode_payload(payload, arrival, epoch))
-            }
+        if add(self, &mut adding).is_none() {
+            self.back_to(mark);
+            return None;
         }
+        self.limit_series(mark, epoch);
+        Some(adding.rejected)
     }
 
     /// Adds what was quarantined as event `index` of its record, or returns its rejection: [`decode_event_alone`].

@@ -44,7 +44,7 @@ pub use epoch::{AnnounceError, Epoch, EpochError, EpochTable, EpochView, Generat
 pub use event::{DURATION_MS_MAX, ENDPOINT_BYTES_MAX, SERVICE_BYTES_MAX, STATUS_MAX, USER_ID_BYTES_MAX};
 pub use hash::{StableHasher, stable_hash};
 pub use limits::{Limits, ObjectLimits};
-pub use message::MessageBody;
+pub use message::{MessageBody, Payload};
 pub use notice::{Notice, ObjectRef};
 pub use object::{ObjectDecoder, ObjectEvent, ObjectTotals};
 pub use payload::{

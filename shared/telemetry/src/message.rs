@@ -13,12 +13,51 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use weir_json::Quoted;
+
+/// A payload, and how it is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// Its bytes.
+    Plain(Cow<'a, [u8]>),
+    /// Its text, within a JSON string that is not unquoted.
+    Quoted(Quoted<'a>),
+}
+
+impl Payload<'_> {
+    /// Its bytes.
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Plain(bytes) => Cow::Borrowed(bytes),
+            Self::Quoted(text) => Cow::Owned(text.unquoted().into_bytes()),
+        }
+    }
+
+    /// Its bytes, alone.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Plain(bytes) => bytes.into_owned(),
+            Self::Quoted(text) => text.unquoted().into_bytes(),
+        }
+    }
+
+    /// Apart from where it was read.
+    fn into_owned(self) -> Payload<'static> {
+        self.into_bytes().into()
+    }
+}
+
+impl From<Vec<u8>> for Payload<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Plain(Cow::Owned(bytes))
+    }
+}
 
 /// What a message's body turns out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageBody<'a> {
     /// A payload: events, or what should have been events.
-    Payload(Cow<'a, [u8]>),
+    Payload(Payload<'a>),
     /// An Amazon SQS Extended Client pointer: the payload is an object.
     Pointer {
         /// The object's bucket.
@@ -57,7 +96,7 @@ impl<'a> MessageBody<'a> {
     pub fn of(body: &'a str) -> Self {
         let trimmed = body.trim_ascii();
         if let Some(bytes) = compressed(trimmed) {
-            return Self::Payload(Cow::Owned(bytes));
+            return Self::Payload(bytes.into());
         }
         if is_pointer(trimmed) {
             return pointer(trimmed).unwrap_or_else(malformed);
@@ -69,7 +108,29 @@ impl<'a> MessageBody<'a> {
         {
             return body;
         }
-        Self::Payload(Cow::Borrowed(body.as_bytes()))
+        Self::Payload(Payload::Plain(Cow::Borrowed(body.as_bytes())))
+    }
+
+    /// The same of a body as it stands in an invocation. A payload stays there if it is plainly one, and an object or an
+    /// array of objects.
+    pub fn of_quoted(body: Quoted<'a>) -> Self {
+        let is_payload = match body.written() {
+            // Names with escapes have others than those of quotes.
+            written @ [b'{', ..] => !may_begin_name(written),
+            written => written.starts_with(b"[{"),
+        };
+        if is_payload { Self::Payload(Payload::Quoted(body)) } else { MessageBody::of(&body.unquoted()).into_owned() }
+    }
+
+    fn into_owned(self) -> MessageBody<'static> {
+        match self {
+            Self::Payload(payload) => MessageBody::Payload(payload.into_owned()),
+            Self::Pointer { bucket, key } => MessageBody::Pointer { bucket, key },
+            Self::Notice(notice) => MessageBody::Notice(notice),
+            Self::TestEvent => MessageBody::TestEvent,
+            Self::Malformed { reason, detail } => MessageBody::Malformed { reason, detail },
+            Self::Unsupported(what) => MessageBody::Unsupported(what),
+        }
     }
 }
 
@@ -91,9 +152,16 @@ fn compressed(text: &str) -> Option<Vec<u8>> {
 /// Whether a member may have one of the names that identify notifications: false for nearly every event, so that none
 /// of them is parsed for it. A name with escapes contains a backslash.
 fn may_be_notice(text: &[u8]) -> bool {
+    may_begin_name(text) || text.contains(&b'\\')
+}
+
+/// Whether a string begins like one of those names.
+fn may_begin_name(text: &[u8]) -> bool {
     // Checks all pairs, since a loop that stops at the first is not vectorised.
-    let told = |pair: [u8; 2]| matches!(pair, [b'"', b'S' | b'R' | b'T'] | [_, b'\\']);
-    text.iter().zip(&text[1..]).fold(false, |found, (first, second)| found | told([*first, *second]))
+    let told = |pair: [u8; 2]| matches!(pair, [b'"', b'S' | b'R' | b'T']);
+    text.iter()
+        .zip(text.get(1..).unwrap_or_default())
+        .fold(false, |found, (first, second)| found | told([*first, *second]))
 }
 
 fn malformed<'b>((reason, detail): Refusal) -> MessageBody<'b> {

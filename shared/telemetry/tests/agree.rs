@@ -3,16 +3,18 @@
 
 use proptest::prelude::*;
 use std::io::Write as _;
-use weir_telemetry::{Accepted, Batch, Decoded, Epoch, Limits, Millis, Rules, Template, decode_payload, decode_record};
+use weir_json::Scanner;
+use weir_telemetry::{
+    Accepted, Batch, Decoded, Epoch, Limits, Millis, Payload, Rejected, Rules, Template, decode_payload, decode_record,
+};
 
 /// 2026-11-21T01:30:05Z.
 const ARRIVAL: Millis = Millis(1_795_224_605_000);
 
 /// What a batch makes of a record that comes after another, as the complete decoder says it.
-fn fast(batch: &mut Batch, data: &[u8], record: bool, epoch: &Epoch) -> Decoded {
+fn fast(batch: &mut Batch, add: impl FnOnce(&mut Batch) -> Vec<Rejected>) -> Decoded {
     let before = batch.events().len();
-    let rejected =
-        if record { batch.add_record(data, ARRIVAL, epoch) } else { batch.add_payload(data, ARRIVAL, epoch) };
+    let rejected = add(batch);
     let accepted = batch.events()[before..].iter().map(|event| Accepted {
         window: event.window,
         series: batch.series(event.series).clone(),
@@ -27,10 +29,19 @@ fn check(payload: &[u8]) {
     let mut batch = Batch::default();
     for epoch in [Epoch::genesis(), narrow(), renaming()] {
         let text = String::from_utf8_lossy(payload);
-        assert_eq!(fast(&mut batch, payload, true, &epoch), decode_record(payload, ARRIVAL, &epoch), "{text}");
-        assert_eq!(fast(&mut batch, payload, false, &epoch), decode_payload(payload, ARRIVAL, &epoch), "{text}");
+        let record = fast(&mut batch, |batch| batch.add_record(payload, ARRIVAL, &epoch));
+        assert_eq!(record, decode_record(payload, ARRIVAL, &epoch), "{text}");
+        let expect = decode_payload(payload, ARRIVAL, &epoch);
+        assert_eq!(fast(&mut batch, |batch| batch.add_payload(payload, ARRIVAL, &epoch)), expect, "{text}");
         // Once more, with its names known.
-        assert_eq!(fast(&mut batch, payload, false, &epoch), decode_payload(payload, ARRIVAL, &epoch), "{text}");
+        assert_eq!(fast(&mut batch, |batch| batch.add_payload(payload, ARRIVAL, &epoch)), expect, "{text}");
+        // And as it stands in an invocation.
+        let string = serde_json::to_string(&text).expect("a string");
+        if let Some(quoted) = Scanner::new(string.as_bytes()).quoted().filter(|_| text.as_bytes() == payload) {
+            let held = Payload::Quoted(quoted);
+            assert_eq!(*held.bytes(), *payload);
+            assert_eq!(fast(&mut batch, |batch| batch.add_held(&held, ARRIVAL, &epoch)), expect, "{text}");
+        }
     }
 }
 

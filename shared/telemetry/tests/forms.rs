@@ -50,7 +50,7 @@ fn record(bytes: &[u8]) -> Decoded {
 
 fn message(bytes: &[u8]) -> Decoded {
     match MessageBody::of(std::str::from_utf8(bytes).unwrap()) {
-        MessageBody::Payload(bytes) => payload(&bytes),
+        MessageBody::Payload(held) => payload(&held.bytes()),
         other => panic!("{other:?}"),
     }
 }

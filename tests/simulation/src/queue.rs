@@ -113,8 +113,8 @@ impl Sent {
     }
 
     /// Where quarantine says it came from: under the producer's id, where it has one.
-    pub(crate) fn coordinates(&self, place: usize) -> Coordinates {
-        Coordinates::new("sqs", [("queue", "q"), ("message_id", &*self.name(place))])
+    pub(crate) fn coordinates(&self, place: usize) -> Coordinates<'static> {
+        Coordinates::new("sqs", [("queue", "q".to_owned()), ("message_id", self.name(place))])
     }
 
     /// The arrival that it names, or its sending.
@@ -275,14 +275,14 @@ async fn handled(
     Some(failed)
 }
 
-fn telemetry(place: usize, sent: &Sent, body: &[u8], left_out: Option<Rule>, now: Millis) -> Incoming {
+fn telemetry(place: usize, sent: &Sent, body: &[u8], left_out: Option<Rule>, now: Millis) -> Incoming<'static> {
     let arrived_at = if left_out == Some(Rule::ArrivalDecides) { now } else { sent.arrived_at() };
     let message = Message {
         identity: sent.identity(place),
         arrived_at,
         rules_at: arrived_at,
         coordinates: sent.coordinates(place),
-        data: body.to_vec(),
+        data: body.to_vec().into(),
         held: Held::Payload,
     };
     if sent.own_id.is_none() || left_out == Some(Rule::IdClaimed) {
@@ -298,7 +298,7 @@ async fn put_back(
     view: &weir_telemetry::EpochView,
     replay: Replay,
     left_out: Option<Rule>,
-) -> Result<Option<Incoming>, StoreError> {
+) -> Result<Option<Incoming<'static>>, StoreError> {
     let (requested_at, object) = (replay.requested_at, replay.object.clone());
     let Settled::Message(mut message) = replay::settle(client, layout, view, replay).await? else { return Ok(None) };
     if left_out == Some(Rule::ReplayClaimed) {

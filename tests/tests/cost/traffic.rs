@@ -170,7 +170,7 @@ fn kinesis(
     process(records.collect(), shard);
 }
 
-fn message(case: &Case, number: u64, events: u64, at: Millis, drawn: &mut Drawn) -> Incoming {
+fn message(case: &Case, number: u64, events: u64, at: Millis, drawn: &mut Drawn) -> Incoming<'static> {
     let mut text = String::new();
     (0..events).for_each(|_| drawn.event(case, at, &mut text));
     let id = format!("{number:08x}-0000-4000-8000-000000000000");
@@ -179,7 +179,7 @@ fn message(case: &Case, number: u64, events: u64, at: Millis, drawn: &mut Drawn)
         arrived_at: at,
         rules_at: at,
         coordinates: Coordinates::new("sqs", [("message_id", id)]),
-        data: text.into_bytes(),
+        data: text.into_bytes().into(),
         held: Held::Payload,
     })
 }

@@ -97,7 +97,7 @@ fn sqs_rollup() -> Golden {
     for message in &messages {
         if let MessageBody::Payload(payload) = MessageBody::of(text(message, "body")) {
             let path = [("queue", "weir-telemetry"), ("message_id", text(message, "messageId"))];
-            oracle.payload(&payload, &Coordinates::new("sqs", path));
+            oracle.payload(&payload.bytes(), &Coordinates::new("sqs", path));
         }
     }
     // A producer that tries again: another message under the id that it gave the first.
@@ -154,7 +154,8 @@ fn quarantine_replay() -> Golden {
             event_index: None,
             payload: payload(&samples[place]),
         };
-        QuarantineObject { coordinates: Coordinates::new("kinesis", path), arrived_at: ARRIVED_AT, rejected }
+        let coordinates = Coordinates::new("kinesis", path).into_owned();
+        QuarantineObject { coordinates, arrived_at: ARRIVED_AT, rejected }
     };
     // One that is counted now, and one that is set aside again.
     let objects = [object(0), object(9)];

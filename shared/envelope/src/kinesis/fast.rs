@@ -57,15 +57,15 @@ fn like<'a>(
 ) -> Option<Scanned<'a>> {
     (!pattern.first.is_empty() && scanner.eat_all(pattern.first)).then_some(())?;
     let mut record = last.clone();
-    for (value, after) in &pattern.rest {
-        match *value {
+    for part in &pattern.rest {
+        match part.value {
             PARTITION_KEY => partition_key(scanner)?,
-            SEQUENCE => record.sequence = scanner.string()?,
+            SEQUENCE => record.sequence = scanner.string_of(part.length)?,
             DATA => record.data = data(scanner, arena)?,
             ARRIVAL => record.arrived_at = arrival(scanner)?,
             _ => record.shard = shard(scanner, last.shard, record.sequence)?,
         }
-        scanner.eat_all(after).then_some(())?;
+        scanner.eat_all(part.after).then_some(())?;
     }
     Some(record)
 }
@@ -228,7 +228,7 @@ mod tests {
             assert_eq!(scan(&input, &mut vec![]).map(|records| records.len()), records, "{name}");
             // By the pattern all but the first are, where nothing but the values differs.
             let pattern = whole(&input, &mut first(&input), &mut vec![]).expect("a record").1;
-            let kinds: Vec<u8> = pattern.rest.iter().map(|(value, _)| *value).collect();
+            let kinds: Vec<u8> = pattern.rest.iter().map(|part| part.value).collect();
             assert_eq!(kinds, [PARTITION_KEY, SEQUENCE, DATA, ARRIVAL, EVENT_ID], "{name}");
         }
     }

@@ -1,6 +1,6 @@
 //! The complete reader: serde's, by the types that AWS maintains.
 
-use super::{ATTRIBUTES, Message};
+use super::{ATTRIBUTES, Body, Message};
 use crate::EnvelopeError;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ fn message(mut message: SqsMessage) -> Message<'static> {
         queue_arn: message.event_source_arn.map(Cow::Owned),
         sent_timestamp: message.attributes.remove("SentTimestamp").map(Cow::Owned),
         trace_header: message.attributes.remove("AWSTraceHeader").map(Cow::Owned),
-        body: message.body.map(Cow::Owned),
+        body: message.body.map(|body| Body::Text(Cow::Owned(body))),
         attributes,
     }
 }

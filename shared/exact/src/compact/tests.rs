@@ -32,7 +32,7 @@ fn send(store: &MemoryStore, id: usize, at: Millis, service: &str, endpoint: &st
         arrived_at: at,
         rules_at: at,
         coordinates: Coordinates { source: "sqs", path: Default::default() },
-        data: format!(r#"{{"service":"{service}","endpoint":"{endpoint}","duration_ms":{id}}}"#).into_bytes(),
+        data: format!(r#"{{"service":"{service}","endpoint":"{endpoint}","duration_ms":{id}}}"#).into_bytes().into(),
         held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), at);

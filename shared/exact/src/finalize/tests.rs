@@ -41,7 +41,7 @@ fn sqs(store: &MemoryStore, ids: &[&str]) {
         arrived_at: ARRIVAL,
         rules_at: ARRIVAL,
         coordinates: Coordinates { source: "sqs", path: Default::default() },
-        data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec(),
+        data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec().into(),
         held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);

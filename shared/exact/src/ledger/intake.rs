@@ -12,13 +12,13 @@ use weir_telemetry::{EpochView, Millis, Reason, Rejected};
 
 /// A message as delivered.
 #[derive(Clone, Debug)]
-pub enum Incoming {
+pub enum Incoming<'a> {
     /// Ready to be counted: its identity has one arrival for all deliveries.
-    Message(Message),
+    Message(Message<'a>),
     /// Under the producer's own id, which may have been sent before, at another time or with another body.
     Claiming {
         /// The message.
-        message: Message,
+        message: Message<'a>,
         /// When it was sent this time.
         sent_at: Millis,
     },
@@ -66,17 +66,17 @@ pub async fn intake<S: ContributionPut + QuarantinePut>(
     layout: &Layout,
     epochs: &EpochView,
     settings: LedgerSettings,
-    incoming: Vec<Incoming>,
+    incoming: Vec<Incoming<'_>>,
     out_of_time: &(dyn Fn() -> bool + Sync),
 ) -> Intake {
     let mut intake = Intake { messages: incoming.len() as u64, ..Intake::default() };
     let settled = settle_all(store, layout, &settings, incoming, &mut intake, out_of_time).await;
 
     let mut planner = Planner::new(layout, epochs, &settings);
-    let (mut waiting, mut windows) = (settled.into_iter().peekable(), BTreeSet::new());
+    let (mut waiting, mut windows) = (settled.iter().peekable(), BTreeSet::new());
     while waiting.peek().is_some() {
         if out_of_time() {
-            let places: Vec<usize> = waiting.map(|(place, _)| place).collect();
+            let places: Vec<usize> = waiting.map(|(place, _)| *place).collect();
             intake.outcome.fail(&places, StoreError::out_of_time());
             break;
         }
@@ -96,26 +96,28 @@ pub async fn intake<S: ContributionPut + QuarantinePut>(
 }
 
 /// What every message is counted under, in the batch's order, except for those where it cannot be known now: they fail.
-async fn settle_all<S: ContributionPut>(
+async fn settle_all<'i, S: ContributionPut>(
     store: &S,
     layout: &Layout,
     settings: &LedgerSettings,
-    incoming: Vec<Incoming>,
+    incoming: Vec<Incoming<'i>>,
     intake: &mut Intake,
     out_of_time: &(dyn Fn() -> bool + Sync),
-) -> Vec<(usize, Incoming)> {
-    let mut settled = Vec::with_capacity(incoming.len());
-    let settling = incoming
+) -> Vec<(usize, Incoming<'i>)> {
+    let (claiming, mut settled): (Vec<_>, Vec<_>) =
+        incoming.into_iter().enumerate().partition(|(_, incoming)| matches!(incoming, Incoming::Claiming { .. }));
+    let settling: Vec<_> = claiming
         .into_iter()
-        .enumerate()
-        .map(|(place, incoming)| async move { (place, settle(store, layout, incoming, out_of_time).await) });
-    let mut settling = stream::iter(settling).buffered(settings.writes_in_flight_max);
+        .map(|(place, incoming)| async move { (place, settle(store, layout, incoming, out_of_time).await) })
+        .collect();
+    let mut settling = stream::iter(settling).buffer_unordered(settings.writes_in_flight_max);
     while let Some((place, result)) = settling.next().await {
         match result {
             Ok(incoming) => settled.push((place, incoming)),
             Err(error) => intake.outcome.fail(&[place], error),
         }
     }
+    settled.sort_unstable_by_key(|(place, _)| *place);
     settled
 }
 
@@ -124,17 +126,17 @@ async fn settle_all<S: ContributionPut>(
 ///
 /// # Errors
 /// If time is out or the store fails: the message must be delivered again.
-pub async fn settle<S: ContributionPut>(
+pub async fn settle<'i, S: ContributionPut>(
     store: &S,
     layout: &Layout,
-    incoming: Incoming,
+    incoming: Incoming<'i>,
     out_of_time: &(dyn Fn() -> bool + Sync),
-) -> Result<Incoming, StoreError> {
+) -> Result<Incoming<'i>, StoreError> {
     let Incoming::Claiming { message, sent_at } = incoming else { return Ok(incoming) };
     if out_of_time() {
         return Err(StoreError::out_of_time());
     }
-    let own = Claim::new(message.arrived_at, &message.data);
+    let own = Claim::new(message.arrived_at, &message.data.bytes());
     let stands = claim(store, layout, &message.identity, own.clone()).await?;
     if stands.digest != own.digest {
         return another_body(store, layout, message, own).await;
@@ -149,22 +151,22 @@ pub async fn settle<S: ContributionPut>(
 
 /// Quarantines a body whose id belongs to another. It is identified by the id and its own digest, and claimed for one
 /// arrival: sent again it is the same object, and replaying it counts it once.
-async fn another_body<S: ContributionPut>(
+async fn another_body<'i, S: ContributionPut>(
     store: &S,
     layout: &Layout,
-    mut message: Message,
+    mut message: Message<'_>,
     own: Claim,
-) -> Result<Incoming, StoreError> {
+) -> Result<Incoming<'i>, StoreError> {
     let identity = message.identity.other_body(&own.digest);
-    message.coordinates.path.push(("body", own.digest.as_str().into()));
+    message.coordinates.path.push(("body", own.digest.clone().into()));
     message.arrived_at = claim(store, layout, &identity, own).await?.at();
     Ok(set_aside(message, Reason::IdReused, REUSED))
 }
 
-fn set_aside(message: Message, reason: Reason, detail: &str) -> Incoming {
-    let Message { coordinates, arrived_at, data: payload, .. } = message;
-    let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload };
-    Incoming::SetAside(QuarantineObject { coordinates, arrived_at, rejected })
+fn set_aside<'i>(message: Message<'_>, reason: Reason, detail: &str) -> Incoming<'i> {
+    let Message { coordinates, arrived_at, data, .. } = message;
+    let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload: data.into_bytes() };
+    Incoming::SetAside(QuarantineObject { coordinates: coordinates.into_owned(), arrived_at, rejected })
 }
 
 const REUSED: &str = "weir-id: was used before for another body, which counts under it";

@@ -20,7 +20,7 @@ pub struct Planner<'a> {
     epochs: &'a EpochView,
     settings: &'a LedgerSettings,
     /// By identity, the place of its first message and the time whose rules apply to it.
-    seen: HashMap<Identity, (usize, Millis), FixedState>,
+    seen: HashMap<&'a Identity, (usize, Millis), FixedState>,
     /// Places of messages whose identity was already there, and the place of the first.
     twice: Vec<(usize, usize)>,
     batch: Batch,
@@ -42,15 +42,15 @@ impl<'a> Planner<'a> {
     /// delivery of a message acknowledges them all. Under other rules it is not the same, and left: a replay that was
     /// requested while nothing of its object was accepted claims nothing, and one behind it in the batch may just have
     /// claimed the identity (ARCHITECTURE.md has the schedule).
-    pub fn round(&mut self, messages: &mut impl Iterator<Item = (usize, Incoming)>) -> LedgerPlan {
+    pub fn round<'m: 'a>(&mut self, messages: &mut impl Iterator<Item = &'a (usize, Incoming<'m>)>) -> LedgerPlan {
         let mut plan = LedgerPlan::default();
         self.seen.reserve(messages.size_hint().0);
         while plan.writes() < self.settings.commit_writes_max
             && let Some((place, incoming)) = messages.next()
         {
             match incoming {
-                Incoming::Message(message) | Incoming::Claiming { message, .. } => self.add(&mut plan, place, message),
-                Incoming::SetAside(object) => plan.set_aside(place, object),
+                Incoming::Message(message) | Incoming::Claiming { message, .. } => self.add(&mut plan, *place, message),
+                Incoming::SetAside(object) => plan.set_aside(*place, object.clone()),
             }
         }
         plan
@@ -62,8 +62,8 @@ impl<'a> Planner<'a> {
         &self.twice
     }
 
-    fn add(&mut self, plan: &mut LedgerPlan, place: usize, message: Message) {
-        match self.seen.entry(message.identity.clone()) {
+    fn add(&mut self, plan: &mut LedgerPlan, place: usize, message: &'a Message<'_>) {
+        match self.seen.entry(&message.identity) {
             Entry::Vacant(vacant) => drop(vacant.insert((place, message.rules_at))),
             Entry::Occupied(held) => {
                 let (first, rules_at) = held.get();
@@ -86,7 +86,7 @@ impl<'a> Planner<'a> {
             plan.contribute(&by, window, series, record_bytes_max);
         });
         for rejected in rejected {
-            let coordinates = message.coordinates.clone();
+            let coordinates = message.coordinates.clone().into_owned();
             plan.set_aside(place, QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected });
         }
     }

@@ -16,13 +16,13 @@ fn layout() -> Layout {
     Layout::new("live", Generation { lanes: 4, partitions: 2 })
 }
 
-fn message(id: usize, data: &str) -> Message {
+fn message(id: usize, data: &str) -> Message<'static> {
     Message {
         identity: Identity::sqs("arn:aws:sqs:us-east-1:000000000000:q", &format!("m{id}")),
         arrived_at: ARRIVAL,
         rules_at: ARRIVAL,
         coordinates: Coordinates::new("sqs", [("message_id", format!("m{id}"))]),
-        data: data.as_bytes().to_vec(),
+        data: data.as_bytes().to_vec().into(),
         held: Held::Payload,
     }
 }
@@ -93,7 +93,7 @@ fn a_message_fails_if_any_of_its_writes_failed() {
 }
 
 /// Five messages of twenty events each, every event in a minute of its own, or every one invalid.
-fn large(event: impl Fn(i64) -> String) -> Vec<Message> {
+fn large(event: impl Fn(i64) -> String) -> Vec<Message<'static>> {
     let body = |id: i64| (0..20).map(|n| event(20 * id + n) + "\n").collect::<String>();
     (0..5).map(|id| message(id as usize, &body(id))).collect()
 }

@@ -232,7 +232,7 @@ mod tests {
             arrived_at: ARRIVAL,
             rules_at: ARRIVAL,
             coordinates: Coordinates { source: "sqs", path: Default::default() },
-            data: b"[{},{}]".to_vec(),
+            data: b"[{},{}]".to_vec().into(),
             held: Held::Payload,
         };
         let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
@@ -303,7 +303,7 @@ mod tests {
     fn quarantined(store: &MemoryStore, source: &'static str, arrived_at: Millis, event_index: Option<u32>) {
         let name = format!("m{}", store.quarantined().len());
         let rejected = Rejected { reason: Reason::NotJson, detail: String::new(), event_index, payload: vec![] };
-        let coordinates = Coordinates::new(source, [("queue", "q"), ("message_id", &*name)]);
+        let coordinates = Coordinates::new(source, [("queue", "q"), ("message_id", &*name)]).into_owned();
         block_on(store.quarantine(&QuarantineObject { coordinates, arrived_at, rejected })).unwrap();
     }
 

@@ -48,7 +48,7 @@ fn sqs(store: &MemoryStore, id: &str) {
         arrived_at: ARRIVAL,
         rules_at: ARRIVAL,
         coordinates: Coordinates { source: "sqs", path: Default::default() },
-        data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec(),
+        data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec().into(),
         held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
@@ -223,7 +223,7 @@ fn a_document_that_counts_and_was_set_aside_whole_is_wrong_also_while_traffic_fl
     let store = fleet();
     let set_aside = |message: &str, event_index: Option<u32>| {
         let rejected = Rejected { reason: Reason::NotJson, detail: String::new(), event_index, payload: vec![] };
-        let coordinates = Coordinates::new("sqs", [("queue", "q"), ("message_id", message)]);
+        let coordinates = Coordinates::new("sqs", [("queue", "q"), ("message_id", message)]).into_owned();
         block_on(store.quarantine(&QuarantineObject { coordinates, arrived_at: ARRIVAL, rejected })).unwrap();
     };
     // A message that counts nothing, and an event of one that counts the others.

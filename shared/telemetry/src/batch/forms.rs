@@ -8,7 +8,7 @@ use crate::event::scan;
 use crate::form::{self, BYTE_ORDER_MARK};
 use crate::payload::{self, decode_event};
 use memchr::memchr;
-use weir_json::Scanner;
+use weir_json::{Quoted, Scanner};
 
 impl Batch {
     /// Adds the events of a plain payload.
@@ -18,13 +18,28 @@ impl Batch {
         scanner.space();
         match scanner.peek() {
             None => Some(()),
-            Some(b'[') => self.array(plain, scanner, adding),
+            Some(b'[') => self.array(scanner, adding),
             Some(b'{') => self.lines(plain, scanner, adding),
             Some(_) => None,
         }
     }
 
-    fn array(&mut self, plain: &[u8], mut scanner: Scanner<'_>, adding: &mut Adding<'_>) -> Option<()> {
+    /// Adds the event or events of a payload that stands in a string: one object, or an array of them.
+    pub(super) fn quoted(&mut self, text: Quoted<'_>, adding: &mut Adding<'_>) -> Option<()> {
+        let mut scanner = text.scanner();
+        // As written it is longer, so what is too long is left.
+        (text.written().len() as u64 <= adding.epoch.limits.payload_bytes_max).then_some(())?;
+        match scanner.peek()? {
+            b'[' => self.array(scanner, adding),
+            b'{' => {
+                self.event(&mut scanner, adding)?;
+                scanner.is_at_end().then_some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn array<const QUOTED: bool>(&mut self, mut scanner: Scanner<'_, QUOTED>, adding: &mut Adding<'_>) -> Option<()> {
         scanner.eat(b'[');
         scanner.space();
         if !scanner.eat(b']') {
@@ -36,7 +51,7 @@ impl Batch {
             }
         }
         scanner.space();
-        (scanner.at() == plain.len()).then_some(())
+        scanner.is_at_end().then_some(())
     }
 
     /// One event, or one per line. A first line that is an event by itself, with more below, means one per line: text
@@ -86,12 +101,14 @@ impl Batch {
 
     /// Adds one event, or rejects it by its time.
     #[inline]
-    fn event(&mut self, scanner: &mut Scanner<'_>, adding: &mut Adding<'_>) -> Option<()> {
+    fn event<const QUOTED: bool>(&mut self, scanner: &mut Scanner<'_, QUOTED>, adding: &mut Adding<'_>) -> Option<()> {
         let start = scanner.at();
         let scanned = scan::scan(scanner, adding.epoch.limits.json_depth_max)?;
         let at = scanned.timestamp.unwrap_or(adding.arrival);
         match payload::out_of_time(at, adding.arrival) {
             None => self.push(&scanned, at, adding.epoch),
+            // What is kept of it is its text.
+            Some(_) if QUOTED => return None,
             Some(refusal) => adding.reject(scanner.since(start), refusal)?,
         }
         adding.count()

@@ -9,7 +9,7 @@ const TEST_EVENT: &str = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucke
 
 fn check(body: &str, expect: &str) {
     let got = match MessageBody::of(body) {
-        MessageBody::Payload(payload) => String::from_utf8_lossy(&payload).into_owned(),
+        MessageBody::Payload(payload) => String::from_utf8_lossy(&payload.bytes()).into_owned(),
         MessageBody::Pointer { bucket, key } => format!("pointer to {key} in {bucket}"),
         MessageBody::Notice(notice) => {
             let objects: Vec<String> = notice.objects.iter().map(|object| object.key.clone()).collect();
@@ -20,6 +20,33 @@ fn check(body: &str, expect: &str) {
         MessageBody::Unsupported(what) => what.to_owned(),
     };
     assert_eq!(got, expect, "{body}");
+    check_quoted(body);
+}
+
+/// Where it stands in an invocation a body is the same: whether it stays there.
+fn check_quoted(body: &str) -> bool {
+    let string = serde_json::to_string(body).unwrap();
+    let Some(quoted) = weir_json::Scanner::new(string.as_bytes()).quoted() else { return false };
+    let held = MessageBody::of_quoted(quoted);
+    let stays = matches!(held, MessageBody::Payload(Payload::Quoted(_)));
+    assert_eq!(held.into_owned(), MessageBody::of(body).into_owned(), "{body}");
+    stays
+}
+
+#[test]
+fn usual_payloads_are_told_where_they_stand() {
+    for (body, expect) in [
+        (r#"{"endpoint":"/login","status":200}"#, true),
+        (r#"[{"status":200},{"Records":[]}]"#, true),
+        (r#"{"note":"Service"}"#, false),
+        (r#"{"Records":[]}"#, false),
+        (r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{}]"#, false),
+        ("{}\n{}", false),
+        ("17", false),
+        ("", false),
+    ] {
+        assert_eq!(check_quoted(body), expect, "{body}");
+    }
 }
 
 /// As S3 sends it, for one object.
@@ -70,7 +97,7 @@ fn base64_of_compressed_payloads_as_tools_write_it() {
             URL_SAFE.encode(&payload),
             URL_SAFE_NO_PAD.encode(&payload),
         ] {
-            assert_eq!(MessageBody::of(&body), MessageBody::Payload(Cow::Borrowed(&payload)), "{body}");
+            assert_eq!(MessageBody::of(&body), MessageBody::Payload(payload.clone().into()), "{body}");
         }
         let broken = format!("{}!{}", &standard[..8], &standard[8..]);
         check(&broken, &broken);
@@ -178,6 +205,7 @@ proptest! {
 
     #[test]
     fn any_body_is_safe(body in "(\\[\"com.amazon.sqs.javamessaging.MessageS3Pointer\"|\\{\"Records\":\\[)?[\\[\\]{}\",:a-z0-9]{0,60}") {
+        check_quoted(&body);
         let _ = MessageBody::of(&body);
     }
 }
