@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use weir_exact::ledger::{Held, Identity};
     use weir_exact::ports::StoreErrorKind;
-    use weir_exact::quarantine::Coordinates;
+    use weir_exact::quarantine::Origin;
     use weir_telemetry::Millis;
 
     fn message() -> Message<'static> {
@@ -208,7 +208,7 @@ mod tests {
             identity: Identity::sqs("arn:aws:sqs:us-east-1:000000000000:q", "m"),
             arrived_at: Millis(0),
             rules_at: Millis(0),
-            coordinates: Coordinates { source: "sqs", path: Default::default() },
+            origin: Origin::Queue { queue: "q", message_id: "m" },
             data: vec![].into(),
             held: Held::Payload,
         }

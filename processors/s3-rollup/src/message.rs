@@ -22,8 +22,7 @@ pub(crate) fn read(message: SqsMessage) -> Result<(String, Delivery), Error> {
     let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
     let body = message.body.unwrap_or_default();
     let noticed = noticed(&body).unwrap_or_else(|(reason, detail)| {
-        let coordinates =
-            Coordinates::new("sqs", [("queue", queue_name(&queue_arn)), ("message_id", &id)]).into_owned();
+        let coordinates = Coordinates::new("sqs", [("queue", queue_name(&queue_arn)), ("message_id", &id)]);
         let rejected = Rejected { reason, detail, event_index: None, payload: body.into_bytes() };
         Noticed::SetAside(QuarantineObject { coordinates, arrived_at: sent_at, rejected })
     });

@@ -3,7 +3,7 @@
 use weir_envelope::EnvelopeError;
 use weir_envelope::sqs::{Body, Message as Delivered};
 use weir_exact::ledger::{Held, Incoming, Message, QueueIdentities, digest_of};
-use weir_exact::quarantine::{Coordinates, QuarantineObject, queue_name};
+use weir_exact::quarantine::{Origin, QuarantineObject, queue_name};
 use weir_exact::retention::RETURN_MS_MAX;
 use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
@@ -73,10 +73,10 @@ pub(crate) fn read<'m>(
         Attribute::Text(own) if is_id(own) => (own, true),
         _ => (id, false),
     };
-    let coordinates = || Coordinates::new("sqs", [("queue", *queue), ("message_id", name)]);
+    let origin = Origin::Queue { queue, message_id: name };
     let set_aside = |reason: Reason, detail: &str| {
         let payload = body();
-        let mut coordinates = coordinates().into_owned();
+        let mut coordinates = origin.coordinates();
         // What is quarantined here has not claimed the producer's id: another body under it must not overwrite this
         // one.
         if is_own {
@@ -107,8 +107,8 @@ pub(crate) fn read<'m>(
                 };
                 let own_arrival = if let Attribute::Text(text) = own_arrival { arrival(text, sent_at) } else { None };
                 let arrived_at = own_arrival.unwrap_or(sent_at);
-                let (rules_at, coordinates) = (arrived_at, coordinates());
-                let message = Message { identity, arrived_at, rules_at, coordinates, data, held: Held::Payload };
+                let rules_at = arrived_at;
+                let message = Message { identity, arrived_at, rules_at, origin, data, held: Held::Payload };
                 match own_id {
                     Attribute::Text(_) => Incoming::Claiming { message, sent_at },
                     _ => Incoming::Message(message),
@@ -247,10 +247,10 @@ mod tests {
             let Received::Here(Incoming::Message(message) | Incoming::Claiming { message, .. }) = received else {
                 panic!("{received:?}")
             };
-            let Message { identity, coordinates, arrived_at, .. } = message;
+            let Message { identity, origin, arrived_at, .. } = message;
             let rejected =
                 Rejected { reason: Reason::NotJson, detail: String::new(), event_index: None, payload: vec![] };
-            let coordinates = coordinates.into_owned();
+            let coordinates = origin.coordinates();
             let key = QuarantineObject { coordinates, arrived_at, rejected }.key();
             assert_eq!(weir_exact::quarantine::Key::parse(&key).unwrap().name(), name);
             assert_eq!(identity.document().map(|document| document.name).as_deref(), Some(name));

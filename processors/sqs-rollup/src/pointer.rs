@@ -91,6 +91,6 @@ fn unwrapped<'m>(message: Message<'m>, data: Vec<u8>) -> Incoming<'m> {
 /// What is kept is the pointer; the object, if there is one, stays where it is.
 fn set_aside<'m>(message: Message<'m>, reason: Reason, detail: String) -> Incoming<'m> {
     let rejected = Rejected { reason, detail, event_index: None, payload: message.data.into_bytes() };
-    let coordinates = message.coordinates.into_owned();
+    let coordinates = message.origin.coordinates();
     Incoming::SetAside(QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected })
 }

@@ -90,10 +90,7 @@ pub fn answer(ids: &[impl AsRef<str>], failed: &BTreeSet<usize>) -> SqsBatchResp
 /// # Errors
 /// When it is none that Lambda sends: no message of it can be identified.
 pub fn read<'a>(input: &'a [u8], arena: &'a mut Vec<u8>) -> Result<Vec<Message<'a>>, EnvelopeError> {
-    match fast::scan(input, arena) {
-        Some(scanned) => Ok(fast::messages(scanned, arena)),
-        None => complete::read(input),
-    }
+    fast::scan(input, arena).map_or_else(|| complete::read(input), Ok)
 }
 
 /// The same by the complete reader alone: what the fast one is held against.

@@ -19,7 +19,7 @@ pub use plan::Planner;
 use crate::counted;
 use crate::layout::{Lanes, Layout};
 use crate::ports::StoreError;
-use crate::quarantine::{Coordinates, QuarantineObject};
+use crate::quarantine::{Origin, QuarantineObject};
 use sha2::{Digest, Sha256};
 use smallvec::{SmallVec, smallvec};
 use std::collections::BTreeMap;
@@ -115,7 +115,7 @@ pub struct Message<'a> {
     /// The time that selects the epoch: its arrival, or for a replay the time of its request.
     pub rules_at: Millis,
     /// Where it came from, for quarantine.
-    pub coordinates: Coordinates<'a>,
+    pub origin: Origin<'a>,
     /// Its payload.
     pub data: Payload<'a>,
     /// What the payload is.
@@ -195,15 +195,25 @@ impl LedgerPlan {
         Contributor { message: place, identity, lane: self.lanes.of(layout, identity.as_str()) }
     }
 
-    /// Adds what is counted under an identity in one window, with the series ascending.
+    /// Adds what is counted under an identity in one window: `count` puts it in its place, with the series ascending.
     #[inline]
-    pub(crate) fn contribute(&mut self, by: &Contributor<'_>, window: Window, series: Counts, record_bytes_max: usize) {
-        let events = series.iter().map(|(_, rollup)| rollup.events()).sum();
-        let mut bounds = series.iter().map(|(key, rollup)| (&**key, rollup));
-        let fit = counted::fit_anyhow(events, record_bytes_max) || counted::fits(&mut bounds, record_bytes_max);
-        let series = if fit { series } else { folded(&series) };
+    pub(crate) fn contribute(
+        &mut self,
+        by: &Contributor<'_>,
+        window: Window,
+        record_bytes_max: usize,
+        count: impl FnOnce(&mut Counts),
+    ) {
+        let group = self.groups.entry((window, by.lane)).or_default();
         let (message, identity) = (by.message, by.identity.clone());
-        self.groups.entry((window, by.lane)).or_default().push(Planned { message, events, identity, series });
+        let planned = group.push_mut(Planned { message, events: 0, identity, series: Counts::new() });
+        let series = &mut planned.series;
+        count(series);
+        planned.events = series.iter().map(|(_, rollup)| rollup.events()).sum();
+        let bounds = || series.iter().map(|(key, rollup)| (&**key, rollup));
+        if !counted::fit_anyhow(planned.events, record_bytes_max) && !counted::fits(bounds(), record_bytes_max) {
+            *series = folded(series);
+        }
     }
 
     /// Writes the plan needs, before items that are too large are cut.

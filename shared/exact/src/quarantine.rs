@@ -10,32 +10,59 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use smallvec::SmallVec;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use weir_telemetry::{Millis, Rejected};
 
 /// Where a record came from, in its source's own terms. Forms the object's id, so that a retry overwrites.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Coordinates<'a> {
+pub struct Coordinates {
     /// `kinesis`, `sqs`, `s3` or `replay`.
     pub source: &'static str,
     /// Names and values from the widest to the narrowest, e.g. stream, shard, sequence number.
-    pub path: CoordinatePath<'a>,
+    pub path: CoordinatePath,
 }
 
-/// Names and values. A message has two, stored inline: every message has them, and few need them.
-pub type CoordinatePath<'a> = SmallVec<[(&'static str, Cow<'a, str>); 2]>;
+/// Names and values. A message has two, stored inline.
+pub type CoordinatePath = SmallVec<[(&'static str, Arc<str>); 2]>;
 
-impl<'a> Coordinates<'a> {
+impl Coordinates {
     /// For `source`, with names and values from the widest to the narrowest.
-    pub fn new<V: Into<Cow<'a, str>>>(source: &'static str, path: impl IntoIterator<Item = (&'static str, V)>) -> Self {
+    pub fn new<V: Into<Arc<str>>>(source: &'static str, path: impl IntoIterator<Item = (&'static str, V)>) -> Self {
         Self { source, path: path.into_iter().map(|(name, value)| (name, value.into())).collect() }
     }
+}
 
-    /// Apart from where they were read.
-    pub fn into_owned(self) -> Coordinates<'static> {
-        Coordinates::new(self.source, self.path.into_iter().map(|(name, value)| (name, value.into_owned())))
+/// Where a message came from. Nearly none is asked for its coordinates.
+#[derive(Clone, Debug)]
+pub enum Origin<'a> {
+    /// A queue.
+    Queue {
+        /// Its name.
+        queue: &'a str,
+        /// The message's id, or the one that its producer gave it.
+        message_id: &'a str,
+    },
+    /// Anything that has these.
+    At(Box<Coordinates>),
+}
+
+impl Origin<'_> {
+    /// Its coordinates.
+    pub fn coordinates(&self) -> Coordinates {
+        match self {
+            Self::Queue { queue, message_id } => {
+                Coordinates::new("sqs", [("queue", *queue), ("message_id", *message_id)])
+            }
+            Self::At(coordinates) => (**coordinates).clone(),
+        }
+    }
+}
+
+impl From<Coordinates> for Origin<'_> {
+    fn from(coordinates: Coordinates) -> Self {
+        Self::At(Box::new(coordinates))
     }
 }
 
@@ -43,7 +70,7 @@ impl<'a> Coordinates<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuarantineObject {
     /// Where it came from.
-    pub coordinates: Coordinates<'static>,
+    pub coordinates: Coordinates,
     /// When it arrived there.
     pub arrived_at: Millis,
     /// What is quarantined and why.

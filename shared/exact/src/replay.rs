@@ -142,7 +142,7 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
         identity: Identity::replay(&object),
         arrived_at: object.arrived_at,
         rules_at: requested_at,
-        coordinates: object.coordinates,
+        origin: object.coordinates.into(),
         held,
         data: data.into(),
     };

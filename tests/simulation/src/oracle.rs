@@ -24,7 +24,7 @@ pub(crate) struct Oracle {
     /// Objects that replays may have put there besides.
     pub(crate) allowed: Vec<QuarantineObject>,
     /// Objects of the landing bucket that were gone before they were read: each may be in quarantine, as lost.
-    pub(crate) lost: Vec<Coordinates<'static>>,
+    pub(crate) lost: Vec<Coordinates>,
     /// Objects without a version that were put more than once.
     pub(crate) put_again: u64,
     /// By shard: records, empty ones, events accepted, objects rejected.
@@ -275,7 +275,7 @@ impl Oracle {
         }
     }
 
-    fn require(&mut self, coordinates: &Coordinates<'static>, arrived_at: Millis, rejected: Vec<Rejected>) {
+    fn require(&mut self, coordinates: &Coordinates, arrived_at: Millis, rejected: Vec<Rejected>) {
         for rejected in rejected {
             let object = QuarantineObject { coordinates: coordinates.clone(), arrived_at, rejected };
             self.required.insert(object.key(), object);
@@ -298,7 +298,7 @@ fn set_aside(reason: Reason, detail: &str, body: &[u8]) -> Rejected {
 }
 
 /// Whether an object of quarantine says that the landing bucket's object of these coordinates was gone.
-pub(crate) fn is_loss_of(stands: &QuarantineObject, coordinates: &Coordinates<'static>) -> bool {
+pub(crate) fn is_loss_of(stands: &QuarantineObject, coordinates: &Coordinates) -> bool {
     matches!(stands.rejected.reason, Reason::ObjectMissing | Reason::ObjectChanged)
         && stands.coordinates == *coordinates
 }

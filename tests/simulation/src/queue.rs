@@ -113,8 +113,8 @@ impl Sent {
     }
 
     /// Where quarantine says it came from: under the producer's id, where it has one.
-    pub(crate) fn coordinates(&self, place: usize) -> Coordinates<'static> {
-        Coordinates::new("sqs", [("queue", "q".to_owned()), ("message_id", self.name(place))])
+    pub(crate) fn coordinates(&self, place: usize) -> Coordinates {
+        Coordinates::new("sqs", [("queue", "q"), ("message_id", &*self.name(place))])
     }
 
     /// The arrival that it names, or its sending.
@@ -281,7 +281,7 @@ fn telemetry(place: usize, sent: &Sent, body: &[u8], left_out: Option<Rule>, now
         identity: sent.identity(place),
         arrived_at,
         rules_at: arrived_at,
-        coordinates: sent.coordinates(place),
+        origin: sent.coordinates(place).into(),
         data: body.to_vec().into(),
         held: Held::Payload,
     };

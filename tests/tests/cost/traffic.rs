@@ -178,7 +178,7 @@ fn message(case: &Case, number: u64, events: u64, at: Millis, drawn: &mut Drawn)
         identity: Identity::sqs("arn:aws:sqs:us-east-1:000000000000:weir-telemetry", &id),
         arrived_at: at,
         rules_at: at,
-        coordinates: Coordinates::new("sqs", [("message_id", id)]),
+        origin: Coordinates::new("sqs", [("message_id", id)]).into(),
         data: text.into_bytes().into(),
         held: Held::Payload,
     })

@@ -154,7 +154,7 @@ fn quarantine_replay() -> Golden {
             event_index: None,
             payload: payload(&samples[place]),
         };
-        let coordinates = Coordinates::new("kinesis", path).into_owned();
+        let coordinates = Coordinates::new("kinesis", path);
         QuarantineObject { coordinates, arrived_at: ARRIVED_AT, rejected }
     };
     // One that is counted now, and one that is set aside again.

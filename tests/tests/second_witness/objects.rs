@@ -14,7 +14,7 @@ fn object(queue: &str, id: &str, payload: &[u8]) -> QuarantineObject {
     let path = [("queue", queue), ("message_id", id)];
     let detail = "not JSON at line 1 column 1".to_owned();
     let rejected = Rejected { reason: Reason::NotJson, detail, event_index: Some(3), payload: payload.to_vec() };
-    QuarantineObject { coordinates: Coordinates::new("sqs", path).into_owned(), arrived_at: ARRIVAL, rejected }
+    QuarantineObject { coordinates: Coordinates::new("sqs", path), arrived_at: ARRIVAL, rejected }
 }
 
 /// The key is a function of the coordinates, whatever is in them.

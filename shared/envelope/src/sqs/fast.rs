@@ -3,28 +3,7 @@
 use super::{ATTRIBUTES, Body, Message};
 use crate::members::{members, text};
 use crate::pattern::{self, Pattern};
-use std::borrow::Cow;
-use std::ops::Range;
-use weir_json::{Quoted, SKIP_DEPTH_MAX, Scanner};
-
-/// A message as it stands in the input.
-#[derive(Clone, Default)]
-pub(super) struct Scanned<'a> {
-    id: Option<&'a [u8]>,
-    queue_arn: Option<&'a [u8]>,
-    sent_timestamp: Option<&'a [u8]>,
-    trace_header: Option<&'a [u8]>,
-    body: Option<ScannedBody<'a>>,
-    attributes: Vec<(&'static str, Option<&'a [u8]>)>,
-}
-
-#[derive(Clone)]
-enum ScannedBody<'a> {
-    /// As it stands there.
-    Quoted(Quoted<'a>),
-    /// Its place in the arena.
-    Unescaped(Range<usize>),
-}
+use weir_json::{SKIP_DEPTH_MAX, Scanner};
 
 /// The values that differ from message to message.
 const ID: u8 = 0;
@@ -34,58 +13,57 @@ const TRACE: u8 = 3;
 /// One that is not looked at.
 const OTHER: u8 = 4;
 
-/// Bodies one after another.
-struct Arena<'b> {
-    room: &'b mut [u8],
-    filled: usize,
+/// Room for bodies in which more is escaped than quotes.
+struct Arena<'a> {
+    room: &'a mut [u8],
 }
 
-impl Arena<'_> {
+impl<'a> Arena<'a> {
     /// A body, its escapes undone where there are others than those of quotes.
     #[inline]
-    fn body<'a>(&mut self, scanner: &mut Scanner<'a>) -> Option<ScannedBody<'a>> {
+    fn body(&mut self, scanner: &mut Scanner<'a>) -> Option<Body<'a>> {
         let start = scanner.clone();
         if let Some(quoted) = scanner.quoted() {
-            return Some(ScannedBody::Quoted(quoted));
+            return Some(Body::Quoted(quoted));
         }
         *scanner = start;
-        self.unescaped(scanner).map(ScannedBody::Unescaped)
+        self.unescaped(scanner).map(|body| Body::Text(text(body)))
     }
 
-    fn unescaped(&mut self, scanner: &mut Scanner<'_>) -> Option<Range<usize>> {
-        let length = scanner.unescaped(self.room.get_mut(self.filled..)?)?;
-        let begin = self.filled;
-        self.filled += length;
-        Some(begin..self.filled)
+    fn unescaped(&mut self, scanner: &mut Scanner<'_>) -> Option<&'a [u8]> {
+        let length = scanner.unescaped(self.room)?;
+        let (body, room) = std::mem::take(&mut self.room).split_at_mut_checked(length)?;
+        self.room = room;
+        Some(body)
     }
 }
 
 /// Scans an invocation's messages; none where the complete reader is to be asked.
-pub(super) fn scan<'a>(input: &'a [u8], arena: &mut Vec<u8>) -> Option<Vec<Scanned<'a>>> {
+pub(super) fn scan<'a>(input: &'a [u8], arena: &'a mut Vec<u8>) -> Option<Vec<Message<'a>>> {
     // Undone escapes are shorter than escapes. A record may be begun twice, never more.
     let bytes = 2 * input.len() + Scanner::ROOM_BEYOND;
     if arena.len() < bytes {
         arena.resize(bytes, 0);
     }
-    let mut arena = Arena { room: arena, filled: 0 };
-    pattern::records(input, &mut arena, like, whole)
+    pattern::records(input, &mut Arena { room: arena }, like, whole)
 }
 
 /// A message that is written like the last.
 fn like<'a>(
     pattern: &Pattern<'a>,
-    last: &Scanned<'a>,
+    last: &Message<'a>,
     scanner: &mut Scanner<'a>,
-    arena: &mut Arena<'_>,
-) -> Option<Scanned<'a>> {
+    arena: &mut Arena<'a>,
+) -> Option<Message<'a>> {
     (!pattern.first.is_empty() && scanner.eat_all(pattern.first)).then_some(())?;
-    let mut message = last.clone();
+    let (queue_arn, attributes) = (last.queue_arn.clone(), last.attributes.clone());
+    let mut message = Message { queue_arn, attributes, ..Message::default() };
     for part in &pattern.rest {
         match part.value {
-            ID => message.id = Some(scanner.string_of(part.length)?),
+            ID => message.id = Some(text(scanner.string_of(part.length)?)),
             BODY => message.body = Some(arena.body(scanner)?),
-            SENT => message.sent_timestamp = Some(scanner.string_of(part.length)?),
-            TRACE => message.trace_header = Some(scanner.string_of(part.length)?),
+            SENT => message.sent_timestamp = Some(text(scanner.string_of(part.length)?)),
+            TRACE => message.trace_header = Some(text(scanner.string_of(part.length)?)),
             _ => _ = scanner.string_of(part.length)?,
         }
         scanner.eat_all(part.after).then_some(())?;
@@ -94,9 +72,9 @@ fn like<'a>(
 }
 
 /// A message by its members, and its pattern.
-fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Arena<'_>) -> Option<(Scanned<'a>, Pattern<'a>)> {
+fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Arena<'a>) -> Option<(Message<'a>, Pattern<'a>)> {
     let start = scanner.at();
-    let mut message = Scanned::default();
+    let mut message = Message::default();
     let mut values = vec![];
     // What stands twice the complete reader refuses.
     let mut seen: Vec<&[u8]> = vec![];
@@ -107,7 +85,7 @@ fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Arena<'_>) 
         }
         let value = match name {
             b"messageId" => {
-                message.id = Some(scanner.string()?);
+                message.id = Some(text(scanner.string()?));
                 ID
             }
             b"body" => {
@@ -119,7 +97,7 @@ fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Arena<'_>) 
                 OTHER
             }
             b"eventSourceARN" => {
-                message.queue_arn = Some(scanner.string()?);
+                message.queue_arn = Some(text(scanner.string()?));
                 seen.push(name);
                 return Some(());
             }
@@ -146,11 +124,11 @@ fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Arena<'_>) 
 fn attribute<'a>(
     scanner: &mut Scanner<'a>,
     name: &[u8],
-    message: &mut Scanned<'a>,
+    message: &mut Message<'a>,
     values: &mut Vec<(u8, usize, usize)>,
 ) -> Option<()> {
     let at = scanner.at();
-    let text = scanner.string()?;
+    let text = text(scanner.string()?);
     let (value, twice) = match name {
         b"SentTimestamp" => (SENT, message.sent_timestamp.replace(text).is_some()),
         b"AWSTraceHeader" => (TRACE, message.trace_header.replace(text).is_some()),
@@ -164,13 +142,13 @@ fn attribute<'a>(
 }
 
 /// A message attribute, as producers set it: a string, nothing else in it.
-fn own_attribute<'a>(scanner: &mut Scanner<'a>, name: &[u8], message: &mut Scanned<'a>) -> Option<()> {
+fn own_attribute<'a>(scanner: &mut Scanner<'a>, name: &[u8], message: &mut Message<'a>) -> Option<()> {
     let own = ATTRIBUTES.into_iter().find(|own| own.as_bytes() == name);
     let (mut value, mut members_seen) = (None, 0_u8);
     members(scanner, |scanner, name| {
         let bit = match name {
             b"stringValue" => {
-                value = Some(scanner.string()?);
+                value = Some(text(scanner.string()?));
                 1
             }
             b"dataType" => {
@@ -195,34 +173,9 @@ fn own_attribute<'a>(scanner: &mut Scanner<'a>, name: &[u8], message: &mut Scann
     // Of two the complete reader knows which one counts.
     let twice = message.attributes.iter().any(|(name, _)| *name == own);
     message.attributes.push((own, value));
+    // As the complete reader has them.
+    message.attributes.sort_by_key(|(name, _)| ATTRIBUTES.iter().position(|known| known == name));
     (!twice).then_some(())
-}
-
-/// The messages, with the bodies that now stand in the arena.
-pub(super) fn messages<'a>(scanned: Vec<Scanned<'a>>, arena: &'a [u8]) -> Vec<Message<'a>> {
-    // A batch is of one queue, and of a message that is written like the last its name is the same text.
-    let mut queue_arn: Option<(&[u8], Cow<'a, str>)> = None;
-    let mut queue_arn = |own: &'a [u8]| match &queue_arn {
-        Some((of, text)) if std::ptr::eq(*of, own) => text.clone(),
-        _ => queue_arn.insert((own, text(own))).1.clone(),
-    };
-    let message = |scanned: Scanned<'a>| {
-        let mut attributes: Vec<_> =
-            scanned.attributes.into_iter().map(|(name, value)| (name, value.map(text))).collect();
-        attributes.sort_by_key(|(name, _)| ATTRIBUTES.iter().position(|known| known == name));
-        Message {
-            id: scanned.id.map(text),
-            queue_arn: scanned.queue_arn.map(&mut queue_arn),
-            sent_timestamp: scanned.sent_timestamp.map(text),
-            trace_header: scanned.trace_header.map(text),
-            body: scanned.body.map(|body| match body {
-                ScannedBody::Quoted(quoted) => Body::Quoted(quoted),
-                ScannedBody::Unescaped(place) => Body::Text(text(arena.get(place).unwrap_or_default())),
-            }),
-            attributes,
-        }
-    };
-    scanned.into_iter().map(message).collect()
 }
 
 #[cfg(test)]
@@ -239,10 +192,11 @@ mod tests {
         messages.retain(|message| !message.to_string().contains("binaryValue"));
         let (left, text) = (messages.len(), value.to_string());
         assert!(left > 20);
-        let scanned = scan(text.as_bytes(), &mut vec![]).expect("read fast");
+        let mut arena = vec![];
+        let scanned = scan(text.as_bytes(), &mut arena).expect("read fast");
         assert_eq!(scanned.len(), left);
         // A body of one event, or an array of them, is not even copied.
-        let stays = |scanned: &&Scanned<'_>| matches!(scanned.body, Some(ScannedBody::Quoted(_)));
+        let stays = |message: &&Message<'_>| matches!(message.body, Some(Body::Quoted(_)));
         let other_escapes = |body: &str| body.contains(|c: char| c < ' ' || c == '\\');
         let bodies: Vec<&str> =
             value["Records"].as_array().into_iter().flatten().filter_map(|m| m["body"].as_str()).collect();

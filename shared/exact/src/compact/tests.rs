@@ -3,7 +3,7 @@ use crate::failing::{FailingStore, Fault, Request};
 use crate::finalize::{FinalizeSettings, Finalizer};
 use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
 use crate::memory::MemoryStore;
-use crate::quarantine::Coordinates;
+use crate::quarantine::Origin;
 use crate::retention::SEALED_AFTER_MS;
 use futures::executor::block_on;
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ fn send(store: &MemoryStore, id: usize, at: Millis, service: &str, endpoint: &st
         identity: Identity::sqs("q", &id.to_string()),
         arrived_at: at,
         rules_at: at,
-        coordinates: Coordinates { source: "sqs", path: Default::default() },
+        origin: Origin::Queue { queue: "q", message_id: "m" },
         data: format!(r#"{{"service":"{service}","endpoint":"{endpoint}","duration_ms":{id}}}"#).into_bytes().into(),
         held: Held::Payload,
     };

@@ -167,10 +167,10 @@ fn fold_if_too_large(group: &mut [Event], names: &mut Batch, record: u32, record
     }
 }
 
-fn coordinates(shard: &Shard, sequence: &SequenceNumber) -> Coordinates<'static> {
+fn coordinates(shard: &Shard, sequence: &SequenceNumber) -> Coordinates {
     let stream = format!("{}@{}", shard.stream, shard.created_at.0);
     Coordinates::new(
         "kinesis",
-        [("stream", stream), ("shard", shard.id.to_string()), ("sequence_number", sequence.to_string())],
+        [("stream", &*stream), ("shard", &*shard.id), ("sequence_number", &*sequence.to_string())],
     )
 }

@@ -3,7 +3,7 @@ use crate::failing::{FailingStore, Fault, Request};
 use crate::fenced::{FencedLane, FencedSettings, Record};
 use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
 use crate::memory::MemoryStore;
-use crate::quarantine::Coordinates;
+use crate::quarantine::Origin;
 use crate::retention::SEALED_AFTER_MS;
 use crate::row::SUMMARY;
 use crate::sequence::{SequenceNumber, Shard};
@@ -40,7 +40,7 @@ fn sqs(store: &MemoryStore, ids: &[&str]) {
         identity: Identity::sqs("q", id),
         arrived_at: ARRIVAL,
         rules_at: ARRIVAL,
-        coordinates: Coordinates { source: "sqs", path: Default::default() },
+        origin: Origin::Queue { queue: "q", message_id: "m" },
         data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec().into(),
         held: Held::Payload,
     };

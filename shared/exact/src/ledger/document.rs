@@ -61,9 +61,9 @@ mod tests {
     use weir_telemetry::{Millis, Reason, Rejected};
 
     /// The key under which everything with these coordinates is quarantined whole.
-    fn set_aside(coordinates: Coordinates<'_>) -> String {
+    fn set_aside(coordinates: Coordinates) -> String {
         let rejected = Rejected { reason: Reason::NotJson, detail: String::new(), event_index: None, payload: vec![] };
-        QuarantineObject { coordinates: coordinates.into_owned(), arrived_at: Millis(0), rejected }.key()
+        QuarantineObject { coordinates, arrived_at: Millis(0), rejected }.key()
     }
 
     fn object(bucket: &str, key: &str, content: Content) -> ObjectAt {

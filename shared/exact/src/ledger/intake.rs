@@ -158,15 +158,17 @@ async fn another_body<'i, S: ContributionPut>(
     own: Claim,
 ) -> Result<Incoming<'i>, StoreError> {
     let identity = message.identity.other_body(&own.digest);
-    message.coordinates.path.push(("body", own.digest.clone().into()));
+    let mut coordinates = message.origin.coordinates();
+    coordinates.path.push(("body", own.digest.as_str().into()));
+    message.origin = coordinates.into();
     message.arrived_at = claim(store, layout, &identity, own).await?.at();
     Ok(set_aside(message, Reason::IdReused, REUSED))
 }
 
 fn set_aside<'i>(message: Message<'_>, reason: Reason, detail: &str) -> Incoming<'i> {
-    let Message { coordinates, arrived_at, data, .. } = message;
+    let Message { origin, arrived_at, data, .. } = message;
     let rejected = Rejected { reason, detail: detail.to_owned(), event_index: None, payload: data.into_bytes() };
-    Incoming::SetAside(QuarantineObject { coordinates: coordinates.into_owned(), arrived_at, rejected })
+    Incoming::SetAside(QuarantineObject { coordinates: origin.coordinates(), arrived_at, rejected })
 }
 
 const REUSED: &str = "weir-id: was used before for another body, which counts under it";

@@ -1,6 +1,6 @@
 //! From messages to the writes they need, without I/O, in rounds of bounded work.
 
-use super::{Counts, Identity, Incoming, LedgerPlan, LedgerSettings, Message};
+use super::{Identity, Incoming, LedgerPlan, LedgerSettings, Message};
 use crate::counted;
 use crate::layout::Layout;
 use crate::ports::{StoreError, StoreErrorKind};
@@ -82,11 +82,23 @@ impl<'a> Planner<'a> {
         plan.empty += u64::from(self.batch.events().is_empty() && rejected.is_empty());
         let (by, record_bytes_max) =
             (plan.contributor(self.layout, place, &message.identity), self.settings.record_bytes_max);
-        each_window(&self.batch, &mut self.keys, |window, series| {
-            plan.contribute(&by, window, series, record_bytes_max);
-        });
+        let batch = &self.batch;
+        if let [event] = batch.events() {
+            // The usual message, without maps: its rollup is too large to be moved around.
+            plan.contribute(&by, event.window, record_bytes_max, |series| {
+                series.push((self.keys.of(batch, event.series), Rollup::default()));
+                series.iter_mut().for_each(|(_, rollup)| count(rollup, batch, event));
+            });
+        } else {
+            for (window, series) in by_window(batch) {
+                plan.contribute(&by, window, record_bytes_max, |named| {
+                    named.extend(series.into_iter().map(|(id, rollup)| (self.keys.of(batch, id), rollup)));
+                    named.sort_by(|(a, _), (b, _)| a.cmp(b));
+                });
+            }
+        }
         for rejected in rejected {
-            let coordinates = message.coordinates.clone().into_owned();
+            let coordinates = message.origin.coordinates();
             plan.set_aside(place, QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected });
         }
     }
@@ -106,26 +118,16 @@ impl Keys {
     }
 }
 
-/// What a message's events add to each window, passed on at once: it is too large to move around.
-#[inline]
-fn each_window(batch: &Batch, keys: &mut Keys, mut each: impl FnMut(Window, Counts)) {
-    let count = |rollup: &mut Rollup, event: &BatchEvent| {
-        rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
-    };
-    // The usual message, without maps.
-    if let [event] = batch.events() {
-        let mut rollup = Rollup::default();
-        count(&mut rollup, event);
-        return each(event.window, Counts::from_buf([(keys.of(batch, event.series), rollup)]));
-    }
+/// What events add to each window.
+fn by_window(batch: &Batch) -> BTreeMap<Window, BTreeMap<SeriesId, Rollup>> {
     let mut windows: BTreeMap<Window, BTreeMap<SeriesId, Rollup>> = BTreeMap::new();
     for event in batch.events() {
-        count(windows.entry(event.window).or_default().entry(event.series).or_default(), event);
+        count(windows.entry(event.window).or_default().entry(event.series).or_default(), batch, event);
     }
-    let mut named = |series: BTreeMap<SeriesId, Rollup>| {
-        let mut named: Counts = series.into_iter().map(|(id, rollup)| (keys.of(batch, id), rollup)).collect();
-        named.sort_by(|(a, _), (b, _)| a.cmp(b));
-        named
-    };
-    windows.into_iter().for_each(|(window, series)| each(window, named(series)));
+    windows
+}
+
+#[inline]
+fn count(rollup: &mut Rollup, batch: &Batch, event: &BatchEvent) {
+    rollup.add(counted::status(event.status), event.duration_us, batch.user(event));
 }

@@ -3,6 +3,7 @@ use crate::failing::{FailingStore, Fault, Request};
 use crate::finalize::fold;
 use crate::memory::MemoryStore;
 use crate::ports::{ContributionPut, Item, QuarantinePut};
+use crate::quarantine::Coordinates;
 use crate::retention::RETURN_MS_MAX;
 use futures::executor::block_on;
 use proptest::prelude::*;
@@ -21,7 +22,7 @@ fn message(id: usize, data: &str) -> Message<'static> {
         identity: Identity::sqs("arn:aws:sqs:us-east-1:000000000000:q", &format!("m{id}")),
         arrived_at: ARRIVAL,
         rules_at: ARRIVAL,
-        coordinates: Coordinates::new("sqs", [("message_id", format!("m{id}"))]),
+        origin: Coordinates::new("sqs", [("message_id", format!("m{id}"))]).into(),
         data: data.as_bytes().to_vec().into(),
         held: Held::Payload,
     }

@@ -29,7 +29,7 @@ impl Chunk {
         let identity = object.chunk(self.number);
         let by = plan.contributor(layout, place, &identity);
         for (window, series) in self.windows {
-            plan.contribute(&by, window, shared(series), record_bytes_max);
+            plan.contribute(&by, window, record_bytes_max, |counts| *counts = shared(series));
         }
     }
 

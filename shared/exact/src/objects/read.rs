@@ -59,12 +59,12 @@ impl ObjectAt {
     }
 
     /// Its coordinates, for quarantine.
-    pub fn coordinates(&self) -> Coordinates<'static> {
+    pub fn coordinates(&self) -> Coordinates {
         let content = match &self.content {
-            Content::Version(version) => ("version", version),
-            Content::Etag(etag) => ("etag", etag),
+            Content::Version(version) => ("version", &**version),
+            Content::Etag(etag) => ("etag", &**etag),
         };
-        Coordinates::new("s3", [("bucket", &self.bucket), ("key", &self.key), content]).into_owned()
+        Coordinates::new("s3", [("bucket", &*self.bucket), ("key", &*self.key), content])
     }
 
     /// The object, quarantined whole, unread.

@@ -205,7 +205,7 @@ mod tests {
     use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
     use crate::memory::MemoryStore;
     use crate::ports::QuarantinePut;
-    use crate::quarantine::{Coordinates, QuarantineObject};
+    use crate::quarantine::{Coordinates, Origin, QuarantineObject};
     use crate::row::{Resolution, RowWindow};
     use futures::executor::block_on;
     use weir_telemetry::{EpochTable, EpochView, Generation, Rejected};
@@ -231,7 +231,7 @@ mod tests {
             identity,
             arrived_at: ARRIVAL,
             rules_at: ARRIVAL,
-            coordinates: Coordinates { source: "sqs", path: Default::default() },
+            origin: Origin::Queue { queue: "q", message_id: "m" },
             data: b"[{},{}]".to_vec().into(),
             held: Held::Payload,
         };
@@ -303,7 +303,7 @@ mod tests {
     fn quarantined(store: &MemoryStore, source: &'static str, arrived_at: Millis, event_index: Option<u32>) {
         let name = format!("m{}", store.quarantined().len());
         let rejected = Rejected { reason: Reason::NotJson, detail: String::new(), event_index, payload: vec![] };
-        let coordinates = Coordinates::new(source, [("queue", "q"), ("message_id", &*name)]).into_owned();
+        let coordinates = Coordinates::new(source, [("queue", "q"), ("message_id", &*name)]);
         block_on(store.quarantine(&QuarantineObject { coordinates, arrived_at, rejected })).unwrap();
     }
 

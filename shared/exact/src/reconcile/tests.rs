@@ -5,7 +5,7 @@ use crate::finalize::{FinalizeSettings, Finalizer};
 use crate::ledger::{self, Held, Identity, Incoming, LedgerSettings, Message};
 use crate::memory::MemoryStore;
 use crate::ports::QuarantinePut;
-use crate::quarantine::{Coordinates, QuarantineObject};
+use crate::quarantine::{Coordinates, Origin, QuarantineObject};
 use crate::row::{Resolution, RowWindow, SUMMARY};
 use crate::sequence::Shard;
 use futures::executor::block_on;
@@ -47,7 +47,7 @@ fn sqs(store: &MemoryStore, id: &str) {
         identity: Identity::sqs("q", id),
         arrived_at: ARRIVAL,
         rules_at: ARRIVAL,
-        coordinates: Coordinates { source: "sqs", path: Default::default() },
+        origin: Origin::Queue { queue: "q", message_id: "m" },
         data: br#"{"service":"s","endpoint":"/b","status":200}"#.to_vec().into(),
         held: Held::Payload,
     };
@@ -223,7 +223,7 @@ fn a_document_that_counts_and_was_set_aside_whole_is_wrong_also_while_traffic_fl
     let store = fleet();
     let set_aside = |message: &str, event_index: Option<u32>| {
         let rejected = Rejected { reason: Reason::NotJson, detail: String::new(), event_index, payload: vec![] };
-        let coordinates = Coordinates::new("sqs", [("queue", "q"), ("message_id", message)]).into_owned();
+        let coordinates = Coordinates::new("sqs", [("queue", "q"), ("message_id", message)]);
         block_on(store.quarantine(&QuarantineObject { coordinates, arrived_at: ARRIVAL, rejected })).unwrap();
     };
     // A message that counts nothing, and an event of one that counts the others.

@@ -51,12 +51,12 @@ impl Oracle {
     }
 
     /// A payload that is no Kinesis record.
-    pub(crate) fn payload(&mut self, payload: &[u8], coordinates: &Coordinates<'_>) {
+    pub(crate) fn payload(&mut self, payload: &[u8], coordinates: &Coordinates) {
         let decoded = decode_payload(payload, ARRIVED_AT, EpochTable::genesis().epoch_at(ARRIVED_AT));
         self.add(decoded, coordinates);
     }
 
-    fn add(&mut self, decoded: Decoded, coordinates: &Coordinates<'_>) {
+    fn add(&mut self, decoded: Decoded, coordinates: &Coordinates) {
         for event in decoded.accepted {
             let window = if self.arrives_now { "now".to_owned() } else { event.window.to_string() };
             let key = SeriesKey { service: event.series.service, endpoint: event.series.endpoint };
@@ -65,7 +65,7 @@ impl Oracle {
             rollup.add(status, event.duration_us, event.user.as_deref().map(str::as_bytes));
         }
         for rejected in decoded.rejected {
-            let coordinates = coordinates.clone().into_owned();
+            let coordinates = coordinates.clone();
             self.set_aside(QuarantineObject { coordinates, arrived_at: ARRIVED_AT, rejected });
         }
     }
