@@ -90,14 +90,15 @@ pub(crate) async fn run(asked: Asked, stack: &str) -> Result<ExitCode, Failure> 
 /// What keeps the worker from its work goes to standard error, as the functions word theirs: sources that cannot be read,
 /// checkpoints that cannot be written.
 fn report_trouble() {
-    // A second call (a test's) keeps the first subscriber.
-    let _ = tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_env_filter("weir_local=warn,weir_local_lambda=warn")
         .with_writer(std::io::stderr)
         .log_internal_errors(false)
-        .try_init();
+        .finish();
+    // A second call (a test's) keeps the first subscriber. As functions do it (`weir_aws::logs`).
+    let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
 /// A worker that begins, however long what it needs is not there.

@@ -1,9 +1,9 @@
 //! The line that a function writes for a batch: its result, for people, and its counts, for CloudWatch's metrics.
 //!
 //! One line serves as both: CloudWatch's embedded metric format names the members of the line that are metrics
-//! ("Specification: Embedded metric format", Amazon CloudWatch User Guide), and each byte is billed once. The kept
-//! crate for it, metrique, is a witness in the tests and not linked: its formatter makes every number a metric and nests
-//! nothing, and its types alone add half a megabyte to a bootstrap.
+//! ("Specification: Embedded metric format", Amazon CloudWatch User Guide), and each byte is billed once. How they
+//! are named is metrique's, the crate that AWS maintains for the format; the line around them is ours, since metrique's
+//! nests nothing.
 //!
 //! No payload, no user, no name that a producer chose: everything in a line is counted or made here. Its size is
 //! bounded by the number of reasons and stages.
@@ -12,6 +12,9 @@ use crate::clock;
 use crate::config::Environment;
 use crate::trace::{Link, Links};
 use lambda_runtime::Context;
+use metrique_writer_core::Unit;
+use metrique_writer_core::unit::NegativeScale;
+use metrique_writer_format_emf::{MetricDefinition, MetricDirective};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -63,7 +66,7 @@ fn take_cold() -> bool {
 #[derive(Debug)]
 pub struct BatchLine {
     fields: Map<String, Value>,
-    metrics: Vec<Metric>,
+    metrics: Vec<MetricDefinition<'static>>,
     is_scratch: bool,
     stages_ms: BTreeMap<&'static str, f64>,
     begun: Instant,
@@ -111,13 +114,13 @@ impl BatchLine {
 
     /// Puts a count: a metric.
     pub fn count(&mut self, name: &'static str, count: u64) -> &mut Self {
-        self.metrics.push(Metric { name, unit: Unit::Count });
+        self.metrics.push(metric(name, Unit::Count));
         self.put(name, count)
     }
 
     /// Puts a time: a metric, milliseconds.
     pub fn time_ms(&mut self, name: &'static str, ms: i64) -> &mut Self {
-        self.metrics.push(Metric { name, unit: Unit::Milliseconds });
+        self.metrics.push(metric(name, Unit::Second(NegativeScale::Milli)));
         self.put(name, ms)
     }
 
@@ -166,7 +169,7 @@ impl BatchLine {
         let mut directives = vec![directive(std::mem::take(&mut self.metrics), &[DIMENSION])];
         if let Some(unsettled) = self.unsettled() {
             self.put(UNSETTLED, u64::from(unsettled));
-            directives.push(directive(vec![Metric { name: UNSETTLED, unit: Unit::Count }], &[DIMENSION, VERSION]));
+            directives.push(directive(vec![metric(UNSETTLED, Unit::Count)], &[DIMENSION, VERSION]));
         }
         let embedded = Embedded { timestamp: now.0, directives };
         let line = Rendered {
@@ -204,34 +207,17 @@ struct Embedded {
     #[serde(rename = "Timestamp")]
     timestamp: i64,
     #[serde(rename = "CloudWatchMetrics")]
-    directives: Vec<Directive>,
-}
-
-/// Members of the line that are metrics under the same dimensions.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Directive {
-    namespace: &'static str,
-    dimensions: [Vec<&'static str>; 1],
-    metrics: Vec<Metric>,
+    directives: Vec<MetricDirective<'static>>,
 }
 
 /// A member that is a metric, kept by the minute.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Metric {
-    name: &'static str,
-    unit: Unit,
+fn metric(name: &'static str, unit: Unit) -> MetricDefinition<'static> {
+    MetricDefinition { name, unit, storage_resolution: None }
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-enum Unit {
-    Count,
-    Milliseconds,
-}
-
-fn directive(metrics: Vec<Metric>, dimensions: &[&'static str]) -> Directive {
-    Directive { namespace: NAMESPACE, dimensions: [dimensions.to_vec()], metrics }
+/// Members of the line that are metrics under the same dimensions.
+fn directive(metrics: Vec<MetricDefinition<'static>>, dimensions: &[&'static str]) -> MetricDirective<'static> {
+    MetricDirective { dimensions: vec![dimensions.to_vec()], metrics, namespace: NAMESPACE }
 }
 
 /// Milliseconds, to the microsecond.
@@ -286,27 +272,23 @@ mod tests {
         }
     }
 
-    /// As the crate that AWS maintains for the format writes the same.
+    /// As the specification has it, letter by letter.
     #[test]
-    fn metrics_are_named_as_metrique_names_them() {
-        use metrique_writer_core::unit::NegativeScale;
-        use metrique_writer_format_emf::{MetricDefinition, MetricDirective};
+    fn metrics_are_named_as_cloudwatch_reads_them() {
         let mut line = BatchLine::begin(&Context::default(), "sqs");
         line.count("received", 7).time_ms("lag_ms", 5).count("returned", 1);
         let line: Value = serde_json::from_str(&line.render(Millis(1_795_224_605_000))).unwrap();
-        let metric = |name, unit| MetricDefinition { name, unit, storage_resolution: None };
-        let (count, milliseconds) =
-            (metrique_writer_core::Unit::Count, metrique_writer_core::Unit::Second(NegativeScale::Milli));
-        let directive =
-            |dimensions, metrics| MetricDirective { dimensions: vec![dimensions], metrics, namespace: "weir" };
-        let directives = [
-            directive(
-                vec!["function"],
-                vec![metric("received", count), metric("lag_ms", milliseconds), metric("returned", count)],
-            ),
-            directive(vec!["function", "version"], vec![metric("unsettled", count)]),
-        ];
-        let expect = serde_json::json!({ "Timestamp": 1_795_224_605_000_i64, "CloudWatchMetrics": directives });
+        let count = |name| serde_json::json!({ "Name": name, "Unit": "Count" });
+        let expect = serde_json::json!({
+            "Timestamp": 1_795_224_605_000_i64,
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": "weir", "Dimensions": [["function"]],
+                    "Metrics": [count("received"), { "Name": "lag_ms", "Unit": "Milliseconds" }, count("returned")],
+                },
+                { "Namespace": "weir", "Dimensions": [["function", "version"]], "Metrics": [count("unsettled")] },
+            ],
+        });
         assert_eq!(line["_aws"], expect);
     }
 

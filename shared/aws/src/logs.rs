@@ -9,12 +9,14 @@ pub fn init(environment: &impl Environment) {
     crate::batch_line::init(environment);
     let level = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"].iter().find_map(|name| environment.variable(name));
     let filter = EnvFilter::builder().parse_lossy(level.as_deref().unwrap_or("info"));
-    // A second call (from a test) keeps the first subscriber.
-    let _ = tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
         .with_env_filter(filter)
-        .try_init();
+        .finish();
+    // A second call (from a test) keeps the first subscriber. Not `try_init`: it also takes what libraries write to the
+    // crate `log`, and the code that writes it, which is left out as long as nothing listens, is half a megabyte.
+    let _ = tracing::subscriber::set_global_default(subscriber);
 }
