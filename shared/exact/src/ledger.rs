@@ -22,6 +22,7 @@ use crate::ports::StoreError;
 use crate::quarantine::{Origin, QuarantineObject};
 use sha2::{Digest, Sha256};
 use smallvec::{SmallVec, smallvec};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -158,8 +159,10 @@ impl Message<'_> {
 
 /// What to do with messages of a batch. Messages are known by the place the caller gave them.
 #[derive(Debug, Default)]
-pub struct LedgerPlan {
-    groups: BTreeMap<(Window, u16), Vec<Planned>>,
+pub struct LedgerPlan<'m> {
+    groups: BTreeMap<(Window, u16), Vec<Planned<'m>>>,
+    /// By [`Name`].
+    names: Vec<SeriesKey>,
     lanes: Lanes,
     quarantine: Vec<(usize, QuarantineObject)>,
     /// Places of messages that this batch cannot settle, and why.
@@ -168,38 +171,53 @@ pub struct LedgerPlan {
 }
 
 #[derive(Debug)]
-struct Planned {
+struct Planned<'m> {
     message: usize,
     events: u64,
-    identity: Identity,
+    identity: Cow<'m, Identity>,
     series: Counts,
 }
 
 /// A contributor to windows, always in the same lane.
-pub(crate) struct Contributor<'i> {
+pub(crate) struct Contributor<'m> {
     message: usize,
-    identity: &'i Identity,
+    identity: Cow<'m, Identity>,
     lane: u16,
 }
 
-/// What is counted under one identity in one window: by series, ascending. A message usually has one series, and shares
-/// its name with the others of its batch.
-pub(crate) type Counts = SmallVec<[(Arc<SeriesKey>, Rollup); 1]>;
+/// The name of a series in a plan: [`LedgerPlan::name`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name(usize);
+
+/// What is counted under one identity in one window: by series, ascending. A message usually has one.
+pub(crate) type Counts = SmallVec<[(Name, Rollup); 1]>;
 
 /// What a chunk of an object adds to each window.
 pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
 
-impl LedgerPlan {
+impl<'m> LedgerPlan<'m> {
     /// Registers a contributor: the message at `place`, under `identity`.
-    pub(crate) fn contributor<'i>(&mut self, layout: &Layout, place: usize, identity: &'i Identity) -> Contributor<'i> {
-        Contributor { message: place, identity, lane: self.lanes.of(layout, identity.as_str()) }
+    pub(crate) fn contributor(
+        &mut self,
+        layout: &Layout,
+        place: usize,
+        identity: Cow<'m, Identity>,
+    ) -> Contributor<'m> {
+        let lane = self.lanes.of(layout, identity.as_str());
+        Contributor { message: place, identity, lane }
+    }
+
+    /// Registers a series' name, which is then known by its number.
+    pub(crate) fn name(&mut self, key: SeriesKey) -> Name {
+        self.names.push(key);
+        Name(self.names.len() - 1)
     }
 
     /// Adds what is counted under an identity in one window: `count` puts it in its place, with the series ascending.
     #[inline]
     pub(crate) fn contribute(
         &mut self,
-        by: &Contributor<'_>,
+        by: &Contributor<'m>,
         window: Window,
         record_bytes_max: usize,
         count: impl FnOnce(&mut Counts),
@@ -210,9 +228,9 @@ impl LedgerPlan {
         let series = &mut planned.series;
         count(series);
         planned.events = series.iter().map(|(_, rollup)| rollup.events()).sum();
-        let bounds = || series.iter().map(|(key, rollup)| (&**key, rollup));
+        let bounds = || named(&self.names, series);
         if !counted::fit_anyhow(planned.events, record_bytes_max) && !counted::fits(bounds(), record_bytes_max) {
-            *series = folded(series);
+            *series = folded(&mut self.names, series);
         }
     }
 
@@ -242,11 +260,20 @@ impl LedgerPlan {
     }
 }
 
+/// Series with their names.
+fn named<'p>(
+    names: &'p [SeriesKey],
+    series: &'p [(Name, Rollup)],
+) -> impl Iterator<Item = (&'p SeriesKey, &'p Rollup)> {
+    series.iter().map(|(name, rollup)| (&names[name.0], rollup))
+}
+
 /// All series as one.
-fn folded(series: &[(Arc<SeriesKey>, Rollup)]) -> Counts {
+fn folded(names: &mut Vec<SeriesKey>, series: &[(Name, Rollup)]) -> Counts {
     let mut other = Rollup::default();
     series.iter().for_each(|(_, rollup)| other.merge(rollup));
-    smallvec![(Arc::new(counted::series_key(Series::other())), other)]
+    names.push(counted::series_key(Series::other()));
+    smallvec![(Name(names.len() - 1), other)]
 }
 
 /// 128 bits of SHA-256 over the texts, each with its length, as hexadecimal digits.

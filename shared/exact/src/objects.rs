@@ -184,7 +184,7 @@ struct Lane<'a, S, O, D> {
 
 impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S, O, D> {
     /// Plans to write what is ready.
-    fn plan(&self, plan: &mut LedgerPlan, wanted: &Wanted, arrived_at: Millis, chunks: &mut Chunks) {
+    fn plan(&self, plan: &mut LedgerPlan<'_>, wanted: &Wanted, arrived_at: Millis, chunks: &mut Chunks) {
         let (ready, rejected) = chunks.drain();
         let identity = wanted.object.identity();
         for chunk in ready {
@@ -197,7 +197,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
     }
 
     /// Writes what is planned; returns whether all of it is durable.
-    async fn commit(&self, plan: &mut LedgerPlan, intake: &mut ObjectIntake) -> bool {
+    async fn commit(&self, plan: &mut LedgerPlan<'_>, intake: &mut ObjectIntake) -> bool {
         let plan = std::mem::take(plan);
         intake.windows.extend(plan.windows());
         let out_of_time = || self.deadline.writing_is_over();

@@ -1,12 +1,12 @@
 //! Makes a planned batch durable: item by item, each if absent.
 
-use super::{LedgerPlan, Planned, digest};
+use super::{LedgerPlan, Planned, digest, named};
 use crate::layout::{Layout, expires_at};
 use crate::ports::{ContributionPut, Expected, Item, PutOutcome, QuarantinePut, StoreError};
 use futures::stream::{self, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use weir_rollup::stored::ROLLUPS_MAX;
-use weir_rollup::{Ledger, LedgerEntry};
+use weir_rollup::{Ledger, LedgerEntry, SeriesKey};
 use weir_telemetry::{Reason, Window};
 
 /// Limits of the ledger lane.
@@ -63,7 +63,7 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
     store: &S,
     layout: &Layout,
     settings: LedgerSettings,
-    plan: LedgerPlan,
+    plan: LedgerPlan<'_>,
     out_of_time: &(dyn Fn() -> bool + Sync),
 ) -> LedgerOutcome {
     let mut outcome = LedgerOutcome { received: plan.received(), ..LedgerOutcome::default() };
@@ -83,8 +83,11 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
     }
     drop(kept);
 
-    let puts =
-        plan.groups.into_iter().flat_map(|((window, lane), planned)| cut(layout, window, lane, planned, settings));
+    let names = &plan.names;
+    let groups = plan.groups.into_iter();
+    // Boxed, for the compiler to see that the future may move between threads.
+    let puts: Box<dyn Iterator<Item = LedgerPut> + Send> =
+        Box::new(groups.flat_map(|((window, lane), planned)| cut(layout, window, lane, planned, names, settings)));
     let mut written = stream::iter(puts.map(|put| async move {
         let result =
             if out_of_time() { Err(StoreError::out_of_time()) } else { store.put(&put.item, &Expected::Absent).await };
@@ -134,7 +137,8 @@ fn cut(
     layout: &Layout,
     window: Window,
     lane: u16,
-    mut planned: Vec<Planned>,
+    mut planned: Vec<Planned<'_>>,
+    names: &[SeriesKey],
     settings: LedgerSettings,
 ) -> Vec<LedgerPut> {
     planned.sort_by(|a, b| a.identity.cmp(&b.identity));
@@ -142,7 +146,7 @@ fn cut(
     let mut pieces = vec![planned];
     while let Some(mut piece) = pieces.pop() {
         let rollups: usize = piece.iter().map(|planned| planned.series.len()).sum();
-        let body = encode(&piece);
+        let body = encode(&piece, names);
         if (body.len() > settings.item_bytes_max || rollups > ROLLUPS_MAX) && piece.len() > 1 {
             pieces.push(piece.split_off(piece.len() / 2));
             pieces.push(piece);
@@ -158,10 +162,10 @@ fn cut(
     puts
 }
 
-fn encode(piece: &[Planned]) -> Vec<u8> {
-    let entry = |planned: &Planned| LedgerEntry {
+fn encode(piece: &[Planned<'_>], names: &[SeriesKey]) -> Vec<u8> {
+    let entry = |planned: &Planned<'_>| LedgerEntry {
         identity: planned.identity.to_string(),
-        series: planned.series.iter().map(|(key, rollup)| ((**key).clone(), rollup.clone())).collect(),
+        series: named(names, &planned.series).map(|(key, rollup)| (key.clone(), rollup.clone())).collect(),
     };
     Ledger { entries: piece.iter().map(entry).collect() }.encode()
 }

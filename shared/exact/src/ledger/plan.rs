@@ -1,15 +1,15 @@
 //! From messages to the writes they need, without I/O, in rounds of bounded work.
 
-use super::{Identity, Incoming, LedgerPlan, LedgerSettings, Message};
+use super::{Identity, Incoming, LedgerPlan, LedgerSettings, Message, Name};
 use crate::counted;
 use crate::layout::Layout;
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
 use foldhash::fast::FixedState;
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use weir_rollup::{Rollup, SeriesKey};
+use weir_rollup::Rollup;
 use weir_telemetry::{Batch, BatchEvent, EpochView, Millis, SeriesId, Window};
 
 /// Plans the messages of one batch, round by round: each round is made durable before the next is planned, so that a
@@ -24,15 +24,15 @@ pub struct Planner<'a> {
     /// Places of messages whose identity was already there, and the place of the first.
     twice: Vec<(usize, usize)>,
     batch: Batch,
-    keys: Keys,
+    names: Names,
 }
 
 impl<'a> Planner<'a> {
     /// For one batch.
     pub fn new(layout: &'a Layout, epochs: &'a EpochView, settings: &'a LedgerSettings) -> Self {
         let seen = HashMap::with_hasher(FixedState::default());
-        let (twice, batch, keys) = (vec![], Batch::default(), Keys::default());
-        Self { layout, epochs, settings, seen, twice, batch, keys }
+        let (twice, batch, names) = (vec![], Batch::default(), Names::default());
+        Self { layout, epochs, settings, seen, twice, batch, names }
     }
 
     /// Plans messages, each with its place, until they need [`LedgerSettings::commit_writes_max`] writes or run out.
@@ -42,8 +42,9 @@ impl<'a> Planner<'a> {
     /// delivery of a message acknowledges them all. Under other rules it is not the same, and left: a replay that was
     /// requested while nothing of its object was accepted claims nothing, and one behind it in the batch may just have
     /// claimed the identity (ARCHITECTURE.md has the schedule).
-    pub fn round<'m: 'a>(&mut self, messages: &mut impl Iterator<Item = &'a (usize, Incoming<'m>)>) -> LedgerPlan {
+    pub fn round<'m: 'a>(&mut self, messages: &mut impl Iterator<Item = &'a (usize, Incoming<'m>)>) -> LedgerPlan<'a> {
         let mut plan = LedgerPlan::default();
+        self.names.0.clear();
         self.seen.reserve(messages.size_hint().0);
         while plan.writes() < self.settings.commit_writes_max
             && let Some((place, incoming)) = messages.next()
@@ -62,7 +63,7 @@ impl<'a> Planner<'a> {
         &self.twice
     }
 
-    fn add(&mut self, plan: &mut LedgerPlan, place: usize, message: &'a Message<'_>) {
+    fn add(&mut self, plan: &mut LedgerPlan<'a>, place: usize, message: &'a Message<'_>) {
         match self.seen.entry(&message.identity) {
             Entry::Vacant(vacant) => drop(vacant.insert((place, message.rules_at))),
             Entry::Occupied(held) => {
@@ -74,27 +75,28 @@ impl<'a> Planner<'a> {
                 return plan.left.push((place, StoreError::new(StoreErrorKind::Unavailable, what)));
             }
         }
+        // First: hashing the identity is a chain of multiplications, beside which the event can be read.
+        let by = plan.contributor(self.layout, place, Cow::Borrowed(&message.identity));
         self.batch.clear();
         let rejected = match message.add_to(&mut self.batch, self.epochs) {
             Ok(rejected) => rejected,
             Err(error) => return plan.left.push((place, error)),
         };
         plan.empty += u64::from(self.batch.events().is_empty() && rejected.is_empty());
-        let (by, record_bytes_max) =
-            (plan.contributor(self.layout, place, &message.identity), self.settings.record_bytes_max);
-        let batch = &self.batch;
+        let (batch, record_bytes_max) = (&self.batch, self.settings.record_bytes_max);
         if let [event] = batch.events() {
             // The usual message, without maps: its rollup is too large to be moved around.
+            let name = self.names.of(plan, batch, event.series);
             plan.contribute(&by, event.window, record_bytes_max, |series| {
-                series.push((self.keys.of(batch, event.series), Rollup::default()));
+                series.push((name, Rollup::default()));
                 series.iter_mut().for_each(|(_, rollup)| count(rollup, batch, event));
             });
         } else {
             for (window, series) in by_window(batch) {
-                plan.contribute(&by, window, record_bytes_max, |named| {
-                    named.extend(series.into_iter().map(|(id, rollup)| (self.keys.of(batch, id), rollup)));
-                    named.sort_by(|(a, _), (b, _)| a.cmp(b));
-                });
+                let mut named: Vec<_> =
+                    series.into_iter().map(|(id, rollup)| (self.names.of(plan, batch, id), rollup)).collect();
+                named.sort_by(|(a, _), (b, _)| plan.names[a.0].cmp(&plan.names[b.0]));
+                plan.contribute(&by, window, record_bytes_max, |series| series.extend(named));
             }
         }
         for rejected in rejected {
@@ -104,17 +106,20 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The names of a batch's series, shared by what is stored.
+/// The names in a plan of a batch's series.
 #[derive(Debug, Default)]
-struct Keys(Vec<Option<Arc<SeriesKey>>>);
+struct Names(Vec<Option<Name>>);
 
-impl Keys {
-    fn of(&mut self, batch: &Batch, id: SeriesId) -> Arc<SeriesKey> {
-        if self.0.len() <= id.index() {
-            self.0.resize(batch.all_series().len(), None);
+impl Names {
+    #[inline]
+    fn of(&mut self, plan: &mut LedgerPlan<'_>, batch: &Batch, id: SeriesId) -> Name {
+        if let Some(Some(name)) = self.0.get(id.index()) {
+            return *name;
         }
-        let key = || Arc::new(counted::series_key(batch.series(id).clone()));
-        Arc::clone(self.0[id.index()].get_or_insert_with(key))
+        self.0.resize(batch.all_series().len(), None);
+        let name = plan.name(counted::series_key(batch.series(id).clone()));
+        self.0[id.index()] = Some(name);
+        name
     }
 }
 

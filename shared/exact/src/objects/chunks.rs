@@ -2,9 +2,8 @@
 
 use crate::counted;
 use crate::layout::Layout;
-use crate::ledger::{Counts, Identity, LedgerPlan, Windows};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use crate::ledger::{Identity, LedgerPlan, Windows};
+use std::borrow::Cow;
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{Accepted, Epoch, ObjectEvent, Rejected};
 
@@ -20,16 +19,17 @@ impl Chunk {
     /// Adds the chunk to the plan.
     pub(super) fn plan(
         self,
-        plan: &mut LedgerPlan,
+        plan: &mut LedgerPlan<'_>,
         layout: &Layout,
         place: usize,
         object: &Identity,
         record_bytes_max: usize,
     ) {
         let identity = object.chunk(self.number);
-        let by = plan.contributor(layout, place, &identity);
+        let by = plan.contributor(layout, place, Cow::Owned(identity));
         for (window, series) in self.windows {
-            plan.contribute(&by, window, record_bytes_max, |counts| *counts = shared(series));
+            let named: Vec<_> = series.into_iter().map(|(key, rollup)| (plan.name(key), rollup)).collect();
+            plan.contribute(&by, window, record_bytes_max, |series| series.extend(named));
         }
     }
 
@@ -55,10 +55,6 @@ impl Chunk {
         let series = self.windows.values().flatten();
         series.map(|(key, rollup)| SERIES_BYTES + key.service.len() + key.endpoint.len() + rollup.heap_bytes()).sum()
     }
-}
-
-fn shared(series: BTreeMap<SeriesKey, Rollup>) -> Counts {
-    series.into_iter().map(|(key, rollup)| (Arc::new(key), rollup)).collect()
 }
 
 /// Memory of a series besides the bytes of its names and its rollup's heap: the rollup itself, two strings, its place
