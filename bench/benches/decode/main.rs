@@ -98,7 +98,7 @@ fn sqs(input: Vec<u8>, messages: usize) -> Case {
             incoming.push((place, here));
         }
         assert_eq!(incoming.len(), messages);
-        let plan = Planner::new(&layout, &epochs, &settings).round(&mut incoming.iter());
+        let plan = Planner::new(&layout, &epochs, &settings).round(&mut incoming.iter_mut());
         assert_eq!(plan.received(), messages as u64);
         messages
     };

@@ -5,6 +5,10 @@
 
 use weir_json::Scanner;
 
+/// Records of an invocation for which room is made ahead: as many as a mapping may deliver ("BatchSize",
+/// CreateEventSourceMapping, AWS Lambda API Reference).
+pub(crate) const RECORDS_MAX: usize = 10_000;
+
 /// Scans an invocation's records; none where the complete reader is to be asked. `like` reads a record that is written
 /// like the last, if it is; `whole` reads one by its members, and finds its pattern. Payloads go into `arena`.
 pub(crate) fn records<'a, T, A>(
@@ -33,7 +37,8 @@ pub(crate) fn records<'a, T, A>(
                     pattern = found;
                     if records.is_empty() {
                         // The others are likely as long.
-                        records.reserve(1 + scanner.rest().len() / (scanner.at() - begin).max(1));
+                        let likely = 1 + scanner.rest().len() / (scanner.at() - begin).max(1);
+                        records.reserve(likely.min(RECORDS_MAX));
                     }
                     record
                 }

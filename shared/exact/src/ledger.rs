@@ -143,17 +143,22 @@ impl Held {
             Self::Event(index) => decode_event_alone(data, index, arrived_at, epoch),
         }
     }
+
+    /// The same into `batch`; what is rejected is returned.
+    fn add_to(self, batch: &mut Batch, data: &Payload<'_>, arrived_at: Millis, epoch: &Epoch) -> Vec<Rejected> {
+        match self {
+            Self::Payload => batch.add_held(data, arrived_at, epoch),
+            Self::Record => batch.add_record(&data.bytes(), arrived_at, epoch),
+            Self::Event(index) => batch.add_event_alone(&data.bytes(), index, arrived_at, epoch),
+        }
+    }
 }
 
 impl Message<'_> {
     /// Decodes it into `batch`, if the rules that apply are known at present, and returns what is rejected.
     pub(crate) fn add_to(&self, batch: &mut Batch, epochs: &EpochView) -> Result<Vec<Rejected>, StoreError> {
         let epoch = epochs.epoch_for(self.rules_at)?;
-        Ok(match self.held {
-            Held::Payload => batch.add_held(&self.data, self.arrived_at, epoch),
-            Held::Record => batch.add_record(&self.data.bytes(), self.arrived_at, epoch),
-            Held::Event(index) => batch.add_event_alone(&self.data.bytes(), index, self.arrived_at, epoch),
-        })
+        Ok(self.held.add_to(batch, &self.data, self.arrived_at, epoch))
     }
 }
 

@@ -47,6 +47,13 @@ impl Payload<'_> {
     }
 }
 
+impl Default for Payload<'_> {
+    /// No bytes.
+    fn default() -> Self {
+        Self::Plain(Cow::Borrowed(&[]))
+    }
+}
+
 impl From<Vec<u8>> for Payload<'_> {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Plain(Cow::Owned(bytes))

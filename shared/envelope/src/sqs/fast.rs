@@ -182,6 +182,16 @@ fn own_attribute<'a>(scanner: &mut Scanner<'a>, name: &[u8], message: &mut Messa
 mod tests {
     use super::*;
 
+    /// What a first record says of the others bounds nothing.
+    #[test]
+    fn room_is_made_for_a_batch_and_no_more() {
+        let input = format!(r#"{{"Records":[{{}},{{"x":"{}"}}]}}"#, "a".repeat(1 << 20));
+        let mut arena = vec![];
+        let scanned = scan(input.as_bytes(), &mut arena).expect("read fast");
+        assert_eq!(scanned.len(), 2);
+        assert!(scanned.capacity() <= pattern::RECORDS_MAX + 1, "{}", scanned.capacity());
+    }
+
     #[test]
     fn what_lambda_writes_is_read_fast() {
         let path = format!("{}/../../events/sqs-messages.json", env!("CARGO_MANIFEST_DIR"));

@@ -70,10 +70,10 @@ pub async fn intake<S: ContributionPut + QuarantinePut>(
     out_of_time: &(dyn Fn() -> bool + Sync),
 ) -> Intake {
     let mut intake = Intake { messages: incoming.len() as u64, ..Intake::default() };
-    let settled = settle_all(store, layout, &settings, incoming, &mut intake, out_of_time).await;
+    let mut settled = settle_all(store, layout, &settings, incoming, &mut intake, out_of_time).await;
 
     let mut planner = Planner::new(layout, epochs, &settings);
-    let (mut waiting, mut windows) = (settled.iter().peekable(), BTreeSet::new());
+    let (mut waiting, mut windows) = (settled.iter_mut().peekable(), BTreeSet::new());
     while waiting.peek().is_some() {
         if out_of_time() {
             let places: Vec<usize> = waiting.map(|(place, _)| *place).collect();

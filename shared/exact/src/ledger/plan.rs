@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use weir_rollup::Rollup;
-use weir_telemetry::{Batch, BatchEvent, EpochView, Millis, SeriesId, Window};
+use weir_telemetry::{Batch, BatchEvent, EpochView, Millis, Rejected, SeriesId, Window};
 
 /// Plans the messages of one batch, round by round: each round is made durable before the next is planned, so that a
 /// batch that does not fit the function's time settles part of itself on every delivery.
@@ -42,7 +42,10 @@ impl<'a> Planner<'a> {
     /// delivery of a message acknowledges them all. Under other rules it is not the same, and left: a replay that was
     /// requested while nothing of its object was accepted claims nothing, and one behind it in the batch may just have
     /// claimed the identity (ARCHITECTURE.md has the schedule).
-    pub fn round<'m: 'a>(&mut self, messages: &mut impl Iterator<Item = &'a (usize, Incoming<'m>)>) -> LedgerPlan<'a> {
+    pub fn round<'m: 'a>(
+        &mut self,
+        messages: &mut impl Iterator<Item = &'a mut (usize, Incoming<'m>)>,
+    ) -> LedgerPlan<'a> {
         let mut plan = LedgerPlan::default();
         self.names.0.clear();
         self.seen.reserve(messages.size_hint().0);
@@ -51,7 +54,11 @@ impl<'a> Planner<'a> {
         {
             match incoming {
                 Incoming::Message(message) | Incoming::Claiming { message, .. } => self.add(&mut plan, *place, message),
-                Incoming::SetAside(object) => plan.set_aside(*place, object.clone()),
+                Incoming::SetAside(object) => {
+                    let payload = std::mem::take(&mut object.rejected.payload);
+                    let rejected = Rejected { payload, ..object.rejected.clone() };
+                    plan.set_aside(*place, QuarantineObject { rejected, ..object.clone() });
+                }
             }
         }
         plan
@@ -63,12 +70,16 @@ impl<'a> Planner<'a> {
         &self.twice
     }
 
-    fn add(&mut self, plan: &mut LedgerPlan<'a>, place: usize, message: &'a Message<'_>) {
-        match self.seen.entry(&message.identity) {
-            Entry::Vacant(vacant) => drop(vacant.insert((place, message.rules_at))),
+    fn add(&mut self, plan: &mut LedgerPlan<'a>, place: usize, message: &'a mut Message<'_>) {
+        let Message { identity, arrived_at, rules_at, origin, data, held } = message;
+        let (identity, arrived_at): (&'a Identity, _) = (identity, *arrived_at);
+        // What is planned needs no payload: the next one may need the memory.
+        let data = std::mem::take(data);
+        match self.seen.entry(identity) {
+            Entry::Vacant(vacant) => drop(vacant.insert((place, *rules_at))),
             Entry::Occupied(held) => {
-                let (first, rules_at) = held.get();
-                if *rules_at == message.rules_at {
+                let (first, its_rules_at) = held.get();
+                if its_rules_at == rules_at {
                     return self.twice.push((place, *first));
                 }
                 let what = "the batch holds its identity under other rules: left for another delivery";
@@ -76,11 +87,11 @@ impl<'a> Planner<'a> {
             }
         }
         // First: hashing the identity is a chain of multiplications, beside which the event can be read.
-        let by = plan.contributor(self.layout, place, Cow::Borrowed(&message.identity));
+        let by = plan.contributor(self.layout, place, Cow::Borrowed(identity));
         self.batch.clear();
-        let rejected = match message.add_to(&mut self.batch, self.epochs) {
-            Ok(rejected) => rejected,
-            Err(error) => return plan.left.push((place, error)),
+        let rejected = match self.epochs.epoch_for(*rules_at) {
+            Ok(epoch) => held.add_to(&mut self.batch, &data, arrived_at, epoch),
+            Err(error) => return plan.left.push((place, error.into())),
         };
         plan.empty += u64::from(self.batch.events().is_empty() && rejected.is_empty());
         let (batch, record_bytes_max) = (&self.batch, self.settings.record_bytes_max);
@@ -100,8 +111,8 @@ impl<'a> Planner<'a> {
             }
         }
         for rejected in rejected {
-            let coordinates = message.origin.coordinates();
-            plan.set_aside(place, QuarantineObject { coordinates, arrived_at: message.arrived_at, rejected });
+            let coordinates = origin.coordinates();
+            plan.set_aside(place, QuarantineObject { coordinates, arrived_at, rejected });
         }
     }
 }

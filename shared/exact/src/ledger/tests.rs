@@ -94,6 +94,28 @@ fn a_message_fails_if_any_of_its_writes_failed() {
 }
 
 /// Five messages of twenty events each, every event in a minute of its own, or every one invalid.
+/// Ten payloads of 16 MiB that are rejected whole are as much as a function's memory has room for, once.
+#[test]
+fn what_is_planned_keeps_no_payload() {
+    let set_aside = || {
+        let rejected = Rejected { reason: Reason::NotJson, detail: "d".into(), event_index: None, payload: vec![b'x'] };
+        QuarantineObject { coordinates: Coordinates::new("sqs", [("queue", "q")]), arrived_at: ARRIVAL, rejected }
+    };
+    let incoming = [Incoming::Message(message(0, "[{},")), Incoming::SetAside(set_aside())];
+    let mut incoming: Vec<_> = incoming.into_iter().enumerate().collect();
+    let (layout, epochs, settings) =
+        (layout(), EpochView::new(EpochTable::genesis(), ARRIVAL), LedgerSettings::default());
+    let plan = Planner::new(&layout, &epochs, &settings).round(&mut incoming.iter_mut());
+    let payloads: Vec<_> = plan.quarantine.iter().map(|(_, object)| &*object.rejected.payload).collect();
+    assert_eq!(payloads, [&b"[{},"[..], b"x"]);
+    for (_, incoming) in incoming {
+        match incoming {
+            Incoming::Message(message) | Incoming::Claiming { message, .. } => assert!(message.data.bytes().is_empty()),
+            Incoming::SetAside(object) => assert!(object.rejected.payload.is_empty()),
+        }
+    }
+}
+
 fn large(event: impl Fn(i64) -> String) -> Vec<Message<'static>> {
     let body = |id: i64| (0..20).map(|n| event(20 * id + n) + "\n").collect::<String>();
     (0..5).map(|id| message(id as usize, &body(id))).collect()
