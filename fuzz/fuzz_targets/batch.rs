@@ -51,7 +51,11 @@ fn messages(input: &[u8]) {
         match incoming {
             Incoming::Message(message) | Incoming::Claiming { message, .. } => {
                 assert!(message.identity.as_str().starts_with("sqs:"));
-                let sent: i64 = delivered.sent_timestamp.as_ref().and_then(|sent| sent.parse().ok()).expect("read without a time of sending");
+                let sent: i64 = delivered
+                    .sent_timestamp
+                    .as_ref()
+                    .and_then(|sent| sent.parse().ok())
+                    .expect("read without a time of sending");
                 let ahead_ms = message.arrived_at.0.saturating_sub(sent);
                 assert!((-14 * 86_400_000..=600_000).contains(&ahead_ms), "arrived {ahead_ms} ms after it was sent");
             }
