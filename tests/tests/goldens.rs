@@ -121,6 +121,9 @@ fn notices() {
                 }
             }
             MessageBody::TestEvent => lines.push_str("  test event\n"),
+            MessageBody::Payload(payload) => {
+                let _ = writeln!(lines, "  a payload: {}", String::from_utf8_lossy(&payload.bytes()));
+            }
             other => {
                 let _ = writeln!(lines, "  {other:?}");
             }
