@@ -39,13 +39,12 @@ pub(crate) fn plain_until(text: &[u8], at: usize) -> usize {
 /// Whether none of these is in `text`.
 #[inline]
 pub(crate) fn is_plain(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
     // A last word begins where it must to be one.
-    let last = text.last_chunk::<8>().map_or_else(|| padded(rest), |last| u64::from_le_bytes(*last));
-    words.iter().fold(unlike_plain(last), |marks, word| marks | unlike_plain(u64::from_le_bytes(*word))) == 0
+    let last = text.last_chunk::<8>().map_or_else(|| padded(text), |last| u64::from_le_bytes(*last));
+    words(text).fold(unlike_plain(last), |marks, word| marks | unlike_plain(word)) == 0
 }
 
-/// Fewer bytes than a word has, and spaces, which are never marked.
+/// At most a word of bytes, and spaces, which are never marked.
 #[inline]
 fn padded(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(ONES * 0x20, |word, byte| word << 8 | u64::from(*byte))
@@ -153,8 +152,8 @@ fn until(text: &[u8], mut at: usize, marks: impl Fn(u64) -> u64) -> usize {
     at + rest.len().min(if marked == 0 { 8 } else { marked.trailing_zeros() as usize / 8 })
 }
 
-/// The words of a chunk.
+/// The whole words of `text`.
 #[inline]
-fn words(chunk: &[u8]) -> impl Iterator<Item = u64> {
-    chunk.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word))
+fn words(text: &[u8]) -> impl Iterator<Item = u64> {
+    text.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word))
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use weir_rollup::Rollup;
-use weir_telemetry::{Batch, BatchEvent, EpochView, Millis, Rejected, SeriesId, Window};
+use weir_telemetry::{Batch, BatchEvent, EpochView, Millis, SeriesId, Window};
 
 /// Plans the messages of one batch, round by round: each round is made durable before the next is planned, so that a
 /// batch that does not fit the function's time settles part of itself on every delivery.
@@ -56,8 +56,9 @@ impl<'a> Planner<'a> {
                 Incoming::Message(message) | Incoming::Claiming { message, .. } => self.add(&mut plan, *place, message),
                 Incoming::SetAside(object) => {
                     let payload = std::mem::take(&mut object.rejected.payload);
-                    let rejected = Rejected { payload, ..object.rejected.clone() };
-                    plan.set_aside(*place, QuarantineObject { rejected, ..object.clone() });
+                    let mut taken = object.clone();
+                    taken.rejected.payload = payload;
+                    plan.set_aside(*place, taken);
                 }
             }
         }
