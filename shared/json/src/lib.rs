@@ -16,7 +16,7 @@
 //!
 //! Not here: numbers' values, escapes' meaning, positions of errors.
 
-mod word;
+mod vector;
 
 /// Deepest nesting that [`Scanner::skip`] follows, whatever it is asked for: it recurses.
 pub const SKIP_DEPTH_MAX: u32 = 64;
@@ -85,14 +85,14 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub fn quoted(&mut self) -> Option<Quoted<'a>> {
         self.eat(b'"').then_some(())?;
-        let (end, is_ascii) = word::quoted_until(self.text, self.at)?;
+        let (end, is_ascii) = vector::quoted_until(self.text, self.at)?;
         let string = self.text.get(self.at..end)?;
         self.at = end + 1;
         (is_ascii || std::str::from_utf8(string).is_ok()).then_some(Quoted(string))
     }
 
-    /// What [`Self::unescaped`] needs of room beyond the string's own length, bytes: it copies words.
-    pub const ROOM_BEYOND: usize = 8;
+    /// What [`Self::unescaped`] needs of room beyond the string's own length, bytes: it copies vectors.
+    pub const ROOM_BEYOND: usize = vector::BYTES;
 
     /// A string with its escapes undone, copied to the beginning of `room`: its length there. None too where the room
     /// is too small, and of escapes that make a character of two.
@@ -100,7 +100,7 @@ impl<'a> Scanner<'a> {
         self.eat(b'"').then_some(())?;
         let mut length = 0;
         loop {
-            let (taken, stopped) = word::copy_until(self.text, self.at, room, length);
+            let (taken, stopped) = vector::copy_until(self.text, self.at, room, length);
             self.at += taken;
             length += taken;
             match self.peek()? {
@@ -220,7 +220,7 @@ impl<'a, const QUOTED: bool> Scanner<'a, QUOTED> {
     #[inline]
     pub fn string(&mut self) -> Option<&'a [u8]> {
         let start = self.behind_quote(self.at)?;
-        let end = word::plain_until(self.text, start);
+        let end = vector::plain_until(self.text, start);
         if let Some(behind) = self.behind_quote(end) {
             self.at = behind;
             return self.text.get(start..end);
@@ -235,7 +235,7 @@ impl<'a, const QUOTED: bool> Scanner<'a, QUOTED> {
         let end = start.saturating_add(length);
         if let Some(behind) = self.behind_quote(end)
             && let Some(string) = self.text.get(start..end)
-            && word::is_plain(string)
+            && vector::is_plain(string)
         {
             self.at = behind;
             return Some(string);
@@ -246,7 +246,7 @@ impl<'a, const QUOTED: bool> Scanner<'a, QUOTED> {
     /// The same where the string is not all ASCII.
     #[cold]
     fn unusual_string(&mut self, start: usize) -> Option<&'a [u8]> {
-        let end = word::any_until(self.text, start);
+        let end = vector::any_until(self.text, start);
         self.at = self.behind_quote(end)?;
         std::str::from_utf8(self.text.get(start..end)?).ok().map(str::as_bytes)
     }
@@ -261,7 +261,7 @@ impl<'a, const QUOTED: bool> Scanner<'a, QUOTED> {
         }
         let start = self.at;
         loop {
-            self.at = word::any_until(self.text, self.at);
+            self.at = vector::any_until(self.text, self.at);
             match self.peek()? {
                 b'"' => break,
                 b'\\' => self.escape()?,

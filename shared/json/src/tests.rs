@@ -81,16 +81,16 @@ fn a_plain_string_is_borrowed_and_anything_else_is_left() {
 /// Every byte in every place of a string of every length.
 #[test]
 fn every_special_byte_is_seen_wherever_it_stands() {
-    // Beyond two chunks behind the words that come first.
+    // Several vectors, and what is left of one.
     for length in 0..96 {
         for at in 0..length {
             for byte in 0..=255_u8 {
                 let mut text = vec![b'a'; length];
                 text[at] = byte;
                 let special = matches!(byte, b'"' | b'\\' | 0..0x20);
-                assert_eq!(word::any_until(&text, 0), if special { at } else { length });
-                assert_eq!(word::plain_until(&text, 0), if special || byte >= 0x80 { at } else { length });
-                assert_eq!(word::is_plain(&text), !special && byte < 0x80);
+                assert_eq!(vector::any_until(&text, 0), if special { at } else { length });
+                assert_eq!(vector::plain_until(&text, 0), if special || byte >= 0x80 { at } else { length });
+                assert_eq!(vector::is_plain(&text), !special && byte < 0x80);
             }
         }
     }
@@ -104,7 +104,9 @@ fn a_string_with_quotes_is_taken_as_it_is_written_and_anything_else_is_left() {
             for byte in 0..=255_u8 {
                 let mut text: Vec<u8> = br#"\"a"#.iter().copied().cycle().take(length).collect();
                 text.splice(at..(at + 1).min(length), [byte]);
-                let string = [b"\"", &text[..], b"\" and more"].concat();
+                // At the text's end, where there is no whole vector, and before it.
+                let ends: &[u8] = if byte % 2 == 0 { b"\"" } else { b"\" and more, beyond a vector" };
+                let string = [b"\"", &text[..], ends].concat();
                 let mut scanner = Scanner::new(&string);
                 let taken = scanner.quoted();
                 let mut complete = serde_json::Deserializer::from_slice(&string).into_iter::<String>();
