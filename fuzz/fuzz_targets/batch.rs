@@ -40,23 +40,18 @@ fn records(input: &[u8]) {
 fn messages(input: &[u8]) {
     let mut arena = vec![];
     let Ok(messages) = sqs::read(input, &mut arena) else { return };
-    let mut queue = message::Queue::default();
-    for delivered in &messages {
-        let Ok((id, received)) = message::read(delivered, &mut queue) else { continue };
-        assert_eq!(Some(id), delivered.id.as_deref(), "a failure must be reported under the message's own id");
-        let incoming = match received {
-            message::Received::Here(incoming) => incoming,
-            message::Received::Elsewhere(pointer) => pointer.incoming,
-        };
+    let queues = message::Queues::of(&messages);
+    let Ok((here, elsewhere)) = message::read_all(&messages, &queues) else { return };
+    assert_eq!(here.len() + elsewhere.len(), messages.len(), "every message is one or the other");
+    let elsewhere = elsewhere.into_iter().map(|(place, pointer)| (place, pointer.incoming));
+    for (place, incoming) in here.into_iter().chain(elsewhere) {
+        let delivered = &messages[place];
+        assert!(delivered.id.is_some(), "a failure must be reported under the message's own id");
         match incoming {
             Incoming::Message(message) | Incoming::Claiming { message, .. } => {
-                assert!(message.identity.as_str().starts_with("sqs:"));
-                let sent: i64 = delivered
-                    .sent_timestamp
-                    .as_ref()
-                    .and_then(|sent| sent.parse().ok())
-                    .expect("read without a time of sending");
-                let ahead_ms = message.arrived_at.0.saturating_sub(sent);
+                assert!(message.identity.to_string().starts_with("sqs:"));
+                let sent_at = delivered.sent_at.expect("read without a time of sending");
+                let ahead_ms = message.arrived_at.0.saturating_sub(sent_at.0);
                 assert!((-14 * 86_400_000..=600_000).contains(&ahead_ms), "arrived {ahead_ms} ms after it was sent");
             }
             Incoming::SetAside(object) => {

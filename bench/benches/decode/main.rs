@@ -90,15 +90,10 @@ fn sqs(input: Vec<u8>, messages: usize) -> Case {
     let settings = LedgerSettings::default();
     let fleet = move || {
         let delivered = weir_envelope::sqs::read(&own, &mut arena).expect("an invocation");
-        let mut queue = message::Queue::default();
-        let read = delivered.iter().map(|delivered| message::read(delivered, &mut queue).expect("a message"));
-        let mut incoming = Vec::with_capacity(messages);
-        for (place, (_, received)) in read.enumerate() {
-            let message::Received::Here(here) = received else { continue };
-            incoming.push((place, here));
-        }
+        let queues = message::Queues::of(&delivered);
+        let (mut incoming, _) = message::read_all(&delivered, &queues).expect("messages");
         assert_eq!(incoming.len(), messages);
-        let plan = Planner::new(&layout, &epochs, &settings).round(&mut incoming.iter_mut());
+        let plan = Planner::new(&layout, &epochs, &settings).round(&mut &mut incoming[..]);
         assert_eq!(plan.received(), messages as u64);
         messages
     };

@@ -32,7 +32,7 @@ use weir_exact::layout::Layout;
 use weir_exact::ledger::{self, Incoming, Intake, LedgerSettings};
 use weir_telemetry::EpochView;
 
-use message::{Pointer, Queue, Received};
+use message::{Placed, Pointer, Queues};
 use pointer::{Follow, POINTERS_IN_FLIGHT_MAX};
 
 /// What one environment keeps between batches.
@@ -83,11 +83,8 @@ impl Handler {
         let delivered = sqs::read(payload, arena)?;
         let mut links = Links::default();
         links.extend(delivered.iter().map(link));
-        let mut queue = Queue::default();
-        let received = delivered.iter().map(|message| message::read(message, &mut queue));
-        let received = received.collect::<Result<Vec<_>, _>>()?;
-        let (ids, received): (Vec<&str>, Vec<Received<'_>>) = received.into_iter().unzip();
-        let (here, elsewhere) = sorted(received);
+        let queues = Queues::of(&delivered);
+        let (here, elsewhere) = message::read_all(&delivered, &queues)?;
         line.stage("read");
         let apart = scratch.map(|generation| self.stores.in_scratch(InScratch::from_now(generation)));
         let stores = apart.as_ref().unwrap_or(&self.stores);
@@ -105,23 +102,9 @@ impl Handler {
         tell_errors(&event.context.request_id, &intake.outcome.errors);
         line.links(&links);
         log(line, &intake);
+        let ids: Vec<&str> = delivered.iter().map(|message| message.id.as_deref().unwrap_or_default()).collect();
         Ok(sqs::answer(&ids, &intake.outcome.failed))
     }
-}
-
-/// Each with its place in the batch.
-type Placed<T> = Vec<(usize, T)>;
-
-/// Messages by location of their payload.
-fn sorted(received: Vec<Received<'_>>) -> (Placed<Incoming<'_>>, Placed<Pointer<'_>>) {
-    let (mut here, mut elsewhere) = (Vec::with_capacity(received.len()), vec![]);
-    for (place, received) in received.into_iter().enumerate() {
-        match received {
-            Received::Here(incoming) => here.push((place, incoming)),
-            Received::Elsewhere(pointer) => elsewhere.push((place, *pointer)),
-        }
-    }
-    (here, elsewhere)
 }
 
 /// What every part of a batch needs.
@@ -139,10 +122,8 @@ impl Batch<'_> {
         if incoming.is_empty() {
             return;
         }
-        let (places, incoming): (Vec<usize>, Vec<Incoming<'_>>) = incoming.into_iter().unzip();
         let settings = self.handler.settings;
-        let counted = ledger::intake(self.stores, self.layout, self.epochs, settings, incoming, self.out_of_time).await;
-        intake.add(counted, &places);
+        intake.add(ledger::intake(self.stores, self.layout, self.epochs, settings, incoming, self.out_of_time).await);
     }
 
     /// Fetches payloads and counts their messages.

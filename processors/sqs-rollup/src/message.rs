@@ -9,7 +9,7 @@ use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
 /// A message as received.
 #[derive(Debug)]
-pub(crate) enum Received<'a> {
+enum Received<'a> {
     /// Its payload is its body.
     Here(Incoming<'a>),
     /// Its payload is an object.
@@ -30,40 +30,63 @@ const ID_BYTES_MAX: usize = 256;
 /// How far a producer's clock may be ahead, milliseconds.
 const ARRIVAL_AHEAD_MS_MAX: i64 = 10 * 60_000;
 
-/// The queue of the previous message: a batch's messages share one, and its name.
-#[derive(Debug, Default)]
-pub(crate) struct Queue<'m>(Option<Named<'m>>);
+/// The queues of a batch's messages: of a mapping's, one.
+#[derive(Debug)]
+pub(crate) struct Queues<'m>(Vec<Queue<'m>>);
 
 #[derive(Debug)]
-struct Named<'m> {
+struct Queue<'m> {
     arn: &'m str,
     name: &'m str,
     identities: QueueIdentities,
 }
 
-impl<'m> Queue<'m> {
-    fn named(&mut self, arn: &'m str) -> &mut Named<'m> {
-        if self.0.as_ref().is_some_and(|last| last.arn != arn) {
-            self.0 = None;
+impl<'m> Queues<'m> {
+    pub(crate) fn of(delivered: &'m [Delivered<'_>]) -> Self {
+        let mut queues = Self(vec![]);
+        for arn in delivered.iter().filter_map(|message| message.queue_arn.as_deref()) {
+            if queues.find(arn).is_none() {
+                queues.0.push(Queue { arn, name: queue_name(arn), identities: QueueIdentities::of(arn) });
+            }
         }
-        self.0.get_or_insert_with(|| Named { arn, name: queue_name(arn), identities: QueueIdentities::of(arn) })
+        queues
+    }
+
+    fn find(&self, arn: &str) -> Option<&Queue<'m>> {
+        self.0.iter().find(|queue| queue.arn == arn)
     }
 }
 
-/// Reads a message and its id.
+/// Messages with their places in the batch.
+pub(crate) type Placed<T> = Vec<(usize, T)>;
+
+/// Reads a batch's messages, by location of their payloads.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_all<'m>(
+    delivered: &'m [Delivered<'_>],
+    queues: &'m Queues<'_>,
+) -> Result<(Placed<Incoming<'m>>, Placed<Pointer<'m>>), EnvelopeError> {
+    let (mut here, mut elsewhere) = (Vec::with_capacity(delivered.len()), vec![]);
+    for (place, message) in delivered.iter().enumerate() {
+        match read(message, queues)? {
+            Received::Here(incoming) => here.push((place, incoming)),
+            Received::Elsewhere(pointer) => elsewhere.push((place, *pointer)),
+        }
+    }
+    Ok((here, elsewhere))
+}
+
+/// Reads a message.
 ///
 /// # Errors
 /// If the event is not one that Lambda sends for SQS: no id, source or time of sending.
-pub(crate) fn read<'m>(
-    message: &'m Delivered<'_>,
-    queue: &mut Queue<'m>,
-) -> Result<(&'m str, Received<'m>), EnvelopeError> {
+fn read<'m>(message: &'m Delivered<'_>, queues: &'m Queues<'_>) -> Result<Received<'m>, EnvelopeError> {
     let id = message.id.as_deref().ok_or(EnvelopeError::Record("a message without messageId"))?;
-    let queue_arn = message.queue_arn.as_deref();
-    let queue_arn = queue_arn.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;
-    let sent_at = message.sent_timestamp.as_deref().and_then(|sent| sent.parse().ok());
-    let sent_at = Millis(sent_at.ok_or(EnvelopeError::Record("a message without SentTimestamp"))?);
-    let Named { name: queue, identities, .. } = queue.named(queue_arn);
+    let queue = message.queue_arn.as_deref().and_then(|arn| queues.find(arn));
+    let queue = queue.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;
+    let sent_at = message.sent_at.ok_or(EnvelopeError::Record("a message without SentTimestamp"))?;
     let own_id = attribute(message, "weir-id");
     let own_arrival = attribute(message, "weir-arrived-at");
     let body = || message.body.as_ref().map(|body| body.text().into_owned().into_bytes()).unwrap_or_default();
@@ -73,7 +96,7 @@ pub(crate) fn read<'m>(
         Attribute::Text(own) if is_id(own) => (own, true),
         _ => (id, false),
     };
-    let origin = Origin::Queue { queue, message_id: name };
+    let origin = Origin::Queue { queue: queue.name, message_id: name };
     let set_aside = |reason: Reason, detail: &str| {
         let payload = body();
         let mut coordinates = origin.coordinates();
@@ -96,7 +119,7 @@ pub(crate) fn read<'m>(
             MessageBody::Malformed { reason, detail } => set_aside(reason, &detail),
             MessageBody::Unsupported(detail) => set_aside(Reason::UnsupportedForm, detail),
             held @ (MessageBody::Payload(_) | MessageBody::TestEvent | MessageBody::Pointer { .. }) => {
-                let identity = identities.identity(name);
+                let identity = queue.identities.identity(name);
                 let data = match held {
                     MessageBody::Payload(data) => data,
                     MessageBody::Pointer { bucket, key } => {
@@ -116,11 +139,10 @@ pub(crate) fn read<'m>(
             }
         },
     };
-    let received = match elsewhere {
+    Ok(match elsewhere {
         Some((bucket, key)) => Received::Elsewhere(Box::new(Pointer { incoming, bucket, key })),
         None => Received::Here(incoming),
-    };
-    Ok((id, received))
+    })
 }
 
 fn held<'m>(body: Option<&'m Body<'_>>) -> MessageBody<'m> {
@@ -174,9 +196,9 @@ mod tests {
                 "attributes":{{"SentTimestamp":"1000000000000"}},"messageAttributes":{{{attributes}}}}}]}}"#
         );
         let mut arena = vec![];
-        let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
-        let (id, received) = read(&message, &mut Queue::default()).unwrap();
-        assert_eq!(id, "m");
+        let delivered = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap();
+        let queues = Queues::of(&delivered);
+        let received = read(&delivered[0], &queues).unwrap();
         let Received::Here(incoming) = received else { panic!("{received:?}") };
         let got = match incoming {
             Incoming::Message(message) => format!("{} at {}", message.identity, message.arrived_at.0),
@@ -217,8 +239,9 @@ mod tests {
                     "body":"{body}","attributes":{{"SentTimestamp":"1795224605000"}},"messageAttributes":{{{attributes}}}}}]}}"#
             );
             let mut arena = vec![];
-            let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
-            let received = read(&message, &mut Queue::default()).unwrap().1;
+            let delivered = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap();
+            let queues = Queues::of(&delivered);
+            let received = read(&delivered[0], &queues).unwrap();
             let Received::Here(Incoming::SetAside(object)) = received else { panic!("{received:?}") };
             object.key()
         };
@@ -242,8 +265,9 @@ mod tests {
                     "body":"nonsense","attributes":{{"SentTimestamp":"1795224605000"}},"messageAttributes":{{{attributes}}}}}]}}"#
             );
             let mut arena = vec![];
-            let message = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap().remove(0);
-            let received = read(&message, &mut Queue::default()).unwrap().1;
+            let delivered = weir_envelope::sqs::read(json.as_bytes(), &mut arena).unwrap();
+            let queues = Queues::of(&delivered);
+            let received = read(&delivered[0], &queues).unwrap();
             let Received::Here(Incoming::Message(message) | Incoming::Claiming { message, .. }) = received else {
                 panic!("{received:?}")
             };
@@ -253,7 +277,10 @@ mod tests {
             let coordinates = origin.coordinates();
             let key = QuarantineObject { coordinates, arrived_at, rejected }.key();
             assert_eq!(weir_exact::quarantine::Key::parse(&key).unwrap().name(), name);
-            assert_eq!(identity.document().map(|document| document.name).as_deref(), Some(name));
+            assert_eq!(
+                weir_exact::ledger::Document::of(&identity.to_string()).map(|document| document.name).as_deref(),
+                Some(name)
+            );
         };
         let text = |name: &str, value: &str| format!(r#""{name}":{{"stringValue":"{value}","dataType":"String"}}"#);
         let id = "5f0c1d2e-0000-4000-8000-000000000000";

@@ -10,11 +10,13 @@ use weir_json::Scanner;
 pub(crate) const RECORDS_MAX: usize = 10_000;
 
 /// Scans an invocation's records; none where the complete reader is to be asked. `like` reads a record that is written
-/// like the last, if it is; `whole` reads one by its members, and finds its pattern. Payloads go into `arena`.
+/// like the last, if it is, into what `begun` makes of that one; `whole` reads one by its members, and finds its pattern.
+/// Payloads go into `arena`.
 pub(crate) fn records<'a, T, A>(
     input: &'a [u8],
     arena: &mut A,
-    like: impl Fn(&Pattern<'a>, &T, &mut Scanner<'a>, &mut A) -> Option<T>,
+    begun: impl Fn(&T) -> T,
+    like: impl Fn(&Pattern<'a>, &mut T, &mut Scanner<'a>, &mut A) -> Option<()>,
     whole: impl Fn(&'a [u8], &mut Scanner<'a>, &mut A) -> Option<(T, Pattern<'a>)>,
 ) -> Option<Vec<T>> {
     let mut scanner = Scanner::new(input);
@@ -27,23 +29,26 @@ pub(crate) fn records<'a, T, A>(
     if !scanner.eat(b']') {
         loop {
             let start = scanner.clone();
-            let again = records.last().and_then(|last| like(&pattern, last, &mut scanner, arena));
-            let record = match again {
-                Some(record) => record,
-                None => {
-                    let begin = start.at();
-                    scanner = start;
-                    let (record, found) = whole(input, &mut scanner, arena)?;
-                    pattern = found;
-                    if records.is_empty() {
+            // In its place: a record is too large to be moved there.
+            let is_like = match records.last().map(&begun) {
+                Some(record) => like(&pattern, records.push_mut(record), &mut scanner, arena).is_some(),
+                None => false,
+            };
+            if !is_like {
+                let begin = start.at();
+                scanner = start;
+                let (record, found) = whole(input, &mut scanner, arena)?;
+                pattern = found;
+                match records.last_mut() {
+                    Some(begun) => *begun = record,
+                    None => {
                         // The others are likely as long.
                         let likely = 1 + scanner.rest().len() / (scanner.at() - begin).max(1);
-                        records.reserve(likely.min(RECORDS_MAX));
+                        records.reserve(likely.min(RECORDS_MAX) + 1);
+                        records.push(record);
                     }
-                    record
                 }
-            };
-            records.push(record);
+            }
             if !scanner.another(b']')? {
                 break;
             }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use weir_json::Quoted;
+use weir_telemetry::Millis;
 
 /// A message as delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub struct Message<'a> {
     pub id: Option<Cow<'a, str>>,
     /// `eventSourceARN`: the queue's.
     pub queue_arn: Option<Cow<'a, str>>,
-    /// `SentTimestamp` of `attributes`, as written.
-    pub sent_timestamp: Option<Cow<'a, str>>,
+    /// `SentTimestamp` of `attributes`, if it is a number.
+    pub sent_at: Option<Millis>,
     /// `AWSTraceHeader` of `attributes`, as written.
     pub trace_header: Option<Cow<'a, str>>,
     /// `body`.

@@ -143,25 +143,24 @@ impl Layout {
     }
 }
 
-/// Lanes of successive identities: those of a queue share a prefix, which is hashed once.
+/// Lanes of a batch's identities: those of a queue share a namespace, which is hashed once.
 #[derive(Debug, Default)]
-pub struct Lanes {
-    begins: String,
+pub(crate) struct Lanes {
+    namespace: String,
     hashed: StableHasher,
 }
 
 impl Lanes {
-    /// The lane of an identity: a function of its bytes alone, whatever came before.
-    pub fn of(&mut self, layout: &Layout, identity: &str) -> u16 {
-        if self.begins.is_empty() || !identity.starts_with(&self.begins) {
-            // Up to the message's id, or the object's name.
-            let end = identity.rfind('/').map_or(0, |slash| slash + 1);
-            identity[..end].clone_into(&mut self.begins);
-            self.hashed = StableHasher::default().with(self.begins.as_bytes());
+    /// The lanes of the identities that `namespace` and each of the names make: functions of their bytes alone, whatever
+    /// came before.
+    pub(crate) fn of<const N: usize>(&mut self, layout: &Layout, namespace: &str, names: [&str; N]) -> [u16; N] {
+        if self.namespace != namespace {
+            namespace.clone_into(&mut self.namespace);
+            self.hashed = StableHasher::default().with(namespace.as_bytes());
         }
-        let hash = self.hashed.with(&identity.as_bytes()[self.begins.len()..]).finish();
-        // The remainder is below a u16, so the cast loses nothing.
-        (hash % u64::from(layout.numbers.lanes)) as u16
+        let lanes = u64::from(layout.numbers.lanes);
+        // A remainder is below a u16, so the cast loses nothing.
+        self.hashed.with_each(names.map(str::as_bytes)).map(|hash| (hash.finish() % lanes) as u16)
     }
 }
 
@@ -196,9 +195,19 @@ mod tests {
     fn a_lane_is_a_function_of_the_identity_alone() {
         let layout = Layout::new("live", Generation { lanes: 16, partitions: 4 });
         let mut lanes = Lanes::default();
-        for identity in ["sqs:a/1", "sqs:a/2", "sqs:a/b/3", "sqs:a/", "none", "", "s3:b/k@v", "sqs:a/1", "sqs:ab/1"] {
-            let expect = (stable_hash(identity.as_bytes()) % 16) as u16;
-            assert_eq!(lanes.of(&layout, identity), expect, "{identity}");
+        for (namespace, name) in [
+            ("", ""),
+            ("sqs:a/", "1"),
+            ("sqs:a/", "2"),
+            ("sqs:a/", "b/3"),
+            ("sqs:a/", ""),
+            ("none", ""),
+            ("s3:b/", "k@v"),
+        ] {
+            let expect = (stable_hash([namespace, name].concat().as_bytes()) % 16) as u16;
+            assert_eq!(lanes.of(&layout, namespace, [name]), [expect], "{namespace}{name}");
+            let [own] = lanes.of(&layout, namespace, [""]);
+            assert_eq!(lanes.of(&layout, namespace, [name, "", name]), [expect, own, expect]);
         }
     }
 

@@ -7,110 +7,36 @@
 mod claim;
 mod commit;
 mod document;
+mod identity;
 mod intake;
 mod plan;
 
 pub use claim::{Claim, claim};
 pub use commit::{LedgerOutcome, LedgerSettings, commit};
 pub use document::Document;
+pub use identity::{Identity, QueueIdentities};
 pub use intake::{Incoming, Intake, intake, settle};
 pub use plan::Planner;
 
 use crate::counted;
-use crate::layout::{Lanes, Layout};
 use crate::ports::StoreError;
 use crate::quarantine::{Origin, QuarantineObject};
+use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
 use smallvec::{SmallVec, smallvec};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{
     Batch, Decoded, Epoch, EpochView, Millis, Payload, Rejected, Series, Window, decode_event_alone, decode_payload,
     decode_record,
 };
 
-/// Identities of a queue's messages, which share a prefix: each is written over the previous one's end, so only the
-/// identity itself is allocated.
-#[derive(Clone, Debug)]
-pub struct QueueIdentities {
-    text: String,
-    begins: usize,
-}
-
-impl QueueIdentities {
-    /// For that queue.
-    pub fn of(queue_arn: &str) -> Self {
-        let text = ["sqs:", queue_arn, "/"].concat();
-        Self { begins: text.len(), text }
-    }
-
-    /// [`Identity::sqs`]
-    pub fn identity(&mut self, id: &str) -> Identity {
-        self.text.truncate(self.begins);
-        self.text.push_str(id);
-        Identity(self.text.as_str().into())
-    }
-}
-
-/// What a contribution is counted under, once. Cheap to clone: a plan has one per window.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity(Arc<str>);
-
-impl Identity {
-    /// A message of a queue: `id` is the message's, or the producer's own (`weir-id`).
-    pub fn sqs(queue_arn: &str, id: &str) -> Self {
-        QueueIdentities::of(queue_arn).identity(id)
-    }
-
-    /// An S3 object: `content` is its version or, on a bucket without versions, its ETag. A key has up to 1,024 bytes
-    /// and a sort key no more, so a long identity ends in its digest instead. The two never collide: only a digested
-    /// one is longer than what is kept unchanged.
-    pub fn s3(bucket: &str, key: &str, content: &str) -> Self {
-        let text = format!("s3:{bucket}/{key}@{content}");
-        if text.len() <= S3_BYTES_MAX {
-            return Self(text.into());
-        }
-        let digest = digest([bucket, key, content]);
-        Self(format!("{}~{digest}", &text[..text.floor_char_boundary(S3_BYTES_MAX)]).into())
-    }
-
-    /// The n-th chunk of an object counted under `self`.
-    pub(crate) fn chunk(&self, number: u64) -> Self {
-        Self(format!("{self}#{number}").into())
-    }
-
-    /// Another body sent under the same id.
-    pub(crate) fn other_body(&self, digest: &str) -> Self {
-        Self(format!("{self}!{digest}").into())
-    }
-
-    pub(crate) fn of(text: String) -> Self {
-        Self(text.into())
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Longest identity of an object that is kept unchanged, bytes. Far above what buckets and keys usually have.
-const S3_BYTES_MAX: usize = 512;
-
 /// One message with its identity settled.
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
     /// What it is counted under.
-    pub identity: Identity,
+    pub identity: Identity<'a>,
     /// Its arrival: the event time of events without one, and the reference for lateness.
     pub arrived_at: Millis,
     /// The time that selects the epoch: its arrival, or for a replay the time of its request.
@@ -165,30 +91,56 @@ impl Message<'_> {
 /// What to do with messages of a batch. Messages are known by the place the caller gave them.
 #[derive(Debug, Default)]
 pub struct LedgerPlan<'m> {
-    groups: BTreeMap<(Window, u16), Vec<Planned<'m>>>,
+    contributors: Vec<Contributor<'m>>,
+    planned: Vec<Planned>,
+    /// The windows and lanes of all that is planned.
+    items: HashSet<(Window, u16), FixedState>,
     /// By [`Name`].
     names: Vec<SeriesKey>,
-    lanes: Lanes,
     quarantine: Vec<(usize, QuarantineObject)>,
     /// Places of messages that this batch cannot settle, and why.
     left: Vec<(usize, StoreError)>,
     empty: u64,
 }
 
+/// What is counted under one identity, always in the same lane.
 #[derive(Debug)]
-struct Planned<'m> {
+struct Contributor<'m> {
     message: usize,
+    under: Under<'m>,
+    lane: u16,
+}
+
+/// The identity that something is counted under.
+#[derive(Debug)]
+pub(crate) enum Under<'m> {
+    /// A message's own.
+    Message(&'m Identity<'m>),
+    /// That of an object's chunk, made for the plan.
+    Chunk(Box<Identity<'static>>),
+}
+
+impl Under<'_> {
+    fn identity(&self) -> &Identity<'_> {
+        match self {
+            Self::Message(identity) => identity,
+            Self::Chunk(identity) => identity,
+        }
+    }
+}
+
+/// What a contributor adds to one window.
+#[derive(Debug)]
+struct Planned {
+    by: By,
+    window: Window,
     events: u64,
-    identity: Cow<'m, Identity>,
     series: Counts,
 }
 
-/// A contributor to windows, always in the same lane.
-pub(crate) struct Contributor<'m> {
-    message: usize,
-    identity: Cow<'m, Identity>,
-    lane: u16,
-}
+/// The number of a contributor in a plan: [`LedgerPlan::contributor`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct By(usize);
 
 /// The name of a series in a plan: [`LedgerPlan::name`].
 #[derive(Clone, Copy, Debug)]
@@ -197,19 +149,25 @@ pub(crate) struct Name(usize);
 /// What is counted under one identity in one window: by series, ascending. A message usually has one.
 pub(crate) type Counts = SmallVec<[(Name, Rollup); 1]>;
 
+/// Messages for which a plan makes room ahead: as many as a mapping may deliver ("BatchSize",
+/// CreateEventSourceMapping, AWS Lambda API Reference).
+const MESSAGES_MAX: usize = 10_000;
+
 /// What a chunk of an object adds to each window.
 pub(crate) type Windows = BTreeMap<Window, BTreeMap<SeriesKey, Rollup>>;
 
 impl<'m> LedgerPlan<'m> {
-    /// Registers a contributor: the message at `place`, under `identity`.
-    pub(crate) fn contributor(
-        &mut self,
-        layout: &Layout,
-        place: usize,
-        identity: Cow<'m, Identity>,
-    ) -> Contributor<'m> {
-        let lane = self.lanes.of(layout, identity.as_str());
-        Contributor { message: place, identity, lane }
+    /// For messages of which likely `messages` are counted, each in one window.
+    fn with_room(messages: usize) -> Self {
+        let messages = messages.min(MESSAGES_MAX);
+        let (contributors, planned) = (Vec::with_capacity(messages), Vec::with_capacity(messages));
+        Self { contributors, planned, ..Self::default() }
+    }
+
+    /// Registers a contributor: the message at `place`, under an identity with that lane.
+    pub(crate) fn contributor(&mut self, place: usize, under: Under<'m>, lane: u16) -> By {
+        self.contributors.push(Contributor { message: place, under, lane });
+        By(self.contributors.len() - 1)
     }
 
     /// Registers a series' name, which is then known by its number.
@@ -218,18 +176,17 @@ impl<'m> LedgerPlan<'m> {
         Name(self.names.len() - 1)
     }
 
-    /// Adds what is counted under an identity in one window: `count` puts it in its place, with the series ascending.
+    /// Adds what a contributor adds to one window: `count` puts it in its place, with the series ascending.
     #[inline]
     pub(crate) fn contribute(
         &mut self,
-        by: &Contributor<'m>,
+        by: By,
         window: Window,
         record_bytes_max: usize,
         count: impl FnOnce(&mut Counts),
     ) {
-        let group = self.groups.entry((window, by.lane)).or_default();
-        let (message, identity) = (by.message, by.identity.clone());
-        let planned = group.push_mut(Planned { message, events: 0, identity, series: Counts::new() });
+        self.items.insert((window, self.contributors[by.0].lane));
+        let planned = self.planned.push_mut(Planned { by, window, events: 0, series: Counts::new() });
         let series = &mut planned.series;
         count(series);
         planned.events = series.iter().map(|(_, rollup)| rollup.events()).sum();
@@ -241,7 +198,7 @@ impl<'m> LedgerPlan<'m> {
 
     /// Writes the plan needs, before items that are too large are cut.
     pub(crate) fn writes(&self) -> usize {
-        self.groups.len() + self.quarantine.len()
+        self.items.len() + self.quarantine.len()
     }
 
     /// Quarantines a message that has no place in the lane: it is not decoded.
@@ -251,7 +208,7 @@ impl<'m> LedgerPlan<'m> {
 
     /// Events and rejected messages in it.
     pub fn received(&self) -> u64 {
-        self.groups.values().flatten().map(|planned| planned.events).sum::<u64>() + self.quarantine.len() as u64
+        self.planned.iter().map(|planned| planned.events).sum::<u64>() + self.quarantine.len() as u64
     }
 
     /// Messages without events.
@@ -259,9 +216,9 @@ impl<'m> LedgerPlan<'m> {
         self.empty
     }
 
-    /// Windows it touches, ascending, possibly repeated.
+    /// Windows it touches, in any order, possibly repeated.
     pub fn windows(&self) -> impl Iterator<Item = Window> + '_ {
-        self.groups.keys().map(|(window, _)| *window)
+        self.items.iter().map(|(window, _)| *window)
     }
 }
 

@@ -90,7 +90,7 @@ fn in_message(payload: &[u8]) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-impl Identity {
+impl Identity<'static> {
     /// What a quarantined event or record is counted under.
     pub fn replay(object: &QuarantineObject) -> Self {
         Self::of(format!("replay:{}/{}", object.coordinates.source, object.id()))
@@ -153,7 +153,7 @@ pub async fn settle<S: ContributionGet + ContributionPut>(
     let taken_apart = !matches!(held, Held::Event(_)) && rejected.iter().any(|rejected| rejected.event_index.is_some());
     let claims = !batch.events().is_empty() || (taken_apart && !left_out!(TakenApartNotClaimed));
     let stands = if !claims {
-        store.get(&layout.claim(message.identity.as_str())).await?.as_ref().map(Claim::from_item).transpose()?
+        store.get(&layout.claim(&message.identity.to_string())).await?.as_ref().map(Claim::from_item).transpose()?
     } else {
         Some(claim(store, layout, &message.identity, Claim::new(requested_at, &message.data.bytes())).await?)
     };

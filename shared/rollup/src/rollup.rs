@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{Durations, Inconsistent, User, UserSketch};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 /// An HTTP-style status of 0..=999, or unknown. Ordered by number, unknown last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -73,6 +73,12 @@ impl Rollup {
             return Err(Inconsistent("more users than events"));
         }
         Ok(Self { statuses: statuses.into(), durations, users })
+    }
+
+    /// One event: [`Self::add`] to none.
+    pub fn of(status: Status, duration_us: Option<u64>, user: Option<&[u8]>) -> Self {
+        let users = user.and_then(User::of).map(UserSketch::of).unwrap_or_default();
+        Self { statuses: smallvec![(status, 1)], durations: duration_us.map(Durations::of), users }
     }
 
     /// Counts one event: its status, its duration in microseconds and its user's UTF-8 bytes, the

@@ -129,6 +129,13 @@ impl UserSketch {
         }
     }
 
+    /// One user.
+    pub(crate) fn of(User(coupon): User) -> Self {
+        let mut coupons = Coupons::new();
+        coupons.push(coupon);
+        Self(State::Coupons(coupons))
+    }
+
     /// Counts a user.
     pub fn add_hashed(&mut self, User(coupon): User) {
         match &mut self.0 {

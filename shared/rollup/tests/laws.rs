@@ -92,6 +92,14 @@ proptest! {
     }
 
     #[test]
+    fn one_event_is_that_event_added_to_none(Event(status, us, user) in event(5)) {
+        let user = user.as_deref().map(str::as_bytes);
+        let mut added = Rollup::default();
+        added.add(status, us, user);
+        prop_assert_eq!(Rollup::of(status, us, user), added);
+    }
+
+    #[test]
     fn counts_are_exact(events in any_events()) {
         let sum = rollup(&events);
         prop_assert_eq!(sum.events(), events.len() as u64);

@@ -21,7 +21,22 @@ impl StableHasher {
     /// Adds bytes.
     #[must_use]
     pub fn with(self, bytes: &[u8]) -> Self {
-        Self(bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)))
+        Self(bytes.iter().fold(self.0, |hash, byte| next(hash, *byte)))
+    }
+
+    /// Adds bytes, each text to a hash of its own. A hash waits for its last byte's multiplication; several do so together.
+    #[must_use]
+    pub fn with_each<const N: usize>(self, texts: [&[u8]; N]) -> [Self; N] {
+        let common = texts.iter().map(|text| text.len()).min().unwrap_or_default();
+        let (begins, rest) = (texts.map(|text| &text[..common]), texts.map(|text| &text[common..]));
+        let mut hashes = [self.0; N];
+        for at in 0..common {
+            for (hash, text) in hashes.iter_mut().zip(begins) {
+                *hash = next(*hash, text[at]);
+            }
+        }
+        let mut rest = rest.into_iter();
+        hashes.map(|hash| Self(hash).with(rest.next().unwrap_or_default()))
     }
 
     /// The hash of all bytes so far.
@@ -30,6 +45,11 @@ impl StableHasher {
         let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
         mixed ^ (mixed >> 33)
     }
+}
+
+#[inline]
+fn next(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
 }
 
 #[cfg(test)]
@@ -47,5 +67,10 @@ mod tests {
     fn parts_hash_as_the_whole() {
         let parts = StableHasher::default().with(b"sqs:queue/").with(b"").with(b"id");
         assert_eq!(parts.finish(), stable_hash(b"sqs:queue/id"));
+        let texts: [&[u8]; 4] = [b"some", b"a longer one", b"", b"some others"];
+        for texts in [texts, [b"all", b"are", b"as", b"short"]] {
+            let hashes = StableHasher::default().with(b"sqs:").with_each(texts).map(StableHasher::finish);
+            assert_eq!(hashes, texts.map(|text| stable_hash(&[b"sqs:", text].concat())));
+        }
     }
 }

@@ -164,7 +164,23 @@ fn may_be_notice(text: &[u8]) -> bool {
 
 /// Whether a string begins like one of those names.
 fn may_begin_name(text: &[u8]) -> bool {
-    // Checks all pairs, since a loop that stops at the first is not vectorised.
+    let Some(last) = text.last_chunk::<PAIRS_BYTES>() else { return has_told_pair(text) };
+    // The last begins where it must to be whole.
+    let mut found = has_told_pair(last);
+    let mut rest = text;
+    while let Some(pairs) = rest.first_chunk::<PAIRS_BYTES>() {
+        found |= has_told_pair(pairs);
+        rest = &rest[PAIRS_BYTES - 1..];
+    }
+    found
+}
+
+/// Bytes whose pairs are looked at together.
+const PAIRS_BYTES: usize = 33;
+
+#[inline]
+fn has_told_pair(text: &[u8]) -> bool {
+    // Looks at all pairs, since a loop that stops at the first is not vectorised.
     let told = |pair: [u8; 2]| matches!(pair, [b'"', b'S' | b'R' | b'T']);
     text.iter()
         .zip(text.get(1..).unwrap_or_default())

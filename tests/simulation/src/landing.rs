@@ -29,7 +29,7 @@ pub(crate) struct Landing {
     /// Everything that was put, in order.
     pub(crate) puts: Vec<Put>,
     /// What was overwritten or deleted at some time.
-    pub(crate) gone: BTreeSet<Identity>,
+    pub(crate) gone: BTreeSet<Identity<'static>>,
 }
 
 /// An object as it was put.

@@ -90,7 +90,7 @@ impl Oracle {
     }
 
     fn queue(&mut self, state: &State) -> Result<(), String> {
-        let mut identities: BTreeMap<Identity, Vec<(usize, &Sent)>> = BTreeMap::new();
+        let mut identities: BTreeMap<Identity<'_>, Vec<(usize, &Sent)>> = BTreeMap::new();
         for (place, sent) in state.queue.sent.iter().enumerate() {
             identities.entry(sent.identity(place)).or_default().push((place, sent));
         }
@@ -101,7 +101,7 @@ impl Oracle {
             let claiming = |sent: &Sent| sent.own_id.is_some();
             if sendings.iter().any(|(_, sent)| claiming(sent)) {
                 // Where nobody has claimed it, whoever was first: then it is the counts that must show what went wrong.
-                let claim = claim_of(state, identity.as_str())?.unwrap_or_else(|| Claim::new(at, payload));
+                let claim = claim_of(state, &identity.to_string())?.unwrap_or_else(|| Claim::new(at, payload));
                 let claimed = |sent: &Sent| Claim::new(sent.arrived_at(), body(sent)) == claim;
                 let winner = sendings.iter().find(|(_, sent)| claimed(sent));
                 let (_, winner) =
@@ -122,7 +122,7 @@ impl Oracle {
     fn others(
         &mut self,
         state: &State,
-        identity: &Identity,
+        identity: &Identity<'_>,
         claim: &Claim,
         sendings: &[(usize, &Sent)],
     ) -> Result<(), String> {
@@ -153,7 +153,7 @@ impl Oracle {
     }
 
     fn objects(&mut self, state: &State) -> Result<(), String> {
-        let mut identities: BTreeMap<Identity, Vec<&Put>> = BTreeMap::new();
+        let mut identities: BTreeMap<Identity<'_>, Vec<&Put>> = BTreeMap::new();
         for put in &state.landing.puts {
             identities.entry(put.at.identity()).or_default().push(put);
         }
@@ -171,8 +171,8 @@ impl Oracle {
             let mut created_at = puts[0].created_at;
             if matches!(object.content, Content::Etag(_)) {
                 self.put_again += u64::from(puts.len() > 1);
-                let claim_at = |at| Claim::new(at, identity.as_str().as_bytes());
-                match claim_of(state, identity.as_str())? {
+                let claim_at = |at| Claim::new(at, identity.to_string().as_bytes());
+                match claim_of(state, &identity.to_string())? {
                     Some(claim) if puts.iter().any(|put| claim_at(put.created_at) == claim) => created_at = claim.at(),
                     Some(claim) => return Err(format!("the claim of {identity} is of no put: {claim:?}")),
                     // Nobody ever opened it.
@@ -225,7 +225,7 @@ impl Oracle {
             let may_stand = |rejected| QuarantineObject { rejected, ..object.clone() };
             self.allowed.extend(asked.rejected.into_iter().map(may_stand));
             let identity = Identity::replay(object);
-            let Some(claim) = claim_of(state, identity.as_str())? else { continue };
+            let Some(claim) = claim_of(state, &identity.to_string())? else { continue };
             let requests = state.replayed.iter().filter(|other| Identity::replay(&other.object) == identity);
             if !requests
                 .clone()

@@ -104,7 +104,7 @@ pub(crate) const REPLAYS: Which = Which {
 
 impl Sent {
     /// What the message counts under.
-    pub(crate) fn identity(&self, place: usize) -> Identity {
+    pub(crate) fn identity(&self, place: usize) -> Identity<'static> {
         Identity::sqs(QUEUE_ARN, &self.name(place))
     }
 
@@ -248,8 +248,6 @@ async fn handled(
         (world.state.left_out, world.state.settings.ledger, world.now)
     };
     let mut incoming = vec![];
-    // Which message of the batch each of `incoming` is.
-    let mut places = vec![];
     let mut failed = BTreeSet::new();
     for (at, (place, sent)) in messages.into_iter().enumerate() {
         let settled = match &sent.body {
@@ -262,16 +260,13 @@ async fn handled(
             Body::Notice(_) => Ok(None),
         };
         match settled {
-            Ok(Some(message)) => {
-                incoming.push(message);
-                places.push(at);
-            }
+            Ok(Some(message)) => incoming.push((at, message)),
             Ok(None) => {}
             Err(_) => drop(failed.insert(at)),
         }
     }
     let intake = intake(client, &layout, &view, settings, incoming, &out_of_time).await;
-    failed.extend(intake.outcome.failed.into_iter().filter_map(|at| places.get(at).copied()));
+    failed.extend(intake.outcome.failed);
     Some(failed)
 }
 

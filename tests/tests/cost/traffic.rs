@@ -124,7 +124,8 @@ pub(crate) fn run(case: Case) -> Taken {
                     .collect();
                 for some in messages.chunks(messages_per_batch as usize) {
                     let settings = LedgerSettings::default();
-                    let intake = block_on(ledger::intake(&meter, &layout, &epochs, settings, some.to_vec(), &never));
+                    let some = some.iter().cloned().enumerate().collect();
+                    let intake = block_on(ledger::intake(&meter, &layout, &epochs, settings, some, &never));
                     assert!(intake.outcome.failed.is_empty(), "{:?}", intake.outcome);
                 }
             }

@@ -45,29 +45,28 @@ struct Parts<'a> {
 /// Scans an invocation's records; none where the complete reader is to be asked.
 pub(super) fn scan<'a>(input: &'a [u8], arena: &mut Vec<u8>) -> Option<Vec<Scanned<'a>>> {
     arena.clear();
-    pattern::records(input, arena, like, whole)
+    pattern::records(input, arena, Scanned::clone, like, whole)
 }
 
 /// A record that is written like the last.
 fn like<'a>(
     pattern: &Pattern<'a>,
-    last: &Scanned<'a>,
+    record: &mut Scanned<'a>,
     scanner: &mut Scanner<'a>,
     arena: &mut Vec<u8>,
-) -> Option<Scanned<'a>> {
+) -> Option<()> {
     (!pattern.first.is_empty() && scanner.eat_all(pattern.first)).then_some(())?;
-    let mut record = last.clone();
     for part in &pattern.rest {
         match part.value {
             PARTITION_KEY => partition_key(scanner)?,
             SEQUENCE => record.sequence = scanner.string_of(part.length)?,
             DATA => record.data = data(scanner, arena)?,
             ARRIVAL => record.arrived_at = arrival(scanner)?,
-            _ => record.shard = shard(scanner, last.shard, record.sequence)?,
+            _ => record.shard = shard(scanner, record.shard, record.sequence)?,
         }
         scanner.eat_all(part.after).then_some(())?;
     }
-    Some(record)
+    Some(())
 }
 
 /// A record by its members, and its pattern.

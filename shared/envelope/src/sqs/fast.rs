@@ -4,6 +4,7 @@ use super::{ATTRIBUTES, Body, Message};
 use crate::members::{members, text};
 use crate::pattern::{self, Pattern};
 use weir_json::{SKIP_DEPTH_MAX, Scanner};
+use weir_telemetry::Millis;
 
 /// The values that differ from message to message.
 const ID: u8 = 0;
@@ -45,30 +46,33 @@ pub(super) fn scan<'a>(input: &'a [u8], arena: &'a mut Vec<u8>) -> Option<Vec<Me
     if arena.len() < bytes {
         arena.resize(bytes, 0);
     }
-    pattern::records(input, &mut Arena { room: arena }, like, whole)
+    pattern::records(input, &mut Arena { room: arena }, begun, like, whole)
+}
+
+/// What does not vary.
+fn begun<'a>(last: &Message<'a>) -> Message<'a> {
+    Message { queue_arn: last.queue_arn.clone(), attributes: last.attributes.clone(), ..Message::default() }
 }
 
 /// A message that is written like the last.
 fn like<'a>(
     pattern: &Pattern<'a>,
-    last: &Message<'a>,
+    message: &mut Message<'a>,
     scanner: &mut Scanner<'a>,
     arena: &mut Arena<'a>,
-) -> Option<Message<'a>> {
+) -> Option<()> {
     (!pattern.first.is_empty() && scanner.eat_all(pattern.first)).then_some(())?;
-    let (queue_arn, attributes) = (last.queue_arn.clone(), last.attributes.clone());
-    let mut message = Message { queue_arn, attributes, ..Message::default() };
     for part in &pattern.rest {
         match part.value {
             ID => message.id = Some(text(scanner.string_of(part.length)?)),
             BODY => message.body = Some(arena.body(scanner)?),
-            SENT => message.sent_timestamp = Some(text(scanner.string_of(part.length)?)),
+            SENT => message.sent_at = Some(millis(scanner.string_of(part.length)?)?),
             TRACE => message.trace_header = Some(text(scanner.string_of(part.length)?)),
             _ => _ = scanner.string_of(part.length)?,
         }
         scanner.eat_all(part.after).then_some(())?;
     }
-    Some(message)
+    Some(())
 }
 
 /// A message by its members, and its pattern.
@@ -128,10 +132,10 @@ fn attribute<'a>(
     values: &mut Vec<(u8, usize, usize)>,
 ) -> Option<()> {
     let at = scanner.at();
-    let text = text(scanner.string()?);
+    let string = scanner.string()?;
     let (value, twice) = match name {
-        b"SentTimestamp" => (SENT, message.sent_timestamp.replace(text).is_some()),
-        b"AWSTraceHeader" => (TRACE, message.trace_header.replace(text).is_some()),
+        b"SentTimestamp" => (SENT, message.sent_at.replace(millis(string)?).is_some()),
+        b"AWSTraceHeader" => (TRACE, message.trace_header.replace(text(string)).is_some()),
         _ => (OTHER, false),
     };
     if twice {
@@ -139,6 +143,12 @@ fn attribute<'a>(
     }
     values.push((value, at, scanner.at()));
     Some(())
+}
+
+/// A number as Lambda writes it: digits, as many as certainly fit.
+fn millis(string: &[u8]) -> Option<Millis> {
+    let digit = |value: i64, byte: &u8| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'));
+    (1..=18).contains(&string.len()).then_some(string)?.iter().try_fold(0, digit).map(Millis)
 }
 
 /// A message attribute, as producers set it: a string, nothing else in it.

@@ -36,7 +36,7 @@ fn send(store: &MemoryStore, id: usize, at: Millis, service: &str, endpoint: &st
         held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), at);
-    let incoming = vec![Incoming::Message(message)];
+    let incoming = vec![(0, Incoming::Message(message))];
     let intake = block_on(ledger::intake(store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
     assert!(intake.outcome.failed.is_empty());
     Window::containing(at)

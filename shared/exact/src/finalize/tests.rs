@@ -45,7 +45,7 @@ fn sqs(store: &MemoryStore, ids: &[&str]) {
         held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
-    let incoming = ids.iter().map(message).map(Incoming::Message).collect();
+    let incoming = ids.iter().map(message).map(Incoming::Message).enumerate().collect();
     let intake = block_on(ledger::intake(store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
     assert!(intake.outcome.failed.is_empty());
 }

@@ -38,11 +38,11 @@ impl Claim {
     }
 
     /// The item for it.
-    pub fn to_item(&self, layout: &Layout, identity: &Identity) -> Item {
+    pub fn to_item(&self, layout: &Layout, identity: &Identity<'_>) -> Item {
         // Numbers and digits only: serialising cannot fail.
         let body = serde_json::to_vec(self).unwrap_or_default();
         let expires_at = Some(expires_at(self.at()));
-        Item { key: layout.claim(identity.as_str()), fence: None, body, expires_at }
+        Item { key: layout.claim(&identity.to_string()), fence: None, body, expires_at }
     }
 
     /// Reads a stored claim.
@@ -61,7 +61,7 @@ impl Claim {
 pub async fn claim<S: ContributionPut>(
     store: &S,
     layout: &Layout,
-    identity: &Identity,
+    identity: &Identity<'_>,
     claim: Claim,
 ) -> Result<Claim, StoreError> {
     let item = claim.to_item(layout, identity);

@@ -1,6 +1,6 @@
 //! Makes a planned batch durable: item by item, each if absent.
 
-use super::{LedgerPlan, Planned, digest, named};
+use super::{Contributor, Counts, LedgerPlan, Planned, digest, named};
 use crate::layout::{Layout, expires_at};
 use crate::ports::{ContributionPut, Expected, Item, PutOutcome, QuarantinePut, StoreError};
 use futures::stream::{self, StreamExt};
@@ -83,11 +83,10 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
     }
     drop(kept);
 
-    let names = &plan.names;
-    let groups = plan.groups.into_iter();
+    let LedgerPlan { contributors, planned, names, left, .. } = plan;
     // Boxed, for the compiler to see that the future may move between threads.
     let puts: Box<dyn Iterator<Item = LedgerPut> + Send> =
-        Box::new(groups.flat_map(|((window, lane), planned)| cut(layout, window, lane, planned, names, settings)));
+        Box::new(grouped(&contributors, planned).flat_map(|group| cut(layout, group, &names, settings)));
     let mut written = stream::iter(puts.map(|put| async move {
         let result =
             if out_of_time() { Err(StoreError::out_of_time()) } else { store.put(&put.item, &Expected::Absent).await };
@@ -106,7 +105,7 @@ pub async fn commit<S: ContributionPut + QuarantinePut>(
         }
     }
     drop(written);
-    for (place, error) in plan.left {
+    for (place, error) in left {
         outcome.fail(&[place], error);
     }
     outcome
@@ -132,40 +131,70 @@ impl LedgerOutcome {
     }
 }
 
-/// Cuts a group into items that fit, by halving; a single message fits by its plan.
-fn cut(
-    layout: &Layout,
+/// What goes to one window and lane, by identity, ascending.
+struct Group<'p> {
     window: Window,
     lane: u16,
-    mut planned: Vec<Planned<'_>>,
-    names: &[SeriesKey],
-    settings: LedgerSettings,
-) -> Vec<LedgerPut> {
-    planned.sort_by(|a, b| a.identity.cmp(&b.identity));
+    parts: Vec<Part<'p>>,
+}
+
+/// What one contributor adds.
+struct Part<'p> {
+    by: &'p Contributor<'p>,
+    events: u64,
+    series: Counts,
+}
+
+/// What is planned, in its groups by window and lane. Each takes what it holds, so that it goes with it.
+fn grouped<'p>(contributors: &'p [Contributor<'_>], mut planned: Vec<Planned>) -> impl Iterator<Item = Group<'p>> {
+    let item = |planned: &Planned| (planned.window, contributors[planned.by.0].lane);
+    let identity = |planned: &Planned| contributors[planned.by.0].under.identity();
+    // By place, since what is planned is too large to be moved around.
+    let mut order: Vec<usize> = (0..planned.len()).collect();
+    order.sort_unstable_by(|a, b| {
+        let (a, b) = (&planned[*a], &planned[*b]);
+        item(a).cmp(&item(b)).then_with(|| identity(a).cmp(identity(b)))
+    });
+    let groups = order.chunk_by(|a, b| item(&planned[*a]) == item(&planned[*b]));
+    let groups: Vec<Vec<usize>> = groups.map(<[usize]>::to_vec).collect();
+    groups.into_iter().filter_map(move |places| {
+        let (window, lane) = item(&planned[*places.first()?]);
+        let part = |place: usize| {
+            let Planned { by, events, series, .. } = &mut planned[place];
+            Part { by: &contributors[by.0], events: *events, series: std::mem::take(series) }
+        };
+        Some(Group { window, lane, parts: places.into_iter().map(part).collect() })
+    })
+}
+
+/// Cuts a group into items that fit, by halving; a single message fits by its plan.
+fn cut(layout: &Layout, group: Group<'_>, names: &[SeriesKey], settings: LedgerSettings) -> Vec<LedgerPut> {
+    let Group { window, lane, parts } = group;
     let mut puts = vec![];
-    let mut pieces = vec![planned];
-    while let Some(mut piece) = pieces.pop() {
-        let rollups: usize = piece.iter().map(|planned| planned.series.len()).sum();
-        let body = encode(&piece, names);
+    let mut pieces = vec![&parts[..]];
+    while let Some(piece) = pieces.pop() {
+        let rollups: usize = piece.iter().map(|part| part.series.len()).sum();
+        let ledger = ledger_of(piece, names);
+        let body = ledger.encode();
         if (body.len() > settings.item_bytes_max || rollups > ROLLUPS_MAX) && piece.len() > 1 {
-            pieces.push(piece.split_off(piece.len() / 2));
-            pieces.push(piece);
+            let (first, rest) = piece.split_at(piece.len() / 2);
+            pieces.extend([rest, first]);
             continue;
         }
-        let key = layout.ledger(window, lane, &digest(piece.iter().map(|planned| planned.identity.as_str())));
+        let key = layout.ledger(window, lane, &digest(ledger.entries.iter().map(|entry| &*entry.identity)));
         puts.push(LedgerPut {
             item: Item { key, fence: None, body, expires_at: Some(expires_at(window.end())) },
-            messages: piece.iter().map(|planned| planned.message).collect(),
-            events: piece.iter().map(|planned| planned.events).sum(),
+            messages: piece.iter().map(|part| part.by.message).collect(),
+            events: piece.iter().map(|part| part.events).sum(),
         });
     }
     puts
 }
 
-fn encode(piece: &[Planned<'_>], names: &[SeriesKey]) -> Vec<u8> {
-    let entry = |planned: &Planned<'_>| LedgerEntry {
-        identity: planned.identity.to_string(),
-        series: named(names, &planned.series).map(|(key, rollup)| (key.clone(), rollup.clone())).collect(),
+fn ledger_of(piece: &[Part<'_>], names: &[SeriesKey]) -> Ledger {
+    let entry = |part: &Part<'_>| LedgerEntry {
+        identity: part.by.under.identity().to_string(),
+        series: named(names, &part.series).map(|(key, rollup)| (key.clone(), rollup.clone())).collect(),
     };
-    Ledger { entries: piece.iter().map(entry).collect() }.encode()
+    Ledger { entries: piece.iter().map(entry).collect() }
 }

@@ -2,7 +2,7 @@
 //!
 //! The reverse does not exist: a quarantine key has a queue's name, not its ARN, and only the digest of a long value.
 
-use super::{Identity, S3_BYTES_MAX};
+use super::identity::S3_BYTES_MAX;
 use crate::quarantine::{id_of, queue_name};
 
 /// The document, a message or S3 object, under which something was counted as it came from its source.
@@ -41,13 +41,6 @@ impl<'i> Document<'i> {
     }
 }
 
-impl Identity {
-    /// The document it belongs to.
-    pub fn document(&self) -> Option<Document<'_>> {
-        Document::of(self.as_str())
-    }
-}
-
 fn whole<'v>(source: &str, values: impl IntoIterator<Item = &'v str>) -> String {
     format!("{source}/{}", id_of(values, None))
 }
@@ -55,6 +48,7 @@ fn whole<'v>(source: &str, values: impl IntoIterator<Item = &'v str>) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Identity;
     use crate::objects::{Content, ObjectAt};
     use crate::quarantine::{Coordinates, Key, QuarantineObject};
     use proptest::prelude::*;
@@ -75,12 +69,14 @@ mod tests {
         #[test]
         fn a_message_is_found_under_the_name_that_quarantine_has_for_it(queue in "[A-Za-z0-9_-]{1,80}", id in "(?s).{1,300}") {
             let identity = Identity::sqs(&format!("arn:aws:sqs:us-east-1:000000000000:{queue}"), &id);
+            let other_body = identity.other_body("0f").to_string();
+            let identity = identity.to_string();
             let key = set_aside(Coordinates::new("sqs", [("queue", &*queue), ("message_id", &*id)]));
-            let document = identity.document().unwrap();
+            let document = Document::of(&identity).unwrap();
             prop_assert_eq!(document.name, Key::parse(&key).unwrap().name());
-            prop_assert_eq!(document.identity, identity.as_str());
+            prop_assert_eq!(document.identity, &*identity);
             // Another body under the same id is another document.
-            prop_assert_ne!(identity.other_body("0f").document().unwrap().name, Key::parse(&key).unwrap().name());
+            prop_assert_ne!(Document::of(&other_body).unwrap().name, Key::parse(&key).unwrap().name());
         }
 
         #[test]
@@ -89,14 +85,14 @@ mod tests {
         ) {
             for content in [Content::Version(content.clone()), Content::Etag(content)] {
                 let object = object(&bucket, &key, content);
-                let counted = object.identity().chunk(chunk);
-                let Some(document) = counted.document() else {
-                    prop_assert!(object.identity().as_str().len() > S3_BYTES_MAX);
+                let counted = object.identity().chunk(chunk).to_string();
+                let Some(document) = Document::of(&counted) else {
+                    prop_assert!(object.identity().to_string().len() > S3_BYTES_MAX);
                     continue;
                 };
                 let key = set_aside(object.coordinates());
                 prop_assert_eq!(document.name, Key::parse(&key).unwrap().name());
-                prop_assert_eq!(document.identity, object.identity().as_str().to_owned());
+                prop_assert_eq!(document.identity, object.identity().to_string());
             }
         }
     }
@@ -104,7 +100,7 @@ mod tests {
     #[test]
     fn what_has_no_name_has_none() {
         let long = object("bucket", &"k".repeat(600), Content::Version("v".to_owned())).identity();
-        assert_eq!(long.chunk(7).document(), None);
+        assert_eq!(Document::of(&long.chunk(7).to_string()), None);
         let whole = set_aside(Coordinates::new("sqs", [("queue", "q"), ("message_id", "m")]));
         assert_eq!(Document::of(&format!("replay:{}", Key::parse(&whole).unwrap().name())), None);
         for identity in ["", "sqs:q", "s3:b/k@v", "s3:b#0", "kinesis:s/1"] {

@@ -42,11 +42,9 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Adds another part of the same batch; `places` are the places of its messages in the whole.
-    pub fn add(&mut self, other: Self, places: &[usize]) {
-        let mut outcome = other.outcome;
-        outcome.failed = outcome.failed.iter().filter_map(|place| places.get(*place).copied()).collect();
-        self.outcome.merge(outcome);
+    /// Adds another part of the same batch.
+    pub fn add(&mut self, other: Self) {
+        self.outcome.merge(other.outcome);
         self.messages += other.messages;
         self.empty += other.empty;
         self.twice += other.twice;
@@ -60,23 +58,23 @@ impl Intake {
     }
 }
 
-/// Handles a batch. `out_of_time` is asked before each write is begun.
+/// Handles messages of a batch, each with its place, ascending. `out_of_time` is asked before each write is begun.
 pub async fn intake<S: ContributionPut + QuarantinePut>(
     store: &S,
     layout: &Layout,
     epochs: &EpochView,
     settings: LedgerSettings,
-    incoming: Vec<Incoming<'_>>,
+    incoming: Vec<(usize, Incoming<'_>)>,
     out_of_time: &(dyn Fn() -> bool + Sync),
 ) -> Intake {
     let mut intake = Intake { messages: incoming.len() as u64, ..Intake::default() };
     let mut settled = settle_all(store, layout, &settings, incoming, &mut intake, out_of_time).await;
 
     let mut planner = Planner::new(layout, epochs, &settings);
-    let (mut waiting, mut windows) = (settled.iter_mut().peekable(), BTreeSet::new());
-    while waiting.peek().is_some() {
+    let (mut waiting, mut windows) = (&mut settled[..], BTreeSet::new());
+    while !waiting.is_empty() {
         if out_of_time() {
-            let places: Vec<usize> = waiting.map(|(place, _)| *place).collect();
+            let places: Vec<usize> = waiting.iter().map(|(place, _)| *place).collect();
             intake.outcome.fail(&places, StoreError::out_of_time());
             break;
         }
@@ -100,25 +98,24 @@ async fn settle_all<'i, S: ContributionPut>(
     store: &S,
     layout: &Layout,
     settings: &LedgerSettings,
-    incoming: Vec<Incoming<'i>>,
+    mut incoming: Vec<(usize, Incoming<'i>)>,
     intake: &mut Intake,
     out_of_time: &(dyn Fn() -> bool + Sync),
 ) -> Vec<(usize, Incoming<'i>)> {
-    let (claiming, mut settled): (Vec<_>, Vec<_>) =
-        incoming.into_iter().enumerate().partition(|(_, incoming)| matches!(incoming, Incoming::Claiming { .. }));
-    let settling: Vec<_> = claiming
-        .into_iter()
+    // The others stay where they are.
+    let settling: Vec<_> = incoming
+        .extract_if(.., |(_, incoming)| matches!(incoming, Incoming::Claiming { .. }))
         .map(|(place, incoming)| async move { (place, settle(store, layout, incoming, out_of_time).await) })
         .collect();
     let mut settling = stream::iter(settling).buffer_unordered(settings.writes_in_flight_max);
     while let Some((place, result)) = settling.next().await {
         match result {
-            Ok(incoming) => settled.push((place, incoming)),
+            Ok(settled) => incoming.push((place, settled)),
             Err(error) => intake.outcome.fail(&[place], error),
         }
     }
-    settled.sort_unstable_by_key(|(place, _)| *place);
-    settled
+    incoming.sort_unstable_by_key(|(place, _)| *place);
+    incoming
 }
 
 /// A message that claims its id gets the time in the claim in force. It is quarantined if the id belongs to another

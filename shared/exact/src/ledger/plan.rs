@@ -1,12 +1,11 @@
 //! From messages to the writes they need, without I/O, in rounds of bounded work.
 
-use super::{Identity, Incoming, LedgerPlan, LedgerSettings, Message, Name};
+use super::{Identity, Incoming, LedgerPlan, LedgerSettings, Message, Name, Under};
 use crate::counted;
-use crate::layout::Layout;
+use crate::layout::{Lanes, Layout};
 use crate::ports::{StoreError, StoreErrorKind};
 use crate::quarantine::QuarantineObject;
 use foldhash::fast::FixedState;
-use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use weir_rollup::Rollup;
@@ -19,50 +18,72 @@ pub struct Planner<'a> {
     layout: &'a Layout,
     epochs: &'a EpochView,
     settings: &'a LedgerSettings,
-    /// By identity, the place of its first message and the time whose rules apply to it.
-    seen: HashMap<&'a Identity, (usize, Millis), FixedState>,
+    /// By identity, which of `firsts` is its first message.
+    seen: HashMap<&'a Identity<'a>, usize, FixedState>,
+    /// Places, and the times whose rules apply.
+    firsts: Vec<(usize, Millis)>,
     /// Places of messages whose identity was already there, and the place of the first.
     twice: Vec<(usize, usize)>,
     batch: Batch,
     names: Names,
+    lanes: Lanes,
 }
+
+/// Identities that are hashed together.
+const LANES_AT_ONCE: usize = 4;
 
 impl<'a> Planner<'a> {
     /// For one batch.
     pub fn new(layout: &'a Layout, epochs: &'a EpochView, settings: &'a LedgerSettings) -> Self {
         let seen = HashMap::with_hasher(FixedState::default());
-        let (twice, batch, names) = (vec![], Batch::default(), Names::default());
-        Self { layout, epochs, settings, seen, twice, batch, names }
+        let (twice, batch, names, lanes) = (vec![], Batch::default(), Names::default(), Lanes::default());
+        Self { layout, epochs, settings, seen, firsts: vec![], twice, batch, names, lanes }
     }
 
-    /// Plans messages, each with its place, until they need [`LedgerSettings::commit_writes_max`] writes or run out.
+    /// Plans the first of the waiting messages, each with its place, until they need
+    /// [`LedgerSettings::commit_writes_max`] writes or run out.
     ///
     /// A message whose rules (its epoch) are not known at present is left for another delivery. The same identity twice
     /// in a batch counts once, and the later message shares the fate of the first ([`Self::twice`]): acknowledging one
     /// delivery of a message acknowledges them all. Under other rules it is not the same, and left: a replay that was
     /// requested while nothing of its object was accepted claims nothing, and one behind it in the batch may just have
     /// claimed the identity (ARCHITECTURE.md has the schedule).
-    pub fn round<'m: 'a>(
-        &mut self,
-        messages: &mut impl Iterator<Item = &'a mut (usize, Incoming<'m>)>,
-    ) -> LedgerPlan<'a> {
-        let mut plan = LedgerPlan::default();
+    pub fn round<'m: 'a>(&mut self, waiting: &mut &'a mut [(usize, Incoming<'m>)]) -> LedgerPlan<'a> {
+        let mut plan = LedgerPlan::with_room(waiting.len());
         self.names.0.clear();
-        self.seen.reserve(messages.size_hint().0);
-        while plan.writes() < self.settings.commit_writes_max
-            && let Some((place, incoming)) = messages.next()
-        {
-            match incoming {
-                Incoming::Message(message) | Incoming::Claiming { message, .. } => self.add(&mut plan, *place, message),
-                Incoming::SetAside(object) => {
-                    let payload = std::mem::take(&mut object.rejected.payload);
-                    let mut taken = object.clone();
-                    taken.rejected.payload = payload;
-                    plan.set_aside(*place, taken);
+        self.seen.reserve(waiting.len());
+        self.firsts.reserve(waiting.len());
+        while !waiting.is_empty() && plan.writes() < self.settings.commit_writes_max {
+            for lane in self.next_lanes(waiting) {
+                if plan.writes() < self.settings.commit_writes_max
+                    && let Some((place, incoming)) = waiting.split_off_first_mut()
+                {
+                    self.take(&mut plan, *place, incoming, lane);
                 }
             }
         }
         plan
+    }
+
+    /// The lanes of the next messages.
+    fn next_lanes(&mut self, waiting: &[(usize, Incoming<'_>)]) -> [u16; LANES_AT_ONCE] {
+        let identities = std::array::from_fn(|at| match waiting.get(at) {
+            Some((_, Incoming::Message(message) | Incoming::Claiming { message, .. })) => Some(&message.identity),
+            _ => None,
+        });
+        Identity::lanes(identities, self.layout, &mut self.lanes)
+    }
+
+    fn take(&mut self, plan: &mut LedgerPlan<'a>, place: usize, incoming: &'a mut Incoming<'_>, lane: u16) {
+        match incoming {
+            Incoming::Message(message) | Incoming::Claiming { message, .. } => self.add(plan, place, message, lane),
+            Incoming::SetAside(object) => {
+                let payload = std::mem::take(&mut object.rejected.payload);
+                let mut taken = object.clone();
+                taken.rejected.payload = payload;
+                plan.set_aside(place, taken);
+            }
+        }
     }
 
     /// Places of messages whose identity was already in the batch, each with the place of the first: it settles with
@@ -71,24 +92,26 @@ impl<'a> Planner<'a> {
         &self.twice
     }
 
-    fn add(&mut self, plan: &mut LedgerPlan<'a>, place: usize, message: &'a mut Message<'_>) {
+    fn add(&mut self, plan: &mut LedgerPlan<'a>, place: usize, message: &'a mut Message<'_>, lane: u16) {
         let Message { identity, arrived_at, rules_at, origin, data, held } = message;
-        let (identity, arrived_at): (&'a Identity, _) = (identity, *arrived_at);
+        let (identity, arrived_at): (&'a Identity<'_>, _) = (identity, *arrived_at);
         // What is planned needs no payload: the next one may need the memory.
         let data = std::mem::take(data);
         match self.seen.entry(identity) {
-            Entry::Vacant(vacant) => drop(vacant.insert((place, *rules_at))),
+            Entry::Vacant(vacant) => {
+                vacant.insert(self.firsts.len());
+                self.firsts.push((place, *rules_at));
+            }
             Entry::Occupied(held) => {
-                let (first, its_rules_at) = held.get();
-                if its_rules_at == rules_at {
-                    return self.twice.push((place, *first));
+                let (first, its_rules_at) = self.firsts[*held.get()];
+                if its_rules_at == *rules_at {
+                    return self.twice.push((place, first));
                 }
                 let what = "the batch holds its identity under other rules: left for another delivery";
                 return plan.left.push((place, StoreError::new(StoreErrorKind::Unavailable, what)));
             }
         }
-        // First: hashing the identity is a chain of multiplications, beside which the event can be read.
-        let by = plan.contributor(self.layout, place, Cow::Borrowed(identity));
+        let by = plan.contributor(place, Under::Message(identity), lane);
         self.batch.clear();
         let rejected = match self.epochs.epoch_for(*rules_at) {
             Ok(epoch) => held.add_to(&mut self.batch, &data, arrived_at, epoch),
@@ -99,16 +122,16 @@ impl<'a> Planner<'a> {
         if let [event] = batch.events() {
             // The usual message, without maps: its rollup is too large to be moved around.
             let name = self.names.of(plan, batch, event.series);
-            plan.contribute(&by, event.window, record_bytes_max, |series| {
-                series.push((name, Rollup::default()));
-                series.iter_mut().for_each(|(_, rollup)| count(rollup, batch, event));
+            plan.contribute(by, event.window, record_bytes_max, |series| {
+                let status = counted::status(event.status);
+                series.push((name, Rollup::of(status, event.duration_us, batch.user(event))));
             });
         } else {
             for (window, series) in by_window(batch) {
                 let mut named: Vec<_> =
                     series.into_iter().map(|(id, rollup)| (self.names.of(plan, batch, id), rollup)).collect();
                 named.sort_by(|(a, _), (b, _)| plan.names[a.0].cmp(&plan.names[b.0]));
-                plan.contribute(&by, window, record_bytes_max, |series| series.extend(named));
+                plan.contribute(by, window, record_bytes_max, |series| series.extend(named));
             }
         }
         for rejected in rejected {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::failing::{FailingStore, Fault, Request};
 use crate::finalize::fold;
+use crate::layout::Layout;
 use crate::memory::MemoryStore;
 use crate::ports::{ContributionPut, Item, QuarantinePut};
 use crate::quarantine::Coordinates;
@@ -34,7 +35,7 @@ fn deliver<S: ContributionPut + QuarantinePut>(
     messages: &[Message],
 ) -> LedgerOutcome {
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
-    let incoming = messages.iter().cloned().map(Incoming::Message).collect();
+    let incoming = messages.iter().cloned().map(Incoming::Message).enumerate().collect();
     let outcome = block_on(intake(store, &layout(), &epochs, settings, incoming, &|| false)).outcome;
     let quarantined = outcome.quarantined.values().sum::<u64>();
     assert_eq!(outcome.received, outcome.put + outcome.duplicate + quarantined + outcome.returned, "{outcome:?}");
@@ -93,7 +94,6 @@ fn a_message_fails_if_any_of_its_writes_failed() {
     assert_eq!(outcome.quarantined.values().sum::<u64>(), 1);
 }
 
-/// Five messages of twenty events each, every event in a minute of its own, or every one invalid.
 /// Ten payloads of 16 MiB that are rejected whole are as much as a function's memory has room for, once.
 #[test]
 fn what_is_planned_keeps_no_payload() {
@@ -105,7 +105,7 @@ fn what_is_planned_keeps_no_payload() {
     let mut incoming: Vec<_> = incoming.into_iter().enumerate().collect();
     let (layout, epochs, settings) =
         (layout(), EpochView::new(EpochTable::genesis(), ARRIVAL), LedgerSettings::default());
-    let plan = Planner::new(&layout, &epochs, &settings).round(&mut incoming.iter_mut());
+    let plan = Planner::new(&layout, &epochs, &settings).round(&mut &mut incoming[..]);
     let payloads: Vec<_> = plan.quarantine.iter().map(|(_, object)| &*object.rejected.payload).collect();
     assert_eq!(payloads, [&b"[{},"[..], b"x"]);
     for (_, incoming) in incoming {
@@ -116,6 +116,37 @@ fn what_is_planned_keeps_no_payload() {
     }
 }
 
+/// Identities are hashed several at a time, whatever stands beside them in the batch.
+#[test]
+fn every_message_is_in_the_lane_of_its_identity() {
+    let (layout, store) = (layout(), MemoryStore::default());
+    let (epochs, settings) = (EpochView::new(EpochTable::genesis(), ARRIVAL), LedgerSettings::default());
+    let mut incoming: Vec<Incoming<'_>> = vec![];
+    for id in 0..23 {
+        let queue = if id % 7 < 5 { "one" } else { "another-queue" };
+        let identity = Identity::sqs(queue, &"x".repeat(id));
+        incoming.push(Incoming::Message(Message { identity, ..message(id, "{}") }));
+        if id % 9 == 8 {
+            let rejected =
+                Rejected { reason: Reason::NotJson, detail: String::new(), event_index: None, payload: vec![] };
+            let coordinates = Coordinates::new("sqs", [("message_id", format!("m{id}"))]);
+            incoming.push(Incoming::SetAside(QuarantineObject { coordinates, arrived_at: ARRIVAL, rejected }));
+        }
+    }
+    let incoming = incoming.into_iter().enumerate().collect();
+    assert_eq!(block_on(intake(&store, &layout, &epochs, settings, incoming, &|| false)).outcome.put, 23);
+    let mut counted = 0;
+    for item in store.items() {
+        for entry in weir_rollup::Ledger::decode(&item.body).unwrap().entries {
+            let lane = weir_telemetry::stable_hash(entry.identity.as_bytes()) % 4;
+            assert!(item.key.sk.starts_with(&format!("l#{lane:05}#")), "{} in {:?}", entry.identity, item.key);
+            counted += 1;
+        }
+    }
+    assert_eq!(counted, 23);
+}
+
+/// Five messages of twenty events each, every event in a minute of its own, or every one invalid.
 fn large(event: impl Fn(i64) -> String) -> Vec<Message<'static>> {
     let body = |id: i64| (0..20).map(|n| event(20 * id + n) + "\n").collect::<String>();
     (0..5).map(|id| message(id as usize, &body(id))).collect()
@@ -125,7 +156,7 @@ fn large(event: impl Fn(i64) -> String) -> Vec<Message<'static>> {
 fn deliver_for(store: &MemoryStore, writes_max: usize, messages: &[Message]) -> LedgerOutcome {
     let settings = LedgerSettings { commit_writes_max: 30, writes_in_flight_max: 1, ..LedgerSettings::default() };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
-    let incoming = messages.iter().cloned().map(Incoming::Message).collect();
+    let incoming = messages.iter().cloned().map(Incoming::Message).enumerate().collect();
     let before = store.items().len() + store.quarantined().len();
     let out_of_time = || store.items().len() + store.quarantined().len() >= before + writes_max;
     block_on(intake(store, &layout(), &epochs, settings, incoming, &out_of_time)).outcome
@@ -176,7 +207,7 @@ fn the_first_delivery_of_a_producer_s_id_stands() {
         let sent_at = ARRIVAL.plus(later_ms);
         let incoming = Incoming::Claiming { message: Message { arrived_at: sent_at, ..message(0, data) }, sent_at };
         let settings = LedgerSettings::default();
-        block_on(intake(&store, &layout(), &epochs, settings, vec![incoming], &|| false))
+        block_on(intake(&store, &layout(), &epochs, settings, vec![(0, incoming)], &|| false))
     };
     assert_eq!(send(0, "{}").outcome.put, 1);
     assert_eq!(send(61_000, "{}").outcome.duplicate, 1, "an event without a timestamp stays in the first window");
@@ -195,9 +226,8 @@ fn what_was_first_sent_long_ago_is_not_counted_again() {
     let send = |later_ms: i64| {
         let sent_at = ARRIVAL.plus(later_ms);
         let epochs = EpochView::new(EpochTable::genesis(), sent_at);
-        let incoming =
-            vec![Incoming::Claiming { message: Message { arrived_at: sent_at, ..message(0, "{}") }, sent_at }];
-        block_on(intake(&store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false)).outcome
+        let incoming = Incoming::Claiming { message: Message { arrived_at: sent_at, ..message(0, "{}") }, sent_at };
+        block_on(intake(&store, &layout(), &epochs, LedgerSettings::default(), vec![(0, incoming)], &|| false)).outcome
     };
     assert_eq!(send(0).put, 1);
     assert_eq!(send(RETURN_MS_MAX).duplicate, 1);

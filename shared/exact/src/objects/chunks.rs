@@ -1,9 +1,8 @@
 //! The sum of an object, chunk by chunk.
 
 use crate::counted;
-use crate::layout::Layout;
-use crate::ledger::{Identity, LedgerPlan, Windows};
-use std::borrow::Cow;
+use crate::layout::{Lanes, Layout};
+use crate::ledger::{Identity, LedgerPlan, Under, Windows};
 use weir_rollup::{Rollup, SeriesKey};
 use weir_telemetry::{Accepted, Epoch, ObjectEvent, Rejected};
 
@@ -22,14 +21,15 @@ impl Chunk {
         plan: &mut LedgerPlan<'_>,
         layout: &Layout,
         place: usize,
-        object: &Identity,
+        object: &Identity<'_>,
         record_bytes_max: usize,
     ) {
         let identity = object.chunk(self.number);
-        let by = plan.contributor(layout, place, Cow::Owned(identity));
+        let lane = identity.lane(layout, &mut Lanes::default());
+        let by = plan.contributor(place, Under::Chunk(Box::new(identity)), lane);
         for (window, series) in self.windows {
             let named: Vec<_> = series.into_iter().map(|(key, rollup)| (plan.name(key), rollup)).collect();
-            plan.contribute(&by, window, record_bytes_max, |series| series.extend(named));
+            plan.contribute(by, window, record_bytes_max, |series| series.extend(named));
         }
     }
 

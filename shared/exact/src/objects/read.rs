@@ -45,7 +45,7 @@ impl ObjectAt {
     }
 
     /// What it is counted under.
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> Identity<'static> {
         let (Content::Version(content) | Content::Etag(content)) = &self.content;
         Identity::s3(&self.bucket, &self.key, content)
     }

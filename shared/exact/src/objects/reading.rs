@@ -122,7 +122,7 @@ impl<S: ContributionPut + QuarantinePut, O: ObjectRead, D: Deadline> Lane<'_, S,
             return Ok(created_at);
         }
         let identity = object.identity();
-        let own = Claim::new(created_at, identity.as_str().as_bytes());
+        let own = Claim::new(created_at, identity.to_string().as_bytes());
         Ok(claim(self.store, self.layout, &identity, own).await?.at())
     }
 

@@ -225,7 +225,7 @@ mod tests {
     }
 
     /// What is stored when this identity counts two events at [`ARRIVAL`].
-    fn items(identity: Identity) -> Vec<Item> {
+    fn items(identity: Identity<'static>) -> Vec<Item> {
         let store = MemoryStore::default();
         let message = Message {
             identity,
@@ -237,7 +237,7 @@ mod tests {
         };
         let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
         let layout = Layout::new("live", Generation { lanes: 1, partitions: 1 });
-        let incoming = vec![Incoming::Message(message)];
+        let incoming = vec![(0, Incoming::Message(message))];
         let intake = block_on(ledger::intake(&store, &layout, &epochs, LedgerSettings::default(), incoming, &|| false));
         assert_eq!(intake.outcome.put, 2);
         store.items()

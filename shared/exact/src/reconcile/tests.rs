@@ -52,7 +52,7 @@ fn sqs(store: &MemoryStore, id: &str) {
         held: Held::Payload,
     };
     let epochs = EpochView::new(EpochTable::genesis(), ARRIVAL);
-    let incoming = vec![Incoming::Message(message)];
+    let incoming = vec![(0, Incoming::Message(message))];
     let intake = block_on(ledger::intake(store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
     assert!(intake.outcome.failed.is_empty());
 }

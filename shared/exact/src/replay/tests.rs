@@ -41,7 +41,7 @@ fn replay(
         Some(Settled::TooOld) => "too old".to_owned(),
         Some(Settled::NotHeld(why)) => why.to_owned(),
         Some(Settled::Message(message)) => {
-            let incoming = vec![Incoming::Message(message)];
+            let incoming = vec![(0, Incoming::Message(message))];
             let done = block_on(intake(store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
             let (put, twice) = (done.outcome.put, done.outcome.duplicate);
             format!("{put} put, {twice} twice, {} set aside", done.outcome.quarantined.values().sum::<u64>())
@@ -130,7 +130,7 @@ fn a_request_under_the_old_rules_hides_none_under_the_new() {
                 other => panic!("{other:?}"),
             }
         };
-        let incoming = requests.iter().map(message).collect();
+        let incoming = requests.iter().map(message).enumerate().collect();
         let done = block_on(intake(&store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false));
         put += done.outcome.put;
         deliveries += 1;
@@ -152,7 +152,7 @@ fn what_a_replay_took_apart_counts_by_its_parts_alone() {
         let request = Request { key, requested_at };
         match block_on(take_up(&store, &layout(), &epochs, &request, ASKED.plus(1))) {
             Ok(Some(Settled::Message(message))) => {
-                let incoming = vec![Incoming::Message(message)];
+                let incoming = vec![(0, Incoming::Message(message))];
                 block_on(intake(&store, &layout(), &epochs, LedgerSettings::default(), incoming, &|| false)).outcome.put
             }
             other => panic!("{other:?}"),
