@@ -2,6 +2,9 @@
 //!
 //! The text in between was read as part of a sound record. Where the next record has the very same bytes there, with a
 //! sound string where a string stood and a sound number where a number stood, it is sound as well, and means the same.
+//!
+//! Which values vary is learnt from records that are read whole: the first two, and those that are unlike the last. A
+//! value that was once another varies from then on, so few are.
 
 use weir_json::Scanner;
 
@@ -9,15 +12,17 @@ use weir_json::Scanner;
 /// CreateEventSourceMapping, AWS Lambda API Reference).
 pub(crate) const RECORDS_MAX: usize = 10_000;
 
-/// Scans an invocation's records; none where the complete reader is to be asked. `like` reads a record that is written
-/// like the last, if it is, into what `begun` makes of that one; `whole` reads one by its members, and finds its pattern.
-/// Payloads go into `arena`.
-pub(crate) fn records<'a, T, A>(
+/// A value of a record: which it is, and where it begins and ends.
+pub(crate) type Value = (u8, usize, usize);
+
+/// Scans an invocation's records; none where the complete reader is to be asked. `whole` reads one by its members, and
+/// finds its values in order; `like` goes through one that is written like the last, if it is, and changes a copy of the
+/// last to what it holds. Payloads go into `arena`.
+pub(crate) fn records<'a, T: Clone, A>(
     input: &'a [u8],
     arena: &mut A,
-    begun: impl Fn(&T) -> T,
     like: impl Fn(&Pattern<'a>, &mut T, &mut Scanner<'a>, &mut A) -> Option<()>,
-    whole: impl Fn(&'a [u8], &mut Scanner<'a>, &mut A) -> Option<(T, Pattern<'a>)>,
+    whole: impl Fn(&mut Scanner<'a>, &mut A) -> Option<(T, Vec<Value>)>,
 ) -> Option<Vec<T>> {
     let mut scanner = Scanner::new(input);
     let mut records: Vec<T> = vec![];
@@ -25,29 +30,26 @@ pub(crate) fn records<'a, T, A>(
     scanner.eat(b'{').then(|| scanner.space())?;
     // The only member that Lambda writes.
     (scanner.key()? == b"Records" && scanner.eat(b'[')).then(|| scanner.space())?;
-    let mut pattern = Pattern::default();
+    let (mut known, mut pattern) = (Known::default(), None);
     if !scanner.eat(b']') {
         loop {
-            let start = scanner.clone();
+            let begin = scanner.clone();
+            let last = pattern.as_ref().zip(records.last().cloned());
             // In its place: a record is too large to be moved there.
-            let is_like = match records.last().map(&begun) {
-                Some(record) => like(&pattern, records.push_mut(record), &mut scanner, arena).is_some(),
-                None => false,
-            };
-            if !is_like {
-                let begin = start.at();
-                scanner = start;
-                let (record, found) = whole(input, &mut scanner, arena)?;
-                pattern = found;
-                match records.last_mut() {
-                    Some(begun) => *begun = record,
-                    None => {
-                        // The others are likely as long.
-                        let likely = 1 + scanner.rest().len() / (scanner.at() - begin).max(1);
-                        records.reserve(likely.min(RECORDS_MAX) + 1);
-                        records.push(record);
-                    }
+            let begun = last.map(|(pattern, last)| (pattern, records.push_mut(last)));
+            let is_begun = begun.is_some();
+            if begun.and_then(|(pattern, record)| like(pattern, record, &mut scanner, arena)).is_none() {
+                records.truncate(records.len() - usize::from(is_begun));
+                scanner = begin.clone();
+                let (record, values) = whole(&mut scanner, arena)?;
+                if records.is_empty() {
+                    // The others are likely as long.
+                    let likely = 1 + scanner.rest().len() / (scanner.at() - begin.at()).max(1);
+                    records.reserve(likely.min(RECORDS_MAX) + 1);
                 }
+                records.push(record);
+                pattern =
+                    known.learn(input, values).map(|values| Pattern::of(input, begin.at(), scanner.at(), &values));
             }
             if !scanner.another(b']')? {
                 break;
@@ -61,10 +63,36 @@ pub(crate) fn records<'a, T, A>(
     scanner.is_at_end().then_some(records)
 }
 
-/// The texts around a record's varying values.
+/// What is known of the records' values from those that were read whole.
 #[derive(Debug, Default)]
+struct Known<'a> {
+    /// Of the last: which, its text, and whether it was another in any before.
+    values: Vec<(u8, &'a [u8], bool)>,
+}
+
+impl<'a> Known<'a> {
+    /// Adds a record; which of its values vary, if there was one before that has the same.
+    fn learn(&mut self, input: &'a [u8], values: Vec<Value>) -> Option<Vec<Value>> {
+        let text = |(_, begin, end): Value| input.get(begin..end).unwrap_or_default();
+        let same = self.values.iter().map(|(value, ..)| value).eq(values.iter().map(|(value, ..)| value));
+        let last = std::mem::take(&mut self.values).into_iter().map(Some).chain(std::iter::repeat(None));
+        self.values = values
+            .iter()
+            .zip(last)
+            .map(|(value, last)| {
+                let varies = last.is_some_and(|(_, last, varies)| varies || last != text(*value));
+                (value.0, text(*value), same && varies)
+            })
+            .collect();
+        let varying = values.into_iter().zip(&self.values).filter(|(_, (_, _, varies))| *varies);
+        same.then(|| varying.map(|(value, _)| value).collect())
+    }
+}
+
+/// The texts around a record's varying values.
+#[derive(Debug)]
 pub(crate) struct Pattern<'a> {
-    /// Before the first value; empty where there is no pattern yet, since no record begins with a value.
+    /// Before the first value.
     pub(crate) first: &'a [u8],
     /// What comes next, value by value.
     pub(crate) rest: Vec<Part<'a>>,
@@ -81,9 +109,8 @@ pub(crate) struct Part<'a> {
 }
 
 impl<'a> Pattern<'a> {
-    /// Of a record that stands at `start..end` of `text`, with its varying values in order: which each is, and where it
-    /// begins and ends.
-    pub(crate) fn of(text: &'a [u8], start: usize, end: usize, values: &[(u8, usize, usize)]) -> Self {
+    /// Of a record that stands at `start..end` of `text`, with its varying values in order.
+    fn of(text: &'a [u8], start: usize, end: usize, values: &[Value]) -> Self {
         let between = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
         let next = values.iter().skip(1).map(|(_, begin, _)| *begin).chain([end]);
         Self {

@@ -3,7 +3,7 @@
 use super::{ByShard, complete};
 use crate::EnvelopeError;
 use crate::members::{members, text};
-use crate::pattern::{self, Pattern};
+use crate::pattern::{self, Pattern, Value};
 use memchr::memchr;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -39,13 +39,13 @@ struct Parts<'a> {
     arrived_at: Option<Millis>,
     data: Option<Range<usize>>,
     /// Where varying values stand.
-    values: Vec<(u8, usize, usize)>,
+    values: Vec<Value>,
 }
 
 /// Scans an invocation's records; none where the complete reader is to be asked.
 pub(super) fn scan<'a>(input: &'a [u8], arena: &mut Vec<u8>) -> Option<Vec<Scanned<'a>>> {
     arena.clear();
-    pattern::records(input, arena, Scanned::clone, like, whole)
+    pattern::records(input, arena, like, whole)
 }
 
 /// A record that is written like the last.
@@ -55,7 +55,7 @@ fn like<'a>(
     scanner: &mut Scanner<'a>,
     arena: &mut Vec<u8>,
 ) -> Option<()> {
-    (!pattern.first.is_empty() && scanner.eat_all(pattern.first)).then_some(())?;
+    scanner.eat_all(pattern.first).then_some(())?;
     for part in &pattern.rest {
         match part.value {
             PARTITION_KEY => partition_key(scanner)?,
@@ -69,9 +69,8 @@ fn like<'a>(
     Some(())
 }
 
-/// A record by its members, and its pattern.
-fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Vec<u8>) -> Option<(Scanned<'a>, Pattern<'a>)> {
-    let start = scanner.at();
+/// A record by its members, and its values.
+fn whole<'a>(scanner: &mut Scanner<'a>, arena: &mut Vec<u8>) -> Option<(Scanned<'a>, Vec<Value>)> {
     let mut parts = Parts::default();
     let mut kinesis = false;
     members(scanner, |scanner, name| {
@@ -99,7 +98,7 @@ fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Vec<u8>) ->
         arrived_at: parts.arrived_at?,
         data: parts.data?,
     };
-    Some((record, Pattern::of(input, start, scanner.at(), &parts.values)))
+    Some((record, parts.values))
 }
 
 fn inner<'a>(scanner: &mut Scanner<'a>, arena: &mut Vec<u8>, parts: &mut Parts<'a>, name: &[u8]) -> Option<()> {
@@ -225,9 +224,9 @@ mod tests {
             let value: serde_json::Value = serde_json::from_slice(&input).expect("JSON");
             let records = value["Records"].as_array().map(Vec::len);
             assert_eq!(scan(&input, &mut vec![]).map(|records| records.len()), records, "{name}");
-            // By the pattern all but the first are, where nothing but the values differs.
-            let pattern = whole(&input, &mut first(&input), &mut vec![]).expect("a record").1;
-            let kinds: Vec<u8> = pattern.rest.iter().map(|part| part.value).collect();
+            // By the pattern nearly all are, where nothing but the values differs.
+            let values = whole(&mut first(&input), &mut vec![]).expect("a record").1;
+            let kinds: Vec<u8> = values.iter().map(|(value, ..)| *value).collect();
             assert_eq!(kinds, [PARTITION_KEY, SEQUENCE, DATA, ARRIVAL, EVENT_ID], "{name}");
         }
     }

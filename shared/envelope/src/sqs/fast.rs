@@ -2,7 +2,7 @@
 
 use super::{ATTRIBUTES, Body, Message};
 use crate::members::{members, text};
-use crate::pattern::{self, Pattern};
+use crate::pattern::{self, Pattern, Value};
 use weir_json::{SKIP_DEPTH_MAX, Scanner};
 use weir_telemetry::Millis;
 
@@ -46,12 +46,7 @@ pub(super) fn scan<'a>(input: &'a [u8], arena: &'a mut Vec<u8>) -> Option<Vec<Me
     if arena.len() < bytes {
         arena.resize(bytes, 0);
     }
-    pattern::records(input, &mut Arena { room: arena }, begun, like, whole)
-}
-
-/// What does not vary.
-fn begun<'a>(last: &Message<'a>) -> Message<'a> {
-    Message { queue_arn: last.queue_arn.clone(), attributes: last.attributes.clone(), ..Message::default() }
+    pattern::records(input, &mut Arena { room: arena }, like, whole)
 }
 
 /// A message that is written like the last.
@@ -61,7 +56,7 @@ fn like<'a>(
     scanner: &mut Scanner<'a>,
     arena: &mut Arena<'a>,
 ) -> Option<()> {
-    (!pattern.first.is_empty() && scanner.eat_all(pattern.first)).then_some(())?;
+    scanner.eat_all(pattern.first).then_some(())?;
     for part in &pattern.rest {
         match part.value {
             ID => message.id = Some(text(scanner.string_of(part.length)?)),
@@ -75,9 +70,8 @@ fn like<'a>(
     Some(())
 }
 
-/// A message by its members, and its pattern.
-fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Arena<'a>) -> Option<(Message<'a>, Pattern<'a>)> {
-    let start = scanner.at();
+/// A message by its members, and its values.
+fn whole<'a>(scanner: &mut Scanner<'a>, arena: &mut Arena<'a>) -> Option<(Message<'a>, Vec<Value>)> {
     let mut message = Message::default();
     let mut values = vec![];
     // What stands twice the complete reader refuses.
@@ -122,14 +116,14 @@ fn whole<'a>(input: &'a [u8], scanner: &mut Scanner<'a>, arena: &mut Arena<'a>) 
         }
         Some(())
     })?;
-    Some((message, Pattern::of(input, start, scanner.at(), &values)))
+    Some((message, values))
 }
 
 fn attribute<'a>(
     scanner: &mut Scanner<'a>,
     name: &[u8],
     message: &mut Message<'a>,
-    values: &mut Vec<(u8, usize, usize)>,
+    values: &mut Vec<Value>,
 ) -> Option<()> {
     let at = scanner.at();
     let string = scanner.string()?;
