@@ -41,12 +41,16 @@ fn messages(input: &[u8]) {
     let mut arena = vec![];
     let Ok(messages) = sqs::read(input, &mut arena) else { return };
     let queues = message::Queues::of(&messages);
-    let Ok((here, elsewhere)) = message::read_all(&messages, &queues) else { return };
-    assert_eq!(here.len() + elsewhere.len(), messages.len(), "every message is one or the other");
-    let elsewhere = elsewhere.into_iter().map(|(place, pointer)| (place, pointer.incoming));
-    for (place, incoming) in here.into_iter().chain(elsewhere) {
-        let delivered = &messages[place];
+    if let Ok((here, elsewhere)) = message::read_all(&messages, &queues) {
+        assert_eq!(here.len() + elsewhere.len(), messages.len(), "every message is one or the other");
+    }
+    for delivered in &messages {
+        let Ok(received) = message::read(delivered, &queues) else { continue };
         assert!(delivered.id.is_some(), "a failure must be reported under the message's own id");
+        let incoming = match received {
+            message::Received::Here(incoming) => incoming,
+            message::Received::Elsewhere(pointer) => pointer.incoming,
+        };
         match incoming {
             Incoming::Message(message) | Incoming::Claiming { message, .. } => {
                 assert!(message.identity.to_string().starts_with("sqs:"));

@@ -9,7 +9,7 @@ use weir_telemetry::{MessageBody, Millis, Reason, Rejected};
 
 /// A message as received.
 #[derive(Debug)]
-enum Received<'a> {
+pub(crate) enum Received<'a> {
     /// Its payload is its body.
     Here(Incoming<'a>),
     /// Its payload is an object.
@@ -82,7 +82,7 @@ pub(crate) fn read_all<'m>(
 ///
 /// # Errors
 /// If the event is not one that Lambda sends for SQS: no id, source or time of sending.
-fn read<'m>(message: &'m Delivered<'_>, queues: &'m Queues<'_>) -> Result<Received<'m>, EnvelopeError> {
+pub(crate) fn read<'m>(message: &'m Delivered<'_>, queues: &'m Queues<'_>) -> Result<Received<'m>, EnvelopeError> {
     let id = message.id.as_deref().ok_or(EnvelopeError::Record("a message without messageId"))?;
     let queue = message.queue_arn.as_deref().and_then(|arn| queues.find(arn));
     let queue = queue.ok_or(EnvelopeError::Record("a message without eventSourceARN"))?;

@@ -145,7 +145,7 @@ struct Part<'p> {
     series: Counts,
 }
 
-/// What is planned, in its groups by window and lane. Each takes what it holds, so that it goes with it.
+/// What is planned, in its groups by window and lane. Each takes its series, and what these hold goes with it.
 fn grouped<'p>(contributors: &'p [Contributor<'_>], mut planned: Vec<Planned>) -> impl Iterator<Item = Group<'p>> {
     let item = |planned: &Planned| (planned.window, contributors[planned.by.0].lane);
     let identity = |planned: &Planned| contributors[planned.by.0].under.identity();
@@ -193,7 +193,7 @@ fn cut(layout: &Layout, group: Group<'_>, names: &[SeriesKey], settings: LedgerS
 
 fn ledger_of(piece: &[Part<'_>], names: &[SeriesKey]) -> Ledger {
     let entry = |part: &Part<'_>| LedgerEntry {
-        identity: part.by.under.identity().to_string(),
+        identity: part.by.under.identity().text(),
         series: named(names, &part.series).map(|(key, rollup)| (key.clone(), rollup.clone())).collect(),
     };
     Ledger { entries: piece.iter().map(entry).collect() }

@@ -1,5 +1,5 @@
 //! What a contribution is counted under: a text, of which most of a batch share the beginning and all of its messages
-//! lend the end. So none is put together before it is written.
+//! lend the end. So none of a queue's is put together before it is written.
 
 use super::digest;
 use crate::layout::{Lanes, Layout};
@@ -82,6 +82,11 @@ impl Identity<'_> {
     /// Another body sent under the same id.
     pub(crate) fn other_body(&self, digest: &str) -> Identity<'static> {
         Identity::of(format!("{self}!{digest}"))
+    }
+
+    /// Its text; [`ToString`] would let it grow twice.
+    pub(super) fn text(&self) -> String {
+        [&*self.namespace, &*self.name].concat()
     }
 
     /// Its lane: a function of its text.
