@@ -120,7 +120,7 @@ impl<'a> Planner<'a> {
         plan.empty += u64::from(self.batch.events().is_empty() && rejected.is_empty());
         let (batch, record_bytes_max) = (&self.batch, self.settings.record_bytes_max);
         if let [event] = batch.events() {
-            // The usual message, without maps: its rollup is too large to be moved around.
+            // The usual message: without maps.
             let name = self.names.of(plan, batch, event.series);
             plan.contribute(by, event.window, record_bytes_max, |series| {
                 let status = counted::status(event.status);
